@@ -1,0 +1,57 @@
+"""The one formatter: how every tool writes a manifest, so that a one-box edit is a one-line diff (SPEC §1.1 rule 12).
+
+Two spaces of indent, fields in the order of the models, and each stream, producer, effect, sound range and
+`{frame, box}` on a line of its own. Formatting what was read from formatted text changes nothing.
+"""
+
+import json
+from typing import Any
+
+from schema.manifest import Manifest
+
+_ONE_LINE = frozenset(
+    {
+        ("source", "streams", "*"),
+        ("producers", "*"),
+        ("output", "streams", "*"),
+        ("effects", "video", "*"),
+        ("effects", "audio", "*"),
+        ("tracks", "*", "origin"),
+        ("tracks", "*", "effect"),
+        ("tracks", "*", "segments", "*", "keys", "*"),
+        ("audio", "*", "origin"),
+        ("audio", "*", "effect"),
+    }
+)
+"""Places whose value stands on one line; `*` is any member or element."""
+
+
+def _flat(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(", ", ": "))
+
+
+def _one_line(path: tuple[str, ...]) -> bool:
+    if path[:1] == ("ext",):
+        return len(path) > 1
+    return any(
+        len(p) == len(path) and all(a in ("*", b) for a, b in zip(p, path, strict=True))
+        for p in _ONE_LINE
+    )
+
+
+def _lines(value: Any, path: tuple[str, ...], indent: str) -> str:
+    if not isinstance(value, dict | list) or not value or _one_line(path):
+        return _flat(value)
+    deeper = indent + "  "
+    if isinstance(value, dict):
+        body = [f"{deeper}{_flat(k)}: {_lines(v, (*path, k), deeper)}" for k, v in value.items()]
+        return "{\n" + ",\n".join(body) + f"\n{indent}}}"
+    if all(not isinstance(v, dict | list) for v in value):
+        return _flat(value)
+    body = [deeper + _lines(v, (*path, "*"), deeper) for v in value]
+    return "[\n" + ",\n".join(body) + f"\n{indent}]"
+
+
+def write(manifest: Manifest) -> bytes:
+    """The manifest as UTF-8 text, ending in a newline."""
+    return (_lines(manifest.document(), (), "") + "\n").encode()

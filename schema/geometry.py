@@ -1,0 +1,190 @@
+"""Exact geometry: boxes, keys, padding, orientation, the chroma grid and the ellipse, all in integers.
+
+A box is `(x, y, w, h)`, an `Edges` is `(left, top, right, bottom)`; both are half-open, origin top left:
+
+        left        right
+    top  ┌───────────┐         a pixel (px, py) is inside when left <= px < right and top <= py < bottom
+         │           │
+  bottom └───────────┘
+
+Everything here rounds outward, so a cover can only grow; `shrink_to_grid` is for `keep`, which can only shrink.
+"""
+
+from math import isqrt
+from typing import NamedTuple
+
+Box = tuple[int, int, int, int]
+
+
+class Edges(NamedTuple):
+    """A rectangle by its edges; empty when right <= left or bottom <= top."""
+
+    left: int
+    top: int
+    right: int
+    bottom: int
+
+    @property
+    def width(self) -> int:
+        return self.right - self.left
+
+    @property
+    def height(self) -> int:
+        return self.bottom - self.top
+
+    @property
+    def empty(self) -> bool:
+        return self.right <= self.left or self.bottom <= self.top
+
+
+def edges(box: Box) -> Edges:
+    """The edges of a box."""
+    x, y, w, h = box
+    return Edges(x, y, x + w, y + h)
+
+
+def box_of(e: Edges) -> Box:
+    """The box of the edges."""
+    return (e.left, e.top, e.right - e.left, e.bottom - e.top)
+
+
+def _floor_between(a: int, b: int, num: int, den: int) -> int:
+    return (a * den + (b - a) * num) // den
+
+
+def _ceil_between(a: int, b: int, num: int, den: int) -> int:
+    return -((-a * den - (b - a) * num) // den)
+
+
+def interpolate(a: Box, b: Box, pts_a: int, pts_b: int, pts: int) -> Box:
+    """The box at `pts` on the line from `a` at `pts_a` to `b` at `pts_b`, each edge rounded outward.
+
+    `pts_a < pts_b`, all in the same time base. Left and top are floored, right and bottom are ceiled, so the result
+    contains the exact one.
+    """
+    num, den = pts - pts_a, pts_b - pts_a
+    ea, eb = edges(a), edges(b)
+    return box_of(
+        Edges(
+            _floor_between(ea.left, eb.left, num, den),
+            _floor_between(ea.top, eb.top, num, den),
+            _ceil_between(ea.right, eb.right, num, den),
+            _ceil_between(ea.bottom, eb.bottom, num, den),
+        )
+    )
+
+
+def pad(box: Box, permille: int) -> Box:
+    """The box grown by ceil(w·permille/1000) left and right and ceil(h·permille/1000) above and below."""
+    x, y, w, h = box
+    dx, dy = -(-w * permille // 1000), -(-h * permille // 1000)
+    return (x - dx, y - dy, w + 2 * dx, h + 2 * dy)
+
+
+def to_coded(box: Box, orientation: int, width: int, height: int) -> Box:
+    """A box of the displayed `width`×`height` picture as a box of the stored one.
+
+    `orientation` is the EXIF value: what must be done to the stored picture to display it (1 nothing, 2 mirror,
+    3 turn by 180°, 4 flip, 5 transpose, 6 turn by 90° clockwise, 7 transverse, 8 turn by 90° anticlockwise).
+    """
+    x, y, w, h = box
+    right, below = width - x - w, height - y - h
+    return {
+        1: (x, y, w, h),
+        2: (right, y, w, h),
+        3: (right, below, w, h),
+        4: (x, below, w, h),
+        5: (y, x, h, w),
+        6: (y, right, h, w),
+        7: (below, right, h, w),
+        8: (below, x, h, w),
+    }[orientation]
+
+
+INVERSE_ORIENTATION = {1: 1, 2: 2, 3: 3, 4: 4, 5: 5, 6: 8, 7: 7, 8: 6}
+"""The orientation that undoes another; only the two quarter turns differ from themselves."""
+
+
+def to_displayed(box: Box, orientation: int, coded_width: int, coded_height: int) -> Box:
+    """The inverse of `to_coded`: a box of the stored picture as a box of the displayed one."""
+    return to_coded(box, INVERSE_ORIENTATION[orientation], coded_width, coded_height)
+
+
+_MATRIX_ORIENTATION = {
+    (1, 0, 0, 1): 1,
+    (-1, 0, 0, 1): 2,
+    (-1, 0, 0, -1): 3,
+    (1, 0, 0, -1): 4,
+    (0, 1, 1, 0): 5,
+    (0, 1, -1, 0): 6,
+    (0, -1, -1, 0): 7,
+    (0, -1, 1, 0): 8,
+}
+
+
+def orientation_of_matrix(matrix: tuple[int, ...]) -> int | None:
+    """The EXIF orientation of a display matrix of nine 16.16 / 2.30 fixed-point integers, or None when it is no
+    multiple of 90° (with or without a flip).
+
+    Source: ISO/IEC 14496-12 §6.2.2: x' = (a·x + c·y + tx), y' = (b·x + d·y + ty). Translation is ignored.
+    """
+    a, b, u, c, d, v, _, _, w = matrix
+    if (u, v) != (0, 0) or w <= 0 or {abs(n) for n in (a, b, c, d)} - {0, 1 << 16}:
+        return None
+    return _MATRIX_ORIENTATION.get((a >> 16, b >> 16, c >> 16, d >> 16))
+
+
+def matrix_of_orientation(orientation: int) -> tuple[int, ...]:
+    """The display matrix of an EXIF orientation, without translation."""
+    a, b, c, d = next(m for m, o in _MATRIX_ORIENTATION.items() if o == orientation)
+    one = 1 << 16
+    return (a * one, b * one, 0, c * one, d * one, 0, 0, 0, 1 << 30)
+
+
+def clip(e: Edges, width: int, height: int) -> Edges:
+    """The part of the rectangle that lies on a `width`×`height` picture."""
+    return Edges(max(e.left, 0), max(e.top, 0), min(e.right, width), min(e.bottom, height))
+
+
+def grow_to_grid(e: Edges, step_x: int, step_y: int) -> Edges:
+    """The smallest rectangle of whole `step_x`×`step_y` chroma blocks that contains `e`."""
+    return Edges(
+        e.left // step_x * step_x,
+        e.top // step_y * step_y,
+        -(-e.right // step_x) * step_x,
+        -(-e.bottom // step_y) * step_y,
+    )
+
+
+def shrink_to_grid(e: Edges, step_x: int, step_y: int) -> Edges:
+    """The largest rectangle of whole chroma blocks inside `e` (may be empty)."""
+    return Edges(
+        -(-e.left // step_x) * step_x,
+        -(-e.top // step_y) * step_y,
+        e.right // step_x * step_x,
+        e.bottom // step_y * step_y,
+    )
+
+
+def ellipse_rows(box: Box) -> list[tuple[int, int, int]]:
+    """The pixels of the ellipse around `box`, as `(y, left, right)` row spans from top to bottom.
+
+    The ellipse circumscribes the box: a pixel is covered when any of its four corners satisfies
+    2(dx/w)² + 2(dy/h)² <= 1 about the box's centre (SPEC §3). Computed on doubled coordinates, where the centre is
+    whole: DX²·h² + DY²·w² <= 2·w²·h² with DX = 2X - (2x + w), DY = 2Y - (2y + h).
+    """
+    x, y, w, h = box
+    cx, cy = 2 * x + w, 2 * y + h
+    limit = 2 * w * w * h * h
+    reach = isqrt(2 * h * h)  # the largest |DY| inside
+    rows: list[tuple[int, int, int]] = []
+    for row in range((cy - reach) // 2 - 1, (cy + reach) // 2 + 2):
+        dy = min(abs(2 * row - cy), abs(2 * row + 2 - cy))
+        room = limit - dy * dy * w * w
+        if room < 0:
+            continue
+        dx = isqrt(room // (h * h))
+        first, last = -(-(cx - dx) // 2), (cx + dx) // 2  # grid corners inside on this line
+        if first <= last:
+            rows.append((row, first - 1, last + 1))
+    return rows

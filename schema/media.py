@@ -1,0 +1,298 @@
+"""The one way media is opened: our own descriptor, a sniffed and forced format, no other file or address ever followed.
+
+FFmpeg treats a path as a URL and a playlist as a list of neighbours to read, so it is given neither: only a reader over
+a descriptor that we opened, hashed and will hash again (SPEC §6).
+"""
+
+import hashlib
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Literal
+
+import av
+import numpy as np
+from av.container import InputContainer
+from av.video.frame import VideoFrame
+from av.video.stream import VideoStream as AvVideoStream
+
+from schema.errors import BindingError, MachineError, MediaError
+from schema.geometry import orientation_of_matrix
+from schema.timeline import first_fault
+
+MAX_PIXELS = 16_384 * 16_384 // 4
+MAX_STREAMS = 1000
+MAX_FRAMES = 20_000_000
+MAX_SECONDS = 7 * 24 * 3600
+BUFFER_BYTES = 1 << 18
+HASH_BYTES = 1 << 20
+Kind = Literal["video", "picture", "audio"]
+
+
+@dataclass(frozen=True)
+class Format:
+    """What a file is by its first bytes: `name` is FFmpeg's demuxer or, for `library` pillow, Pillow's format."""
+
+    library: Literal["ffmpeg", "pillow"]
+    name: str
+
+
+def _iso_media(head: bytes) -> Format | None:
+    if head[4:8] not in {b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot", b"styp"}:
+        return None
+    brand = head[8:12] if head[4:8] == b"ftyp" else b""
+    if brand in {b"avif", b"avis"}:
+        return Format("pillow", "AVIF")
+    if brand in {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}:
+        return Format("pillow", "HEIF")
+    return Format("ffmpeg", "mov")
+
+
+def _after_id3(head: bytes) -> bytes:
+    """The bytes behind an ID3v2 tag, as far as they were read."""
+    size = head[6] << 21 | head[7] << 14 | head[8] << 7 | head[9]
+    return head[10 + size :]
+
+
+_MAGIC: tuple[tuple[int, bytes, Format], ...] = (
+    (0, b"\xff\xd8\xff", Format("pillow", "JPEG")),
+    (0, b"\x89PNG\r\n\x1a\n", Format("pillow", "PNG")),
+    (0, b"GIF8", Format("pillow", "GIF")),
+    (0, b"II*\0", Format("pillow", "TIFF")),
+    (0, b"MM\0*", Format("pillow", "TIFF")),
+    (8, b"WEBP", Format("pillow", "WEBP")),
+    (0, b"\x1aE\xdf\xa3", Format("ffmpeg", "matroska")),
+    (8, b"AVI ", Format("ffmpeg", "avi")),
+    (8, b"WAVE", Format("ffmpeg", "wav")),
+    (0, b"OggS", Format("ffmpeg", "ogg")),
+    (0, b"fLaC", Format("ffmpeg", "flac")),
+    (0, b"#!AMR", Format("ffmpeg", "amr")),
+    (0, b"\0\0\x01\xba", Format("ffmpeg", "mpeg")),
+)
+
+
+def _mpeg_audio(head: bytes) -> Format | None:
+    if len(head) > 1 and head[0] == 0xFF and head[1] & 0xF6 == 0xF0:
+        return Format("ffmpeg", "aac")
+    if len(head) > 1 and head[0] == 0xFF and head[1] & 0xE0 == 0xE0:
+        return Format("ffmpeg", "mp3")
+    return None
+
+
+def sniff(head: bytes) -> Format | None:
+    """The format of a file that begins with `head` (64 KiB are enough), or None when it is none that we read."""
+    if head[:3] == b"ID3" and len(head) >= 10:
+        behind = _after_id3(head)
+        return sniff(behind) if behind[:4] == b"fLaC" else _mpeg_audio(behind) or Format("ffmpeg", "mp3")
+    for offset, magic, found in _MAGIC:
+        if head[offset : offset + len(magic)] == magic and (offset == 0 or head[:4] in {b"RIFF", b"RF64"}):
+            return found
+    if head[:2] == b"BM" and head[6:10] == b"\0\0\0\0":
+        return Format("pillow", "BMP")
+    for packet in (188, 192):
+        start = packet - 188
+        if len(head) > start + 2 * packet and all(head[start + i * packet] == 0x47 for i in range(3)):
+            return Format("ffmpeg", "mpegts")
+    if head[:4] == b"\0\0\0\x01" and len(head) > 4:
+        return Format("ffmpeg", "hevc" if head[4] in {0x40, 0x42, 0x44, 0x46} else "h264")
+    return _iso_media(head) or _mpeg_audio(head)
+
+
+class Reader:
+    """A read-only, seekable view of a descriptor, without the `name` that FFmpeg would read as an address."""
+
+    def __init__(self, fd: int) -> None:
+        self._fd = fd
+        self._at = 0
+
+    def read(self, size: int = -1) -> bytes:
+        size = size if size >= 0 else os.fstat(self._fd).st_size - self._at
+        data = os.pread(self._fd, size, self._at)
+        self._at += len(data)
+        return data
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        base = {os.SEEK_SET: 0, os.SEEK_CUR: self._at, os.SEEK_END: os.fstat(self._fd).st_size}[whence]
+        self._at = max(0, base + offset)
+        return self._at
+
+    def tell(self) -> int:
+        return self._at
+
+
+@dataclass(frozen=True)
+class MediaFile:
+    """An open regular file and what it is; `sha256` is of the bytes behind the descriptor when it was opened."""
+
+    fd: int
+    size: int
+    format: Format
+    sha256: str
+
+    def reader(self) -> Reader:
+        return Reader(self.fd)
+
+    def check_unchanged(self) -> None:
+        """Hashes the descriptor again; raises `MediaError` when the file was changed while it was read."""
+        if hash_descriptor(self.fd) != self.sha256:
+            raise MediaError("the input changed while it was read; stop what writes to it and run again")
+
+
+def hash_descriptor(fd: int) -> str:
+    """SHA-256 of all bytes behind a descriptor, whatever its position."""
+    digest, at = hashlib.sha256(), 0
+    while chunk := os.pread(fd, HASH_BYTES, at):
+        digest.update(chunk)
+        at += len(chunk)
+    return digest.hexdigest()
+
+
+def open_regular(path: str | bytes | os.PathLike[str]) -> int:
+    """A read-only descriptor of a regular file; raises `MediaError` for anything else."""
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    except FileNotFoundError:
+        raise MediaError(f"{path!s}: no such file") from None
+    except PermissionError:
+        raise MachineError(f"{path!s}: not allowed to read it") from None
+    except (OSError, ValueError) as e:
+        raise MediaError(f"{path!s}: cannot be opened ({getattr(e, 'strerror', None) or e})") from None
+    if not stat.S_ISREG(os.fstat(fd).st_mode):
+        os.close(fd)
+        raise MediaError(f"{path!s}: not a regular file")
+    return fd
+
+
+@contextmanager
+def open_media(path: str | os.PathLike[str]) -> Iterator[MediaFile]:
+    """Opens, sniffs and hashes a media file; raises `MediaError` when it is none that we read."""
+    fd = open_regular(path)
+    try:
+        size = os.fstat(fd).st_size
+        if size == 0:
+            raise MediaError(f"{path!s}: the file is empty")
+        found = sniff(os.pread(fd, 1 << 16, 0))
+        if found is None:
+            raise MediaError(f"{path!s}: not a video, picture or sound file that veridact reads")
+        yield MediaFile(fd, size, found, hash_descriptor(fd))
+    finally:
+        os.close(fd)
+
+
+def _refuse_open(url: str, flags: int, options: object) -> None:
+    raise MediaError("the file refers to another file or address, which is never followed")
+
+
+def reason_of(error: Exception) -> str:
+    """FFmpeg's reason in a few words, without the path or address it may name."""
+    return str(getattr(error, "strerror", None) or error).splitlines()[0][:120]
+
+
+@contextmanager
+def demux(media: MediaFile) -> Iterator[InputContainer]:
+    """The file as an FFmpeg input that can reach nothing but its own bytes; raises `MediaError`."""
+    name = media.format.name
+    try:
+        container = av.open(
+            media.reader(),
+            mode="r",
+            format=name,
+            buffer_size=BUFFER_BYTES,
+            io_open=_refuse_open,
+            options={
+                "format_whitelist": name if name != "matroska" else "matroska,webm",
+                "protocol_whitelist": "",
+                "max_streams": str(MAX_STREAMS),
+                "fflags": "+bitexact",
+            },
+        )
+    except (av.FFmpegError, ValueError, MemoryError) as e:
+        raise MediaError(f"not a readable {name} file: {reason_of(e)}") from None
+    with container:
+        if container.duration is not None and container.duration > MAX_SECONDS * av.time_base:
+            raise MediaError(f"longer than {MAX_SECONDS // 3600} hours; cut it first")
+        yield container
+
+
+def is_cover_art(stream: object) -> bool:
+    """Whether a video stream is a picture attached to the file rather than footage."""
+    return bool(getattr(stream, "disposition", 0) & av.stream.Disposition.attached_pic)
+
+
+def prepare_decoder(stream: AvVideoStream, threads: int = 1) -> None:
+    """Sets limits and exactness on a video decoder before it opens; `threads` never changes what it puts out."""
+    context = stream.codec_context
+    context.options = {"max_pixels": str(MAX_PIXELS), "idct": "simple", "err_detect": "crccheck"}
+    context.flags |= av.codec.context.Flags.bitexact
+    context.thread_count = threads
+
+
+def decode(container: InputContainer, stream: AvVideoStream, threads: int = 1) -> Iterator[VideoFrame]:
+    """The frames of one video stream in presentation order, edit lists applied.
+
+    Raises `MediaError` for a frame that does not decode whole, a missing or non-increasing timestamp, or a change of
+    size, format or orientation on the way.
+    """
+    prepare_decoder(stream, threads)
+    before: int | None = None
+    shape: tuple[object, ...] | None = None
+    number = 0
+    declared, packets = stream.frames, 0
+    try:
+        for packet in container.demux(stream):
+            if packet.is_corrupt:
+                raise MediaError(f"stream {stream.index} is damaged or cut short near frame {number}")
+            packets += packet.size > 0
+            for frame in packet.decode():
+                if frame.is_corrupt:
+                    raise MediaError(f"frame {number} of stream {stream.index} is damaged and does not decode whole")
+                fault = first_fault([before, frame.pts] if before is not None else [frame.pts])
+                if fault:
+                    raise MediaError(
+                        f"frame {number} of stream {stream.index} has no timestamp after the one before; remux it first: "
+                        "ffmpeg -fflags +genpts -i IN -map 0 -c copy OUT.mkv"
+                    )
+                before = frame.pts
+                now = (frame.width, frame.height, frame.format.name, orientation(frame))
+                if shape is not None and now != shape:
+                    raise MediaError(f"the picture changes its size or format at frame {number}; cut the file there first")
+                shape = now
+                number += 1
+                if number > MAX_FRAMES:
+                    raise MediaError(f"more than {MAX_FRAMES} frames; cut it first")
+                yield frame
+    except (av.FFmpegError, ValueError) as e:
+        raise MediaError(f"frame {number} of stream {stream.index} does not decode: {reason_of(e)}") from None
+    if declared and packets < declared:
+        raise MediaError(f"stream {stream.index} is cut short: {packets} of {declared} packets are there")
+    if number == 0:
+        raise MediaError(f"stream {stream.index} has no frame that decodes")
+
+
+def orientation(frame: VideoFrame) -> int:
+    """The EXIF orientation of a decoded frame by its display matrix; raises `MediaError` for a slanted one."""
+    side_data = frame.side_data.get("DISPLAYMATRIX")
+    if side_data is None:
+        return 1
+    found = orientation_of_matrix(tuple(int(v) for v in np.frombuffer(bytes(side_data), np.int32)[:9]))
+    if found is None:
+        raise MediaError("the display matrix turns the picture by other than a multiple of 90 degrees")
+    return found
+
+
+def fraction(value: Fraction | None) -> Fraction:
+    """A time base that must be there."""
+    if value is None or value <= 0:
+        raise MediaError("a stream has no time base")
+    return value
+
+
+def check_source(media: MediaFile, sha256: str) -> None:
+    """Refuses a file that is not the one a manifest was made for, and says which is which."""
+    if media.sha256 != sha256:
+        raise BindingError(
+            f"the manifest was made for another file: it names sha256 {sha256[:16]}…, this file has {media.sha256[:16]}…"
+        )

@@ -1,0 +1,108 @@
+"""Opening pictures with Pillow: only the formats we name, bombs refused, orientation told and undone."""
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from io import BufferedReader, RawIOBase
+from typing import TYPE_CHECKING
+
+from PIL import ExifTags, Image, UnidentifiedImageError
+
+from schema.errors import MediaError, MissingModelError
+from schema.media import MAX_PIXELS, MediaFile, Reader
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
+
+FORMATS = ("JPEG", "PNG", "GIF", "TIFF", "WEBP", "BMP", "AVIF", "HEIF")
+MAX_PICTURE_FRAMES = 10_000
+CONTAINER_OF = {
+    "JPEG": "jpeg",
+    "PNG": "png",
+    "WEBP": "webp",
+    "TIFF": "tiff",
+    "BMP": "bmp",
+    "GIF": "gif",
+    "AVIF": "png",
+    "HEIF": "png",
+}
+"""The container that `locate` chooses for each format that is read; AVIF and HEIF become PNG (SPEC §5)."""
+
+TRANSPOSITION = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+"""What must be done to the stored picture to display it, by EXIF orientation."""
+
+
+class _File(RawIOBase):
+    """A `Reader` as the kind of file object Pillow wants."""
+
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: "WriteableBuffer") -> int:
+        view = memoryview(buffer).cast("B")
+        data = self._reader.read(len(view))
+        view[: len(data)] = data
+        return len(data)
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        return self._reader.seek(offset, whence)
+
+    def tell(self) -> int:
+        return self._reader.tell()
+
+
+def _register_heif() -> None:
+    try:
+        from pillow_heif import register_heif_opener
+    except ImportError:
+        raise MissingModelError("HEIC pictures need the extra: pip install 'veridact[heic]'") from None
+    register_heif_opener(thumbnails=False)
+
+
+@contextmanager
+def open_picture(media: MediaFile) -> Iterator[Image.Image]:
+    """The picture in `media`, not yet decoded; raises `MediaError` when it is none or too large."""
+    name = media.format.name
+    if name == "HEIF":
+        _register_heif()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        try:
+            with Image.open(BufferedReader(_File(media.reader())), formats=[name]) as image:
+                if image.width * image.height > MAX_PIXELS:
+                    raise MediaError(f"more than {MAX_PIXELS} pixels; scale it down first")
+                if getattr(image, "n_frames", 1) > MAX_PICTURE_FRAMES:
+                    raise MediaError(f"more than {MAX_PICTURE_FRAMES} frames; cut it first")
+                yield image
+        except (Image.DecompressionBombWarning, Image.DecompressionBombError):
+            raise MediaError("the picture declares more pixels than is safe to decode") from None
+        except UnidentifiedImageError:
+            raise MediaError(f"not a readable {name} picture") from None
+        except (OSError, SyntaxError, ValueError, EOFError, IndexError, KeyError, TypeError, MemoryError) as e:
+            raise MediaError(f"the {name} picture does not decode: {str(e)[:100] or type(e).__name__}") from None
+
+
+def exif_orientation(image: Image.Image) -> int:
+    """The EXIF orientation of the picture, 1 where there is none or it is no value from 1 to 8."""
+    value = image.getexif().get(ExifTags.Base.Orientation, 1)
+    return value if isinstance(value, int) and 1 <= value <= 8 else 1
+
+
+def displayed(image: Image.Image, orientation: int) -> Image.Image:
+    """The picture as it is displayed."""
+    return image.transpose(TRANSPOSITION[orientation]) if orientation in TRANSPOSITION else image
