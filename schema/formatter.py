@@ -33,10 +33,7 @@ def _flat(value: Any) -> str:
 def _one_line(path: tuple[str, ...]) -> bool:
     if path[:1] == ("ext",):
         return len(path) > 1
-    return any(
-        len(p) == len(path) and all(a in ("*", b) for a, b in zip(p, path, strict=True))
-        for p in _ONE_LINE
-    )
+    return any(len(p) == len(path) and all(a in ("*", b) for a, b in zip(p, path, strict=True)) for p in _ONE_LINE)
 
 
 def _lines(value: Any, path: tuple[str, ...], indent: str) -> str:

@@ -17,9 +17,7 @@ MAX_INT = 2**53 - 1
 MAX_PIXELS_OFF = 1_000_000
 """Coordinates and sides are held to ±1,000,000 px: far above any picture, far below where products stop being exact."""
 
-VideoLabel = Literal[
-    "face", "head", "plate", "person", "vehicle", "screen", "text", "document", "custom", "keep"
-]
+VideoLabel = Literal["face", "head", "plate", "person", "vehicle", "screen", "text", "document", "custom", "keep"]
 AudioLabel = Literal[
     "person_name", "location", "phone_number", "credit_card", "iban", "email", "date", "id_number",
     "speech", "custom", "keep",
@@ -114,9 +112,7 @@ class OtherStream(Model):
     codec: Codec
 
 
-Stream = Annotated[
-    VideoStream | AudioStream | PictureStream | OtherStream, Field(discriminator="type")
-]
+Stream = Annotated[VideoStream | AudioStream | PictureStream | OtherStream, Field(discriminator="type")]
 
 
 class Source(Model):

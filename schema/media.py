@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Literal
+from typing import Any, Literal
 
 import av
 import numpy as np
@@ -258,7 +258,9 @@ def decode(container: InputContainer, stream: AvVideoStream, threads: int = 1) -
                 before = frame.pts
                 now = (frame.width, frame.height, frame.format.name, orientation(frame))
                 if shape is not None and now != shape:
-                    raise MediaError(f"the picture changes its size or format at frame {number}; cut the file there first")
+                    raise MediaError(
+                        f"the picture changes its size or format at frame {number}; cut the file there first"
+                    )
                 shape = now
                 number += 1
                 if number > MAX_FRAMES:
@@ -274,10 +276,10 @@ def decode(container: InputContainer, stream: AvVideoStream, threads: int = 1) -
 
 def orientation(frame: VideoFrame) -> int:
     """The EXIF orientation of a decoded frame by its display matrix; raises `MediaError` for a slanted one."""
-    side_data = frame.side_data.get("DISPLAYMATRIX")
+    side_data: Any = frame.side_data.get("DISPLAYMATRIX")
     if side_data is None:
         return 1
-    found = orientation_of_matrix(tuple(int(v) for v in np.frombuffer(bytes(side_data), np.int32)[:9]))
+    found = orientation_of_matrix(tuple(int(v) for v in np.frombuffer(memoryview(side_data), np.int32)[:9]))
     if found is None:
         raise MediaError("the display matrix turns the picture by other than a multiple of 90 degrees")
     return found

@@ -93,7 +93,16 @@ def open_picture(media: MediaFile) -> Iterator[Image.Image]:
             raise MediaError("the picture declares more pixels than is safe to decode") from None
         except UnidentifiedImageError:
             raise MediaError(f"not a readable {name} picture") from None
-        except (OSError, SyntaxError, ValueError, EOFError, IndexError, KeyError, TypeError, MemoryError) as e:
+        except (
+            OSError,
+            SyntaxError,
+            ValueError,
+            EOFError,
+            IndexError,
+            KeyError,
+            TypeError,
+            MemoryError,
+        ) as e:
             raise MediaError(f"the {name} picture does not decode: {str(e)[:100] or type(e).__name__}") from None
 
 

@@ -4,6 +4,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Any
 
 import av
 from av.audio.stream import AudioStream as AvAudioStream
@@ -92,6 +93,7 @@ def picture_record(image: Image.Image, format_name: str, durations_ms: Sequence[
     width, height = image.size if orientation < 5 else image.size[::-1]
     frames = len(durations_ms)
     pts = [sum(durations_ms[:i]) for i in range(frames)]
+    timed: Any = {"time_base": (1, 1000), "pts_sha256": pts_sha256(pts)} if frames > 1 else {}
     return PictureStream(
         index=0,
         type="picture",
@@ -103,5 +105,5 @@ def picture_record(image: Image.Image, format_name: str, durations_ms: Sequence[
         orientation=orientation,
         frames=frames,
         searched=searched,
-        **({"time_base": (1, 1000), "pts_sha256": pts_sha256(pts)} if frames > 1 else {}),
+        **timed,
     )

@@ -13,6 +13,7 @@ from schema.manifest import (
     AudioStream,
     Manifest,
     PictureStream,
+    Producer,
     Track,
     VideoStream,
 )
@@ -81,9 +82,7 @@ def _output(m: Manifest) -> Faults:
         seen.add(entry.index)
         if entry.index >= len(m.source.streams):
             yield Fault(f"{path}.index", f"there is no stream {entry.index} in the source")
-        elif entry.disposition == "render" and not isinstance(
-            m.source.streams[entry.index], VideoStream | AudioStream
-        ):
+        elif entry.disposition == "render" and not isinstance(m.source.streams[entry.index], VideoStream | AudioStream):
             kind_of = m.source.streams[entry.index].type
             yield Fault(f"{path}.disposition", f"a {kind_of} stream is never rendered; drop it")
     if out.streams is not None and not any(s.disposition == "render" for s in out.streams):
@@ -100,8 +99,13 @@ def _effects(m: Manifest) -> Faults:
 
 
 def _ids(m: Manifest) -> Faults:
+    groups: Sequence[tuple[str, Sequence[Producer | Track | AudioRange]]] = (
+        ("producers", m.producers),
+        ("tracks", m.tracks),
+        ("audio", m.audio),
+    )
     seen: set[str] = set()
-    for group, items in (("producers", m.producers), ("tracks", m.tracks), ("audio", m.audio)):
+    for group, items in groups:
         for i, item in enumerate(items):
             if item.id in seen:
                 yield Fault(f"$.{group}[{i}].id", f"the id {item.id} is used twice")
@@ -149,9 +153,7 @@ def _segments(track: Track, path: str, frames: int) -> Faults:
         if segment.end <= last:
             yield Fault(f"{path}.segments[{j}].end", f"must come after the last key's frame {last}")
         if segment.end > frames:
-            yield Fault(
-                f"{path}.segments[{j}].end", f"the source has {frames} frames; `end` is at most {frames}"
-            )
+            yield Fault(f"{path}.segments[{j}].end", f"the source has {frames} frames; `end` is at most {frames}")
         before = segment.end
 
 

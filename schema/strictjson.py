@@ -84,12 +84,7 @@ def _walk(tree: Any, visit: Callable[[Any, str, int], None]) -> None:
 def _too_deep(tree: Any) -> bool:
     level = [tree]
     for _ in range(MAX_DEPTH):
-        level = [
-            c
-            for v in level
-            for c in (v.values() if isinstance(v, dict) else v)
-            if isinstance(c, dict | list)
-        ]
+        level = [c for v in level for c in (v.values() if isinstance(v, dict) else v) if isinstance(c, dict | list)]
         if not level:
             return False
     return True

@@ -1,0 +1,102 @@
+"""The `veridact` command, and how every command ends: one line on stderr and the exit code of SPEC §5."""
+
+import errno
+import os
+import signal
+import sys
+import traceback
+from importlib import import_module
+from types import FrameType
+from typing import NoReturn
+
+import click
+
+from schema import VERSION
+from schema.errors import MachineError, VeridactError
+
+INTERRUPTED = 130
+BUG = 70
+
+COMMANDS = {
+    "locate": "locate.cli:locate",
+    "render": "render.cli:render",
+}
+"""Where each command lives; loaded when it is asked for, so that no command loads what another needs."""
+
+_MACHINE_ERRORS = {
+    errno.ENOSPC,
+    errno.EDQUOT,
+    errno.EACCES,
+    errno.EPERM,
+    errno.EROFS,
+    errno.EMFILE,
+    errno.ENFILE,
+    errno.ENOMEM,
+}
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are imported when they are used."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        if name not in COMMANDS:
+            return None
+        module, attribute = COMMANDS[name].split(":")
+        found: click.Command = getattr(import_module(module), attribute)
+        return found
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(VERSION, prog_name="veridact")
+def veridact() -> None:
+    """Redaction you can prove: locate writes a manifest, render applies it, verify checks the receipt."""
+
+
+def _interrupt(signum: int, frame: FrameType | None) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _failed(reason: str, code: int) -> int:
+    if os.environ.get("VERIDACT_DEBUG") == "1":
+        traceback.print_exc()
+    print(f"error: {_one_line(reason)}", file=sys.stderr)
+    return code
+
+
+def run(command: click.Command, name: str) -> int:
+    """Runs a command and returns its exit code; whatever goes wrong becomes one line on stderr."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _interrupt)
+    try:
+        result = command.main(prog_name=name, standalone_mode=False)
+        sys.stdout.flush()
+        return result if isinstance(result, int) else 0
+    except click.ClickException as e:
+        return _failed(e.format_message(), e.exit_code)
+    except (KeyboardInterrupt, click.Abort):
+        return _failed("interrupted; nothing was written", INTERRUPTED)
+    except VeridactError as e:
+        return _failed(str(e), e.exit_code)
+    except MemoryError:
+        return _failed("out of memory", MachineError.exit_code)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return _failed("the output was closed before all of it was written", MachineError.exit_code)
+    except OSError as e:
+        if e.errno in _MACHINE_ERRORS:
+            return _failed(f"{e.strerror}: {e.filename}" if e.filename else str(e.strerror), MachineError.exit_code)
+        return _failed(f"{type(e).__name__}: {e}", BUG)
+    except Exception as e:  # noqa: BLE001 - the last line of defence turns any bug into exit 70
+        return _failed(f"this is a bug in veridact ({type(e).__name__}: {e}); set VERIDACT_DEBUG=1 for details", BUG)
+
+
+def main() -> NoReturn:
+    """The console script `veridact`."""
+    sys.exit(run(veridact, "veridact"))
