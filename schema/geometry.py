@@ -74,6 +74,20 @@ def interpolate(a: Box, b: Box, pts_a: int, pts_b: int, pts: int) -> Box:
     )
 
 
+def interpolate_inward(a: Box, b: Box, pts_a: int, pts_b: int, pts: int) -> Box:
+    """As `interpolate`, but each edge rounded inward, for a `keep`; the result may be empty (a side <= 0)."""
+    num, den = pts - pts_a, pts_b - pts_a
+    ea, eb = edges(a), edges(b)
+    return box_of(
+        Edges(
+            _ceil_between(ea.left, eb.left, num, den),
+            _ceil_between(ea.top, eb.top, num, den),
+            _floor_between(ea.right, eb.right, num, den),
+            _floor_between(ea.bottom, eb.bottom, num, den),
+        )
+    )
+
+
 def pad(box: Box, permille: int) -> Box:
     """The box grown by ceil(w·permille/1000) left and right and ceil(h·permille/1000) above and below."""
     x, y, w, h = box
@@ -166,8 +180,15 @@ def shrink_to_grid(e: Edges, step_x: int, step_y: int) -> Edges:
     )
 
 
-def ellipse_rows(box: Box) -> list[tuple[int, int, int]]:
-    """The pixels of the ellipse around `box`, as `(y, left, right)` row spans from top to bottom.
+def ellipse_bounds(box: Box) -> Edges:
+    """A rectangle that contains every pixel of the ellipse around `box`."""
+    x, y, w, h = box
+    cx, cy, reach_x, reach_y = 2 * x + w, 2 * y + h, isqrt(2 * w * w), isqrt(2 * h * h)
+    return Edges((cx - reach_x) // 2 - 1, (cy - reach_y) // 2 - 1, (cx + reach_x) // 2 + 2, (cy + reach_y) // 2 + 2)
+
+
+def ellipse_rows(box: Box, top: int, bottom: int) -> list[tuple[int, int, int]]:
+    """The pixels of the ellipse around `box` on the rows [top, bottom), as spans `(y, left, right)`.
 
     The ellipse circumscribes the box: a pixel is covered when any of its four corners satisfies
     2(dx/w)² + 2(dy/h)² <= 1 about the box's centre (SPEC §3). Computed on doubled coordinates, where the centre is
@@ -176,15 +197,15 @@ def ellipse_rows(box: Box) -> list[tuple[int, int, int]]:
     x, y, w, h = box
     cx, cy = 2 * x + w, 2 * y + h
     limit = 2 * w * w * h * h
-    reach = isqrt(2 * h * h)  # the largest |DY| inside
+    bounds = ellipse_bounds(box)
     rows: list[tuple[int, int, int]] = []
-    for row in range((cy - reach) // 2 - 1, (cy + reach) // 2 + 2):
+    for row in range(max(top, bounds.top), min(bottom, bounds.bottom)):
         dy = min(abs(2 * row - cy), abs(2 * row + 2 - cy))
         room = limit - dy * dy * w * w
         if room < 0:
             continue
         dx = isqrt(room // (h * h))
-        first, last = -(-(cx - dx) // 2), (cx + dx) // 2  # grid corners inside on this line
+        first, last = -(-(cx - dx) // 2), (cx + dx) // 2  # the grid corners inside on this line
         if first <= last:
             rows.append((row, first - 1, last + 1))
     return rows

@@ -252,7 +252,7 @@ def decode(container: InputContainer, stream: AvVideoStream, threads: int = 1) -
                 fault = first_fault([before, frame.pts] if before is not None else [frame.pts])
                 if fault:
                     raise MediaError(
-                        f"frame {number} of stream {stream.index} has no timestamp after the one before; remux it first: "
+                        f"frame {number} of stream {stream.index} has no timestamp after the last one; remux it first: "
                         "ffmpeg -fflags +genpts -i IN -map 0 -c copy OUT.mkv"
                     )
                 before = frame.pts
@@ -296,5 +296,5 @@ def check_source(media: MediaFile, sha256: str) -> None:
     """Refuses a file that is not the one a manifest was made for, and says which is which."""
     if media.sha256 != sha256:
         raise BindingError(
-            f"the manifest was made for another file: it names sha256 {sha256[:16]}…, this file has {media.sha256[:16]}…"
+            f"the manifest was made for another file: it names sha256 {sha256[:16]}…, this one has {media.sha256[:16]}…"
         )

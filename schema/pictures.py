@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 FORMATS = ("JPEG", "PNG", "GIF", "TIFF", "WEBP", "BMP", "AVIF", "HEIF")
 MAX_PICTURE_FRAMES = 10_000
+ANIMATED = frozenset({"GIF", "WEBP", "PNG", "AVIF"})
 CONTAINER_OF = {
     "JPEG": "jpeg",
     "PNG": "png",
@@ -115,3 +116,30 @@ def exif_orientation(image: Image.Image) -> int:
 def displayed(image: Image.Image, orientation: int) -> Image.Image:
     """The picture as it is displayed."""
     return image.transpose(TRANSPOSITION[orientation]) if orientation in TRANSPOSITION else image
+
+
+def frame_count(image: Image.Image) -> int:
+    """How many frames are shown; further pictures in a JPEG (MPO) or TIFF are not frames and are left behind."""
+    return getattr(image, "n_frames", 1) if image.format in ANIMATED else 1
+
+
+def frames(image: Image.Image) -> Iterator[tuple[Image.Image, int]]:
+    """Every frame as displayed, in mode L, RGB or RGBA, with its duration in whole milliseconds as stored."""
+    orientation = exif_orientation(image)
+    for number in range(frame_count(image)):
+        image.seek(number)
+        duration_ms = image.info.get("duration", 0)
+        yield displayed(_plain(image), orientation), max(0, round(duration_ms))
+
+
+def _plain(image: Image.Image) -> Image.Image:
+    """The current frame in one of the modes that are painted."""
+    if image.mode in {"L", "RGB", "RGBA"}:
+        return image.copy()
+    if image.mode == "1":
+        return image.convert("L")
+    if image.has_transparency_data:
+        return image.convert("RGBA")
+    if image.mode in {"P", "PA", "CMYK", "YCbCr", "LAB", "HSV", "RGBX"}:
+        return image.convert("RGB")
+    raise MediaError(f"pictures of mode {image.mode} cannot be painted exactly; convert it to 8-bit RGB first")

@@ -4,6 +4,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import accumulate
 from typing import Any
 
 import av
@@ -87,12 +88,17 @@ def other_record(stream: object) -> OtherStream:
     )
 
 
+def picture_pts(durations_ms: Sequence[int]) -> list[int]:
+    """When each frame of an animated picture is shown, in milliseconds; a frame without a duration counts as 1 ms."""
+    return list(accumulate((max(1, d) for d in durations_ms[:-1]), initial=0))
+
+
 def picture_record(image: Image.Image, format_name: str, durations_ms: Sequence[int], searched: bool) -> PictureStream:
     """The record of a picture; `durations_ms` has one entry a frame and makes up the timeline of an animated one."""
     orientation = exif_orientation(image)
     width, height = image.size if orientation < 5 else image.size[::-1]
     frames = len(durations_ms)
-    pts = [sum(durations_ms[:i]) for i in range(frames)]
+    pts = picture_pts(durations_ms)
     timed: Any = {"time_base": (1, 1000), "pts_sha256": pts_sha256(pts)} if frames > 1 else {}
     return PictureStream(
         index=0,

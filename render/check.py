@@ -1,0 +1,87 @@
+"""Reading an output back before it is published: the streams, their packets and their times are what was meant."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import pairwise
+from pathlib import Path
+
+from schema.errors import VeridactError
+from schema.media import MediaFile, demux, fraction, open_media
+from schema.probe import codec_name
+
+MATROSKA_TICK = Fraction(1, 1000)
+ALLOWED_TAGS = frozenset(
+    {
+        "major_brand",
+        "minor_version",
+        "compatible_brands",
+        "language",
+        "handler_name",
+        "vendor_id",
+        "encoder",
+        "duration",
+    }
+)
+"""Tags that muxers write of themselves; none of them is copied from the input but the language."""
+
+
+@dataclass(frozen=True)
+class ExpectedStream:
+    """A stream the output must have; `times` are presentation times in seconds (None: not compared, count only)."""
+
+    type: str
+    codec: str
+    packets: int
+    times: Sequence[Fraction] | None
+
+
+def rounded_to(tick: Fraction, times: Sequence[Fraction]) -> list[Fraction]:
+    """The times as whole ticks, halves away from zero: what Matroska's 1 ms time base makes of them."""
+    rounded: list[Fraction] = []
+    for at in times:
+        ticks = at / tick
+        whole = (2 * abs(ticks) + 1) // 2
+        rounded.append((whole if ticks >= 0 else -whole) * tick)
+    return rounded
+
+
+def check_output(path: Path, container: str, expected: Sequence[ExpectedStream]) -> None:
+    """Raises when the written file is not what was meant: one stream more or less, another time, a stray tag."""
+    with open_media(path) as media, demux(media) as opened:
+        found = [(s.type, codec_name(s)) for s in opened.streams]
+        wanted = [(e.type, e.codec) for e in expected]
+        if found != wanted:
+            raise VeridactError(f"the output has the streams {found}, not {wanted}")
+        if opened.chapters():
+            raise VeridactError("the output has chapters")
+        tags = {k.lower() for holder in (opened, *opened.streams) for k in holder.metadata}
+        if tags - ALLOWED_TAGS:
+            raise VeridactError("the output has tags that no muxer writes")
+        _check_times(media, container, expected)
+
+
+def _check_times(media: MediaFile, container: str, expected: Sequence[ExpectedStream]) -> None:
+    times: list[list[Fraction]] = [[] for _ in expected]
+    with demux(media) as opened:
+        bases = [fraction(s.time_base) for s in opened.streams]
+        for packet in opened.demux():
+            shown = opened.streams[packet.stream_index].type == "audio" or not packet.is_discard
+            if packet.size and packet.pts is not None and shown:
+                times[packet.stream_index].append(packet.pts * bases[packet.stream_index])
+    for number, (stream, found) in enumerate(zip(expected, times, strict=True)):
+        if len(found) != stream.packets:
+            raise VeridactError(f"output stream {number} has {len(found)} packets, not {stream.packets}")
+        if stream.times is None:
+            continue
+        wanted = rounded_to(MATROSKA_TICK, stream.times) if container == "mkv" else list(stream.times)
+        if any(b <= a for a, b in pairwise(wanted)):
+            raise VeridactError("two frames fall on the same millisecond; choose container mp4 or mov")
+        if sorted(found) != wanted:
+            raise VeridactError(f"output stream {number} has other presentation times than the input")
+
+
+def content_digest(frame_digests: Sequence[str]) -> str:
+    """One digest for a stream of frames: SHA-256 over the digests of its frames, in presentation order."""
+    return hashlib.sha256(bytes.fromhex("".join(frame_digests))).hexdigest()

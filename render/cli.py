@@ -1,0 +1,73 @@
+"""The command `render`: its options, its progress on stderr and its exit."""
+
+import os
+import sys
+import time
+from pathlib import Path
+
+import click
+
+from render.pipeline import Options
+from render.pipeline import render as render_file
+from schema import cli, reading
+
+PROGRESS_SECONDS = 0.2
+
+
+class Progress:
+    """Writes how far a render is to stderr when that is a terminal."""
+
+    def __init__(self, quiet: bool) -> None:
+        self._shown = not quiet and sys.stderr.isatty()
+        self._next = 0.0
+        self._began = time.monotonic()
+
+    def __call__(self, what: str, done: int, total: int) -> None:
+        now = time.monotonic()
+        if self._shown and (now >= self._next or done == total):
+            self._next = now + PROGRESS_SECONDS
+            rate = done / max(now - self._began, 0.001)
+            left = (total - done) / rate if rate else 0
+            click.echo(f"\r{what} {done}/{total}  {rate:.1f}/s  {left:.0f} s left ", err=True, nl=done == total)
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.argument("media", type=click.Path(path_type=Path))
+@click.argument("manifest", type=click.Path(path_type=Path, allow_dash=True))
+@click.argument("out", type=click.Path(path_type=Path))
+@click.option("--audit", type=click.Path(path_type=Path), help="Where the receipt goes; OUT.audit.jsonl by default.")
+@click.option("--jobs", type=click.IntRange(1, 64), help="Workers; all cores by default. Changes no byte.")
+@click.option("--force", is_flag=True, help="Replace an existing output and its receipt.")
+@click.option("--resume", is_flag=True, help="Go on from the finished segments of a render that was killed.")
+@click.option("--require-review", is_flag=True, help="Refuse a manifest that still holds a proposed item.")
+@click.option("--allow-uncovered", is_flag=True, help="Accept a manifest under which nothing is covered.")
+@click.option("--quiet", is_flag=True, help="No progress and no remarks on stderr.")
+def render(
+    media: Path,
+    manifest: Path,
+    out: Path,
+    audit: Path | None,
+    jobs: int | None,
+    force: bool,
+    resume: bool,
+    require_review: bool,
+    allow_uncovered: bool,
+    quiet: bool,
+) -> None:
+    """Apply MANIFEST to MEDIA and write OUT and its receipt. The same input gives the same bytes, everywhere."""
+    options = Options(
+        jobs=jobs or len(os.sched_getaffinity(0)),
+        force=force,
+        resume=resume,
+        require_review=require_review,
+        allow_uncovered=allow_uncovered,
+    )
+    receipt_path = audit or out.with_name(out.name + ".audit.jsonl")
+    head = render_file(media, reading.read_path(manifest), out, receipt_path, options, Progress(quiet))
+    if not quiet:
+        click.echo(f"receipt {receipt_path}, head {head}", err=True)
+
+
+def main() -> None:
+    """The console script `render`."""
+    sys.exit(cli.run(render, "render"))

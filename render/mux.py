@@ -1,0 +1,119 @@
+"""Putting rendered streams into one container: packets of all streams interleaved by time, nothing else written."""
+
+import heapq
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from math import lcm
+from pathlib import Path
+from typing import TypeAlias, cast
+
+import av
+from av.audio.stream import AudioStream as AvAudioStream
+from av.container import InputContainer, OutputContainer
+from av.packet import Packet
+from av.stream import Stream as AvStream
+from av.video.stream import VideoStream as AvVideoStream
+
+from render import segments
+from render.encoder import PROFILES, configure
+from render.video import EncodedVideo
+from schema.errors import MediaError, VeridactError
+from schema.geometry import matrix_of_orientation
+from schema.media import fraction, reason_of
+
+MUXERS = {"mp4": "mp4", "mov": "mov", "mkv": "matroska"}
+MAX_TIMESCALE = 2**31 - 1
+
+
+@dataclass(frozen=True)
+class CopiedAudio:
+    """An audio stream whose packets are copied bit for bit from `container`."""
+
+    container: InputContainer
+    stream: AvAudioStream
+
+
+Timed: TypeAlias = "tuple[Fraction, int, int, Packet[AvStream]]"
+"""Decoding time in seconds, output stream, running number (both to break ties), packet."""
+
+
+def _options(container: str, time_bases: Sequence[Fraction]) -> dict[str, str]:
+    """Muxer options under which the timestamps and offsets of all streams stay what they are."""
+    options = {"fflags": "+bitexact"}
+    if container in {"mp4", "mov"}:
+        scale = lcm(*(base.denominator for base in time_bases))
+        options["movie_timescale"] = str(min(scale, MAX_TIMESCALE))
+        options["use_editlist"] = "1"
+    return options
+
+
+def _add_video(output: OutputContainer, video: EncodedVideo, extradata: bytes) -> AvVideoStream:
+    spec = video.spec
+    stream = output.add_stream(PROFILES[spec.profile].encoder, rate=spec.rate)
+    if not isinstance(stream, AvVideoStream):
+        raise VeridactError("the muxer made no video stream")
+    configure(stream.codec_context, spec)
+    stream.time_base = spec.time_base
+    if spec.orientation != 1:
+        stream.set_display_matrix(matrix_of_orientation(spec.orientation))
+    stream.codec_context.open()
+    if stream.codec_context.extradata != extradata:
+        raise VeridactError("the segments were encoded with other headers than the container's")
+    return stream
+
+
+def _video_packets(video: EncodedVideo, stream: AvStream, place: int) -> "Iterator[Timed]":
+    """The packets of a video stream. Packet i is decoded at the time frame i - reorder is shown: what closed groups of
+    pictures with that much reordering allow, and the same however the segments were made."""
+    pts, base = video.pts, video.spec.time_base
+    reorder = PROFILES[video.spec.profile].reorder
+    step = pts[1] - pts[0] if len(pts) > 1 else 1
+    after = dict(zip(pts, [*pts[1:], pts[-1] + (pts[-1] - pts[-2] if len(pts) > 1 else 1)], strict=True))
+    number = 0
+    for path in video.paths:
+        for encoded in segments.read(path).packets:
+            packet: Packet[AvStream] = Packet(encoded.data)
+            packet.stream, packet.time_base = stream, base
+            packet.pts, packet.is_keyframe = encoded.pts, encoded.is_keyframe
+            packet.dts = pts[number - reorder] if number >= reorder else pts[0] - (reorder - number) * step
+            packet.duration = after[encoded.pts] - encoded.pts
+            if packet.dts > encoded.pts:
+                raise VeridactError("the encoder reordered frames further than its options allow")
+            yield packet.dts * base, place, number, packet
+            number += 1
+
+
+def _audio_packets(audio: CopiedAudio, stream: AvStream, place: int) -> "Iterator[Timed]":
+    base = fraction(audio.stream.time_base)
+    for number, packet in enumerate(audio.container.demux(audio.stream)):
+        if not packet.size:
+            continue
+        if packet.is_corrupt or packet.dts is None:
+            raise MediaError(f"stream {audio.stream.index} is damaged near packet {number}")
+        at = packet.dts * base
+        moved = cast("Packet[AvStream]", packet)
+        moved.stream = stream
+        yield at, place, number, moved
+
+
+def write(path: Path, container: str, streams: Sequence[EncodedVideo | CopiedAudio]) -> None:
+    """Writes the streams into a new file at `path`; raises `MediaError` where the container cannot hold one."""
+    bases = [s.spec.time_base if isinstance(s, EncodedVideo) else fraction(s.stream.time_base) for s in streams]
+    try:
+        with av.open(str(path), "w", format=MUXERS[container], options=_options(container, bases)) as output:
+            sources: list[Iterator[Timed]] = []
+            for place, source in enumerate(streams):
+                if isinstance(source, EncodedVideo):
+                    extradata = segments.read(source.paths[0]).extradata
+                    sources.append(_video_packets(source, _add_video(output, source, extradata), place))
+                else:
+                    made = output.add_stream_from_template(source.stream)
+                    made.metadata.clear()
+                    if source.stream.language:
+                        made.metadata["language"] = source.stream.language
+                    sources.append(_audio_packets(source, made, place))
+            for _, _, _, packet in heapq.merge(*sources):
+                output.mux(packet)
+    except (av.FFmpegError, ValueError) as e:
+        raise MediaError(f"the {container} container cannot hold these streams: {reason_of(e)}") from None

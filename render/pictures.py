@@ -1,0 +1,135 @@
+"""Still and animated pictures: turned upright, painted, and written anew with pixels and nothing else."""
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+from PIL.JpegImagePlugin import get_sampling
+
+from render import check
+from render.account import OutputStreamRecord, Rendered, StreamOutcome, safe_names
+from render.effects import paint
+from render.place import Place
+from render.plan import Raster, StreamPlan
+from render.planes import Samples, picture_planes
+from schema.errors import BindingError, MediaError, VeridactError
+from schema.manifest import Manifest, PictureStream
+from schema.media import MediaFile, open_media
+from schema.pictures import exif_orientation, frame_count, frames, open_picture
+from schema.probe import picture_pts
+from schema.timeline import pts_sha256
+
+PILLOW_FORMAT = {"jpeg": "JPEG", "png": "PNG", "webp": "WEBP", "tiff": "TIFF", "bmp": "BMP", "gif": "GIF"}
+CAN_ANIMATE = frozenset({"png", "webp", "gif"})
+DEFAULT_QUALITY = 92
+KEEPS_ALPHA = frozenset({"png", "webp", "tiff", "gif"})
+LOSSLESS = frozenset({"png", "tiff", "bmp"})
+
+Covered = dict[int, tuple[int, int]]
+
+
+def render_picture(media: MediaFile, manifest: Manifest, place: Place, jobs: int, tell: Any) -> Rendered:
+    """Renders a picture to `place.new_output` and checks what was written."""
+    record = manifest.source.streams[0]
+    if not isinstance(record, PictureStream):
+        raise BindingError("the manifest lists no picture")
+    container = manifest.output.container
+    with open_picture(media) as image:
+        check_picture(image, record)
+        options = save_options(image, manifest)
+        dropped = safe_names([*map(str, image.info), *(["exif"] if image.getexif() else [])])
+        shown, durations_ms = _decode(image)
+    covered = _paint(shown, manifest, record, durations_ms)
+    _save(shown, durations_ms, place.new_output, container, options)
+    digests = _read_back(place.new_output, shown, container)
+    return Rendered(
+        encoder={"encoder": f"pillow {PILLOW_FORMAT[container]}", **{k: str(v) for k, v in sorted(options.items())}},
+        streams=[StreamOutcome(0, "picture", record.codec, "re-encoded", "covers are painted", dropped)],
+        outputs=[OutputStreamRecord("picture", container, len(shown), check.content_digest(digests))],
+        covered=covered,
+    )
+
+
+def check_picture(image: Image.Image, record: PictureStream) -> None:
+    """Refuses a picture that is not what the manifest says."""
+    stored = (record.coded_width, record.coded_height, record.orientation, record.frames)
+    if (*image.size, exif_orientation(image), frame_count(image)) != stored:
+        raise BindingError("the picture has another size, orientation or number of frames than the manifest")
+
+
+def save_options(image: Image.Image, manifest: Manifest) -> dict[str, Any]:
+    """What Pillow is told besides the pixels: everything that decides bytes, nothing copied from the source's tags."""
+    quality = manifest.output.quality or DEFAULT_QUALITY
+    match manifest.output.container:
+        case "jpeg":
+            sampling = get_sampling(image) if image.format == "JPEG" else 0
+            return {"quality": quality, "subsampling": sampling if sampling in {0, 1, 2} else 0, "optimize": False}
+        case "webp":
+            return {"quality": quality, "method": 4, "lossless": False}
+        case "png":
+            return {"compress_level": 6}
+        case "tiff":
+            return {"compression": "tiff_deflate"}
+        case _:
+            return {}
+
+
+def _decode(image: Image.Image) -> tuple[list[Samples], list[int]]:
+    """Every frame as displayed, as an array (rows, columns, bands), and how long each is shown."""
+    shown: list[Samples] = []
+    durations_ms: list[int] = []
+    for frame, duration_ms in frames(image):
+        pixels = np.array(frame)
+        shown.append(pixels if pixels.ndim == 3 else pixels[:, :, None])
+        durations_ms.append(duration_ms)
+    return shown, durations_ms
+
+
+def _paint(shown: Sequence[Samples], manifest: Manifest, record: PictureStream, durations_ms: Sequence[int]) -> Covered:
+    pts = picture_pts(durations_ms)
+    if record.pts_sha256 is not None and record.pts_sha256 != pts_sha256(pts):
+        raise BindingError("the picture's frames are shown at other times than the manifest says")
+    raster = Raster(record.width, record.height, 1, 1, 1)
+    plan = StreamPlan(manifest, record, pts, raster)
+    covered: Covered = {}
+    for number, pixels in enumerate(shown):
+        bands = {1: "L", 3: "RGB", 4: "RGBA"}[pixels.shape[2]]
+        for track, count in paint(picture_planes(pixels, bands), plan.at(number), raster).items():
+            before = covered.get(track, (0, 0))
+            covered[track] = (before[0] + 1, before[1] + count)
+    return covered
+
+
+def _save(
+    shown: Sequence[Samples], durations_ms: Sequence[int], path: Path, container: str, options: dict[str, Any]
+) -> None:
+    if len(shown) > 1 and container not in CAN_ANIMATE:
+        raise MediaError(f"{container} cannot hold {len(shown)} frames; use container png, webp or gif")
+    images = [Image.fromarray(pixels if pixels.shape[2] > 1 else pixels[:, :, 0]) for pixels in shown]
+    if container not in KEEPS_ALPHA and images[0].mode == "RGBA":
+        raise MediaError(f"{container} cannot hold transparency; use container png")
+    animated: dict[str, Any] = (
+        {"save_all": True, "append_images": images[1:], "duration": list(durations_ms), "loop": 0}
+        if len(images) > 1
+        else {}
+    )
+    images[0].save(path, format=PILLOW_FORMAT[container], **options, **animated)
+
+
+def _read_back(path: Path, shown: Sequence[Samples], container: str) -> list[str]:
+    """The digest of each frame of the written picture; raises when it holds other pixels or anything but pixels."""
+    with open_media(path) as media, open_picture(media) as image:
+        if frame_count(image) != len(shown):
+            raise VeridactError(f"the written picture has {frame_count(image)} frames, not {len(shown)}")
+        if image.getexif() or image.info.keys() & {"exif", "xmp", "icc_profile", "photoshop", "comment"}:
+            raise VeridactError("the written picture holds more than pixels")
+        digests: list[str] = []
+        for (frame, _), pixels in zip(frames(image), shown, strict=True):
+            again = np.asarray(frame)
+            if container in LOSSLESS and not np.array_equal(again.reshape(pixels.shape), pixels):
+                raise VeridactError("the written picture does not hold the painted pixels")
+            digests.append(hashlib.sha256(again.tobytes()).hexdigest())
+    return digests

@@ -1,0 +1,141 @@
+"""One video stream: decoded once, cut into segments by frame number, painted and encoded by workers in any order.
+
+decoder ──frames──► segment 0 ──► worker: copy, paint, encode, decode again, digest ──► segment file 0
+                    segment 1 ──► worker: ...                                      ──► segment file 1
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+from av.video.frame import VideoFrame
+from av.video.stream import VideoStream as AvVideoStream
+
+from render import encoder, frames, segments, workers
+from render.effects import paint
+from render.encoder import VideoSpec
+from render.plan import Raster, StreamPlan
+from render.planes import layout_of
+from schema.errors import BindingError, VeridactError
+from schema.manifest import Manifest, VideoStream
+from schema.media import MediaFile, decode, demux, fraction, orientation
+from schema.profiles import encoded_format
+
+SEGMENT_BYTES = 100_000_000
+SEGMENT_FRAMES = (24, 64)
+"""A segment holds about `SEGMENT_BYTES` of decoded pictures, within these limits: long enough to compress well, short
+enough that the frames of one that wait for a worker fit into memory."""
+
+Progress = Callable[[int], None]
+
+
+@dataclass(frozen=True)
+class EncodedVideo:
+    """A video stream ready to be put into a container; `paths` are its segment files in order."""
+
+    record: VideoStream
+    spec: VideoSpec
+    pts: Sequence[int]
+    paths: Sequence[Path]
+
+    @property
+    def widened(self) -> bool:
+        """Whether an odd side had to be made even."""
+        return (self.spec.width, self.spec.height) != (self.record.coded_width, self.record.coded_height)
+
+
+def segment_frames(record: VideoStream, bits: int) -> int:
+    """How many frames a segment has: a rule on the input alone, so that no number of workers moves a boundary."""
+    frame_bytes = record.coded_width * record.coded_height * 3 // 2 * (1 if bits == 8 else 2)
+    low, high = SEGMENT_FRAMES
+    return max(low, min(high, SEGMENT_BYTES // max(1, frame_bytes)))
+
+
+def spec_of(stream: AvVideoStream, first: VideoFrame, profile: str) -> VideoSpec:
+    """What the encoder must know, from the stream and its first frame; an odd side is made whole chroma blocks."""
+    name = encoded_format(profile, first.format.name)
+    layout = layout_of(name)
+    step_x, step_y = (layout.step_x, layout.step_y) if profile == "h264" else (1, 1)
+    return VideoSpec(
+        profile=profile,
+        width=-(-first.width // step_x) * step_x,
+        height=-(-first.height // step_y) * step_y,
+        pixel_format=name,
+        time_base=fraction(stream.time_base),
+        rate=stream.average_rate or stream.guessed_rate or Fraction(25),
+        sample_aspect_ratio=stream.sample_aspect_ratio,
+        color_range=2 if first.format.name.startswith("yuvj") else int(first.color_range),
+        color_primaries=int(first.color_primaries),
+        color_trc=int(first.color_trc),
+        colorspace=int(first.colorspace),
+        orientation=orientation(first),
+    )
+
+
+def _encode_segment(
+    numbered: Iterator[workers.Numbered], plan: StreamPlan, raster: Raster, spec: VideoSpec
+) -> segments.Segment:
+    """Paints and encodes the frames of one segment, and decodes the result again to digest what a viewer will see."""
+    covered: segments.Covered = {}
+
+    def painted() -> Iterator[VideoFrame]:
+        for number, frame in numbered:
+            copy, planes = frames.copy(frame, spec)
+            for track, pixels in paint(planes, plan.at(number), raster).items():
+                frames_before, pixels_before = covered.get(track, (0, 0))
+                covered[track] = (frames_before + 1, pixels_before + pixels)
+            frames.widen(copy, planes, spec)
+            yield copy
+
+    extradata, packets = encoder.encode(spec, painted())
+    digests = [frames.digest(frame) for frame in encoder.decode(spec, extradata, packets)]
+    if len(digests) != len(packets):
+        raise VeridactError(f"{len(packets)} packets decode to {len(digests)} frames")
+    return segments.Segment(extradata, packets, digests, covered)
+
+
+def encode_stream(
+    media: MediaFile,
+    manifest: Manifest,
+    record: VideoStream,
+    pts: Sequence[int],
+    folder: Path,
+    jobs: int,
+    progress: Progress,
+) -> EncodedVideo:
+    """Renders one video stream into segment files in `folder`; raises when a frame is not the manifest's."""
+    with demux(media) as container:
+        stream = next(s for s in container.streams.video if s.index == record.index)
+        decoded = decode(container, stream)
+        first = next(decoded)
+        spec = spec_of(stream, first, manifest.output.profile or "")
+        layout = layout_of(spec.pixel_format)
+        raster = Raster(record.coded_width, record.coded_height, record.orientation, layout.step_x, layout.step_y)
+        plan = StreamPlan(manifest, record, pts, raster)
+        length = segment_frames(record, layout.bits)
+        paths = [folder / f"{record.index:04}-{i:07}.segment" for i in range(-(-len(pts) // length))]
+
+        def checked() -> Iterator[VideoFrame]:
+            number = -1
+            for number, frame in enumerate(_again(first, decoded)):
+                frames.check(frame, record, number, pts)
+                progress(number)
+                yield frame
+            if number + 1 != len(pts):
+                raise BindingError(f"stream {record.index} ends after {number + 1} of {len(pts)} frames")
+
+        def work(segment: int, numbered: Iterator[workers.Numbered]) -> None:
+            if segments.is_whole(paths[segment]):
+                for _ in numbered:
+                    pass
+            else:
+                segments.write(paths[segment], _encode_segment(numbered, plan, raster, spec))
+
+        workers.run(checked(), length, jobs, work)
+    return EncodedVideo(record, spec, pts, paths)
+
+
+def _again(first: VideoFrame, rest: Iterator[VideoFrame]) -> Iterator[VideoFrame]:
+    yield first
+    yield from rest
