@@ -3,13 +3,16 @@
 import os
 import sys
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 
 import click
 
+from render import attest
 from render.pipeline import Options
 from render.pipeline import render as render_file
 from schema import cli, reading
+from schema.errors import UsageError
 
 PROGRESS_SECONDS = 0.2
 
@@ -41,6 +44,8 @@ class Progress:
 @click.option("--resume", is_flag=True, help="Go on from the finished segments of a render that was killed.")
 @click.option("--require-review", is_flag=True, help="Refuse a manifest that still holds a proposed item.")
 @click.option("--allow-uncovered", is_flag=True, help="Accept a manifest under which nothing is covered.")
+@click.option("--attest", "attestation", type=click.Path(path_type=Path), help="Where the signed run facts go.")
+@click.option("--sign", "key", type=click.Path(path_type=Path), help="The private key that signs them.")
 @click.option("--quiet", is_flag=True, help="No progress and no remarks on stderr.")
 def render(
     media: Path,
@@ -52,9 +57,15 @@ def render(
     resume: bool,
     require_review: bool,
     allow_uncovered: bool,
+    attestation: Path | None,
+    key: Path | None,
     quiet: bool,
 ) -> None:
     """Apply MANIFEST to MEDIA and write OUT and its receipt. The same input gives the same bytes, everywhere."""
+    if (attestation is None) != (key is None):
+        raise UsageError("--attest and --sign go together")
+    signer = attest.private_key(key) if key else None
+    started = datetime.now(UTC)
     options = Options(
         jobs=jobs or len(os.sched_getaffinity(0)),
         force=force,
@@ -63,9 +74,12 @@ def render(
         allow_uncovered=allow_uncovered,
     )
     receipt_path = audit or out.with_name(out.name + ".audit.jsonl")
-    head = render_file(media, reading.read_path(manifest), out, receipt_path, options, Progress(quiet))
+    done = render_file(media, reading.read_path(manifest), out, receipt_path, options, Progress(quiet))
+    if attestation and signer:
+        run = attest.Run(started, datetime.now(UTC), done.output_sha256, done.head)
+        attest.write_new(attestation, attest.envelope(attest.statement(run), signer), 0o644)
     if not quiet:
-        click.echo(f"receipt {receipt_path}, head {head}", err=True)
+        click.echo(f"receipt {receipt_path}, head {done.head}", err=True)
 
 
 def main() -> None:

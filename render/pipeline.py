@@ -38,8 +38,24 @@ class Options:
     allow_uncovered: bool
 
 
-def render(media_path: Path, read: reading.Read, output: Path, audit: Path, options: Options, tell: Tell) -> str:
-    """Applies a manifest to the footage it was made for; returns the head of the receipt.
+@dataclass(frozen=True)
+class Done:
+    """What a render made: the digest of the output and the head of the receipt."""
+
+    output_sha256: str
+    head: str
+
+
+REPEAT = Options(jobs=1, force=False, resume=False, require_review=False, allow_uncovered=True)
+"""How a render is repeated for verification: refusals that were overridden once are not asked again."""
+
+
+def silently(what: str, done: int, total: int) -> None:
+    """Tells nobody how far it is."""
+
+
+def render(media_path: Path, read: reading.Read, output: Path, audit: Path, options: Options, tell: Tell) -> Done:
+    """Applies a manifest to the footage it was made for; returns what it made.
 
     Either both `output` and `audit` are written whole, or neither is.
     """
@@ -51,10 +67,11 @@ def render(media_path: Path, read: reading.Read, output: Path, audit: Path, opti
         rendered = RENDERERS[manifest.source.kind](media, manifest, place, options.jobs, tell)
         refuse_uncovered(manifest, rendered, options)
         media.check_unchanged()
-        lines = receipt.chain(account.bodies(read, rendered, toolchain(), _digest_of(place)))
+        made = _digest_of(place)
+        lines = receipt.chain(account.bodies(read, rendered, toolchain(), made))
         place.new_audit.write_bytes(lines)
         place.publish()
-    return receipt.head(receipt.read(lines)[1])
+    return Done(str(made["sha256"]), receipt.head(receipt.read(lines)[1]))
 
 
 def _digest_of(place: Place) -> dict[str, str | int]:

@@ -20,6 +20,8 @@ BUG = 70
 COMMANDS = {
     "locate": "locate.cli:locate",
     "render": "render.cli:render",
+    "verify": "render.audit_cli:verify",
+    "keygen": "render.audit_cli:keygen",
 }
 """Where each command lives; loaded when it is asked for, so that no command loads what another needs."""
 

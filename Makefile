@@ -1,0 +1,66 @@
+# make demo [VIDEO=path]   locate -> render -> verify on a clip, results in out/
+# make test                set up, lint, test
+# make test-extras         the extras ultralytics and whisperx in an environment of their own, and their tests
+# make lint · make bench
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DELETE_ON_ERROR:
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+SOURCES := pyproject.toml $(shell find schema locate render -name '*.py' -o -name '*.json')
+DEBIAN := libgl1 libglib2.0-0 libxcb1
+TEST_DEBIAN := $(DEBIAN) espeak-ng libimage-exiftool-perl
+VIDEO ?= out/portrait.mp4
+
+.PHONY: demo test test-extras lint bench clean
+
+# Debian packages that the models' libraries need; where they are all there, or this is no Debian, nothing is done.
+define debian
+missing=$$(dpkg-query -W -f '$${Package} $${Status}\n' $(1) 2>/dev/null | awk '$$NF == "installed" {print $$1}' \
+  | sort | comm -13 - <(printf '%s\n' $(1) | sort) || true); \
+if [ -n "$$missing" ] && command -v apt-get >/dev/null; then \
+  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing >/dev/null; \
+fi
+endef
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV) || { apt-get update -qq && apt-get install -y -qq python3-venv && $(PYTHON) -m venv $(VENV); }
+	$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
+
+$(VENV)/.user: $(BIN)/python $(SOURCES)
+	$(call debian,$(DEBIAN))
+	$(BIN)/pip install --quiet '.[locate]'
+	rm -rf build *.egg-info
+	touch $@
+
+$(VENV)/.dev: $(VENV)/.user
+	$(call debian,$(TEST_DEBIAN))
+	$(BIN)/pip install --quiet --group dev
+	touch $@
+
+demo: $(VENV)/.user
+	rm -rf out/demo && mkdir -p out/demo
+	test -e '$(VIDEO)' || $(BIN)/python docs/demo.py clip '$(VIDEO)'
+	$(BIN)/locate '$(VIDEO)' > out/demo/manifest.json
+	$(BIN)/render '$(VIDEO)' out/demo/manifest.json out/demo/redacted.mp4
+	$(BIN)/veridact verify out/demo/redacted.mp4.audit.jsonl --input '$(VIDEO)' \
+	  --manifest out/demo/manifest.json --output out/demo/redacted.mp4 --rerun
+	$(BIN)/python docs/demo.py sheet out/demo/redacted.mp4 out/demo/manifest.json out/demo/sheet.png
+	@echo 'see out/demo: redacted.mp4, manifest.json, redacted.mp4.audit.jsonl and sheet.png'
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+test: lint
+	$(BIN)/python -m pytest
+
+bench: $(VENV)/.dev
+	$(BIN)/python benchmarks/run.py
+
+clean:
+	rm -rf $(VENV) .venv-extras out build *.egg-info
