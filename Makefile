@@ -41,14 +41,14 @@ $(VENV)/.dev: $(VENV)/.user
 	touch $@
 
 demo: $(VENV)/.user
-	rm -rf out/demo && mkdir -p out/demo
+	mkdir -p out && rm -f out/manifest.json out/sheet.png out/redacted.mp4 out/redacted.mp4.audit.jsonl
 	test -e '$(VIDEO)' || $(BIN)/python docs/demo.py clip '$(VIDEO)'
-	$(BIN)/locate '$(VIDEO)' > out/demo/manifest.json
-	$(BIN)/render '$(VIDEO)' out/demo/manifest.json out/demo/redacted.mp4
-	$(BIN)/veridact verify out/demo/redacted.mp4.audit.jsonl --input '$(VIDEO)' \
-	  --manifest out/demo/manifest.json --output out/demo/redacted.mp4 --rerun
-	$(BIN)/python docs/demo.py sheet out/demo/redacted.mp4 out/demo/manifest.json out/demo/sheet.png
-	@echo 'see out/demo: redacted.mp4, manifest.json, redacted.mp4.audit.jsonl and sheet.png'
+	$(BIN)/locate '$(VIDEO)' > out/manifest.json
+	$(BIN)/render '$(VIDEO)' out/manifest.json out/redacted.mp4
+	$(BIN)/veridact verify out/redacted.mp4.audit.jsonl --input '$(VIDEO)' \
+	  --manifest out/manifest.json --output out/redacted.mp4 --rerun
+	$(BIN)/python docs/demo.py sheet out/redacted.mp4 out/manifest.json out/sheet.png
+	@echo 'see out/: redacted.mp4, manifest.json, redacted.mp4.audit.jsonl and sheet.png'
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
