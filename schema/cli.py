@@ -72,12 +72,15 @@ def _failed(reason: str, code: int) -> int:
     return code
 
 
-def run(command: click.Command, name: str) -> int:
-    """Runs a command and returns its exit code; whatever goes wrong becomes one line on stderr."""
+def run(command: click.Command, name: str, arguments: list[str] | None = None) -> int:
+    """Runs a command and returns its exit code; whatever goes wrong becomes one line on stderr.
+
+    `arguments` are those of the command line where none are given.
+    """
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _interrupt)
     try:
-        result = command.main(prog_name=name, standalone_mode=False)
+        result = command.main(arguments, prog_name=name, standalone_mode=False)
         sys.stdout.flush()
         return result if isinstance(result, int) else 0
     except click.ClickException as e:

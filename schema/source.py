@@ -6,7 +6,7 @@ from av.stream import Stream as AvStream
 from av.video.stream import VideoStream as AvVideoStream
 
 from schema.manifest import Source, Stream
-from schema.media import MediaFile, decode, demux, is_cover_art, orientation
+from schema.media import Kind, MediaFile, decode, demux, is_cover_art, orientation
 from schema.pictures import frames, open_picture
 from schema.probe import VideoTimeline, audio_record, other_record, picture_record, video_record
 
@@ -20,7 +20,7 @@ def read_source(media: MediaFile) -> Source:
         return Source(kind="picture", sha256=media.sha256, bytes=media.size, streams=(record,))
     with demux(media) as container:
         streams = tuple(_record(media, container, stream) for stream in container.streams)
-    kind = "video" if any(s.type == "video" for s in streams) else "audio"
+    kind: Kind = "video" if any(s.type == "video" for s in streams) else "audio"
     return Source(kind=kind, sha256=media.sha256, bytes=media.size, streams=streams)
 
 

@@ -1,0 +1,152 @@
+"""Rendering pictures: upright, painted, and without a trace of what was beside the pixels."""
+
+import io
+import json
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image, ImageOps
+
+BOX = (10, 8, 20, 12)
+FORMATS = {
+    "a.jpg": "RGB",
+    "b.png": "RGB",
+    "c.png": "RGBA",
+    "d.webp": "RGB",
+    "e.tif": "RGB",
+    "f.bmp": "RGB",
+    "g.png": "L",
+}
+LOSSLESS = {".png", ".tif", ".bmp"}
+
+
+def pixels_of(path: Path) -> np.ndarray[Any, Any]:
+    with Image.open(path) as image:
+        return np.asarray(image)
+
+
+def exif_with_secrets(orientation: int) -> Image.Exif:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    exif[0x010F] = "SecretMake"
+    exif.get_ifd(0x8825)[1] = "N"
+    exif.get_ifd(0x8825)[2] = (51.0, 30.0, 0.0)
+    return exif
+
+
+@pytest.mark.parametrize(("name", "mode"), FORMATS.items(), ids=FORMATS.keys())
+def test_the_cover_is_painted_and_the_rest_is_kept(
+    name: str, mode: str, picture: Any, make_manifest: Any, make_track: Any, saved: Any, command: Any, tmp_path: Path
+) -> None:
+    source = picture(name, mode)
+    out = tmp_path / f"out{source.suffix}"
+    code, _, err = command("render", source, saved(make_manifest(source, (make_track(1, BOX, 1),))), out)
+    assert code == 0, err
+    before, after = pixels_of(source), pixels_of(out)
+    x, y, w, h = BOX
+    hidden = after[y : y + h, x : x + w]
+    if source.suffix in LOSSLESS:
+        colours = hidden[..., :3] if hidden.ndim == 3 else hidden
+        assert (colours == 0).all()
+        outside = np.ones(before.shape[:2], bool)
+        outside[y : y + h, x : x + w] = False
+        assert np.array_equal(before[outside], after[outside])
+    else:
+        assert hidden.mean() < 40
+        assert before[y : y + h, x : x + w].mean() > 90
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_orientation_is_applied_and_gone(
+    orientation: int, picture: Any, make_manifest: Any, make_track: Any, saved: Any, command: Any, tmp_path: Path
+) -> None:
+    source = picture("in.jpg", exif=exif_with_secrets(orientation), quality=95)
+    with Image.open(source) as image:
+        upright = ImageOps.exif_transpose(image)
+    out = tmp_path / "out.png"
+    manifest = make_manifest(source, (make_track(1, BOX, 1),), container="png")
+    assert command("render", source, saved(manifest), out)[0] == 0
+    expected = np.asarray(upright).copy()
+    x, y, w, h = BOX
+    expected[y : y + h, x : x + w] = 0
+    with Image.open(out) as result:
+        assert np.array_equal(np.asarray(result), expected)
+        assert not result.getexif()
+
+
+def test_nothing_but_pixels_is_left(
+    picture: Any, make_manifest: Any, make_track: Any, saved: Any, command: Any, tmp_path: Path
+) -> None:
+    trailer = io.BytesIO()
+    Image.new("RGB", (8, 8), "red").save(trailer, "JPEG")
+    source = picture("in.jpg", exif=exif_with_secrets(1), comment=b"SecretComment", icc_profile=b"SecretProfile" * 20)
+    source.write_bytes(source.read_bytes() + trailer.getvalue())
+    out = tmp_path / "out.jpg"
+    assert command("render", source, saved(make_manifest(source, (make_track(1, BOX, 1),))), out)[0] == 0
+    data = out.read_bytes()
+    assert (b"Secret" in data, b"Exif" in data, data.count(b"\xff\xd8\xff")) == (False, False, 1)
+    receipt = (tmp_path / "out.jpg.audit.jsonl").read_text()
+    dropped = json.loads(next(line for line in receipt.splitlines() if '"type":"stream"' in line))
+    assert {"exif", "comment", "icc_profile"} <= set(dropped["body"]["metadata_dropped"])
+    assert "Secret" not in receipt
+
+
+@pytest.mark.parametrize("name", ["loop.gif", "loop.webp", "loop.png"])
+def test_every_frame_of_an_animation_is_covered(
+    name: str, make_manifest: Any, make_track: Any, saved: Any, command: Any, tmp_path: Path
+) -> None:
+    colours = ["red", "green", "blue", "white"]
+    images = [Image.new("RGB", (40, 30), c) for c in colours]
+    source, out = tmp_path / name, tmp_path / f"out{Path(name).suffix}"
+    images[0].save(source, save_all=True, append_images=images[1:], duration=[100, 50, 200, 70], loop=0)
+    manifest = make_manifest(source, (make_track(1, (5, 5, 10, 10), 4),))
+    code, _, err = command("render", source, saved(manifest), out)
+    assert code == 0, err
+    with Image.open(out) as result:
+        assert result.n_frames == 4
+        for number in range(4):
+            result.seek(number)
+            pixels = np.asarray(result.convert("RGB")).astype(int)
+            assert pixels[6:14, 6:14].mean() < 12, number
+            assert pixels[20:, 20:].max() > 100, number
+
+
+def test_the_same_picture_gives_the_same_bytes(
+    picture: Any, make_manifest: Any, make_track: Any, saved: Any, command: Any, tmp_path: Path
+) -> None:
+    source = picture("in.jpg")
+    manifest = saved(make_manifest(source, (make_track(1, BOX, 1),)))
+    outs = [tmp_path / "one.jpg", tmp_path / "two.jpg"]
+    for out in outs:
+        assert command("render", source, manifest, out)[0] == 0
+    assert outs[0].read_bytes() == outs[1].read_bytes()
+    receipts = [out.with_name(out.name + ".audit.jsonl").read_bytes() for out in outs]
+    assert receipts[0] == receipts[1]
+
+
+@pytest.mark.real_media
+def test_exiftool_finds_nothing_personal_in_any_real_picture(
+    real_media: Path, make_manifest: Any, make_track: Any, saved: Any, command: Any, tmp_path: Path
+) -> None:
+    if shutil.which("exiftool") is None:
+        pytest.skip("install exiftool (Debian: libimage-exiftool-perl)")
+    folders = [real_media / "faces_gt", real_media / "metadata" / "exif_samples"]
+    sources = sorted(p for f in folders for p in f.rglob("*") if p.suffix.lower() in {".jpg", ".jpeg", ".png", ".tiff"})
+    assert len(sources) >= 15
+    rendered = 0
+    for number, source in enumerate(sources):
+        manifest = make_manifest(source, (make_track(1, (0, 0, 9, 9), 1),))
+        suffix = {"jpeg": ".jpg", "tiff": ".tif"}.get(manifest.output.container, f".{manifest.output.container}")
+        code, _, err = command("render", source, saved(manifest), tmp_path / f"{number}{suffix}")
+        assert code == 0, (source, err)
+        rendered += 1
+    command_line = ["exiftool", "-j", "-G1", "-a", "-u", "-ext", "jpg", "-ext", "png", "-ext", "tif", str(tmp_path)]
+    found = json.loads(subprocess.run(command_line, capture_output=True, check=True).stdout)
+    assert len(found) == rendered
+    forbidden = ("GPS", "Serial", "Thumbnail", "XMP", "IPTC", "MakerNote", "ICC", "Comment", "Photoshop", "MPF")
+    for tags in found:
+        assert not [t for t in tags if any(word.lower() in t.lower() for word in forbidden)], tags
