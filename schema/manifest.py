@@ -7,7 +7,7 @@ text come before them (`strictjson`), those that compare one field with another 
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic import BaseModel, ConfigDict, FailFast, Field, JsonValue
 
 MAJOR = 1
 SCHEMA_ID: Literal["veridact.manifest/1"] = "veridact.manifest/1"
@@ -37,11 +37,13 @@ Side = Annotated[int, Field(ge=1, le=65_535)]
 Coordinate = Annotated[int, Field(ge=-MAX_PIXELS_OFF, le=MAX_PIXELS_OFF)]
 Extent = Annotated[int, Field(ge=1, le=MAX_PIXELS_OFF)]
 Orientation = Annotated[int, Field(ge=1, le=8)]
-TimeBase = tuple[
-    Annotated[int, Field(ge=1, le=2**31 - 1)],
-    Annotated[int, Field(ge=1, le=2**31 - 1)],
+_LIST = Field(strict=False)
+"""A JSON list may become a tuple; what stands in it is read strictly all the same."""
+TimeBase = Annotated[
+    tuple[Annotated[int, Field(ge=1, le=2**31 - 1)], Annotated[int, Field(ge=1, le=2**31 - 1)]],
+    _LIST,
 ]
-Box = tuple[Coordinate, Coordinate, Extent, Extent]
+Box = Annotated[tuple[Coordinate, Coordinate, Extent, Extent], _LIST]
 Milliseconds = Annotated[int, Field(ge=0, le=10**12)]
 Permille = Annotated[int, Field(ge=0, le=1000)]
 Text280 = Annotated[str, Field(max_length=280)]
@@ -121,7 +123,7 @@ class Source(Model):
     kind: Literal["video", "picture", "audio"]
     sha256: Hex
     bytes: Positive
-    streams: Annotated[tuple[Stream, ...], Field(min_length=1, max_length=1000)]
+    streams: Annotated[tuple[Stream, ...], Field(strict=False, min_length=1, max_length=1000)]
 
 
 class Producer(Model):
@@ -149,7 +151,7 @@ class Output(Model):
     container: Container
     profile: Literal["h264", "lossless"] | None = None
     quality: Annotated[int, Field(ge=50, le=100)] | None = None
-    streams: tuple[OutputStream, ...] | None = None
+    streams: Annotated[tuple[OutputStream, ...], Field(strict=False, max_length=1000)] | None = None
 
 
 class Solid(Model):
@@ -235,7 +237,7 @@ class Segment(Model):
     """An unbroken stretch of a track: from its first key's frame up to, not including, `end`."""
 
     end: Positive
-    keys: Annotated[tuple[Key, ...], Field(min_length=1)]
+    keys: Annotated[tuple[Key, ...], Field(strict=False, min_length=1), FailFast()]
 
 
 class Track(Model):
@@ -250,7 +252,7 @@ class Track(Model):
     note: Text280 | None = None
     origin: Origin
     effect: VideoEffect | None = None
-    segments: Annotated[tuple[Segment, ...], Field(min_length=1)]
+    segments: Annotated[tuple[Segment, ...], Field(strict=False, min_length=1), FailFast()]
 
 
 class AudioRange(Model):
@@ -278,12 +280,12 @@ class Manifest(Model):
 
     schema_id: Annotated[Literal["veridact.manifest/1"], Field(alias="schema")]
     source: Source
-    producers: Annotated[tuple[Producer, ...], Field(max_length=1000)]
+    producers: Annotated[tuple[Producer, ...], Field(strict=False, max_length=1000)]
     output: Output
     scope: Literal["listed", "everything"]
     effects: Effects
-    tracks: Annotated[tuple[Track, ...], Field(max_length=MAX_TRACKS)]
-    audio: Annotated[tuple[AudioRange, ...], Field(max_length=MAX_TRACKS)]
+    tracks: Annotated[tuple[Track, ...], Field(strict=False, max_length=MAX_TRACKS), FailFast()]
+    audio: Annotated[tuple[AudioRange, ...], Field(strict=False, max_length=MAX_TRACKS), FailFast()]
     ext: dict[ReverseDns, JsonValue]
 
     def document(self) -> dict[str, Any]:

@@ -1,13 +1,17 @@
-"""Reading a manifest: bytes in, a checked `Manifest` with its digests out, through the layers text, schema and rules."""
+"""Reading a manifest: bytes or a path in, a checked `Manifest` out, through the layers text, schema and rules."""
 
+import os
 import re
+import stat
+import sys
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, BinaryIO
 
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
 from schema import rules, strictjson
-from schema.errors import ManifestError
+from schema.errors import MachineError, ManifestError, UsageError
 from schema.manifest import MAJOR, Manifest
 from schema.strictjson import member_path
 
@@ -55,25 +59,37 @@ def _path(loc: tuple[int | str, ...], tree: Any) -> str:
     return path
 
 
+def _most_telling(error: ValidationError) -> ErrorDetails:
+    """An unknown field before anything else: where `scope` is typed `scoep`, the typo is the news, not its absence."""
+    errors = error.errors(include_url=False, include_input=False)
+    return next((e for e in errors if e["type"] == "extra_forbidden"), errors[0])
+
+
+_REASONS = {
+    "extra_forbidden": "unknown field",
+    "tuple_type": "input should be a list",
+    "model_type": "input should be an object",
+    "model_attributes_type": "input should be an object",
+    "dict_type": "input should be an object",
+    "too_short": "list should not be empty",
+}
+"""Pydantic's reasons in the words of JSON; the others need no translation."""
+
+
 def validate(tree: Any) -> Manifest:
     """The `schema` layer: plain JSON values as a `Manifest`, or the first thing that does not fit."""
     _check_version(tree)
     try:
-        return Manifest.model_validate_json(strictjson.dumps(tree))
+        return Manifest.model_validate(tree)
     except ValidationError as e:
-        first = e.errors(include_url=False, include_input=False)[0]
-        reason = "unknown field" if first["type"] == "extra_forbidden" else first["msg"]
-        raise ManifestError("schema", _path(first["loc"], tree), reason[:1].lower() + reason[1:]) from None
+        found = _most_telling(e)
+        reason = _REASONS.get(found["type"], found["msg"].replace("Tuple", "List"))
+        raise ManifestError("schema", _path(found["loc"], tree), reason[:1].lower() + reason[1:]) from None
 
 
 def read_without_rules(raw: bytes) -> Manifest:
     """A manifest through the layers text and schema only, for tools that report every broken rule."""
-    tree = strictjson.loads(raw)
-    _check_version(tree)
-    try:
-        return Manifest.model_validate_json(raw)
-    except ValidationError:
-        return validate(tree)
+    return validate(strictjson.loads(raw))
 
 
 def read(raw: bytes) -> Read:
@@ -81,3 +97,40 @@ def read(raw: bytes) -> Read:
     manifest = read_without_rules(raw)
     rules.check(manifest)
     return Read(manifest, raw)
+
+
+def _limited(file: BinaryIO) -> bytes:
+    """All of a file that may be a manifest; of a larger one no more than one byte over the limit."""
+    chunks: list[bytes] = []
+    left = strictjson.MAX_BYTES + 1
+    while left and (chunk := file.read(min(left, 1 << 20))):
+        chunks.append(chunk)
+        left -= len(chunk)
+    return b"".join(chunks)
+
+
+def read_bytes(path: str | os.PathLike[str]) -> bytes:
+    """The bytes of a manifest at `path`, or on standard input where that is `-`; never more than the limit and one.
+
+    Raises `UsageError` for what is no regular file, `MachineError` for one that may not be read.
+    """
+    if os.fspath(path) == "-":
+        return _limited(sys.stdin.buffer)
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    except FileNotFoundError:
+        raise UsageError(f"{path!s}: no such manifest") from None
+    except PermissionError:
+        raise MachineError(f"{path!s}: not allowed to read it") from None
+    except (OSError, ValueError) as e:
+        raise UsageError(f"{path!s}: cannot be opened ({getattr(e, 'strerror', None) or e})") from None
+    if not stat.S_ISREG(os.fstat(fd).st_mode):
+        os.close(fd)
+        raise UsageError(f"{path!s}: not a regular file; give a manifest, or - for standard input")
+    with open(fd, "rb") as file:
+        return _limited(file)
+
+
+def read_path(path: str | os.PathLike[str]) -> Read:
+    """The manifest at `path`, or on standard input where that is `-`, through all three layers."""
+    return read(read_bytes(path))

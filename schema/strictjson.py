@@ -1,11 +1,12 @@
 """Strict reading of JSON: the `text` layer, where every way in which parsers differ is an error (SPEC §1.1 rule 1).
 
 Refused: a byte-order mark, bytes that are not UTF-8, duplicate or non-ASCII member names, fractions, exponents, NaN,
-integers outside ±(2⁵³-1), lone surrogates, nesting over 16, more than 64 MiB. Errors name the JSON path.
+integers outside ±(2⁵³-1), lone surrogates, nesting over 16, more than 64 MiB, and more values than the largest valid
+manifest could hold, so that no document can fill the memory of the reader. Errors name the JSON path.
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Iterator
 from typing import Any
 
 from schema.errors import ManifestError
@@ -13,6 +14,11 @@ from schema.manifest import MAX_INT
 
 MAX_BYTES = 64 * 1024 * 1024
 MAX_DEPTH = 16
+MAX_CONTAINERS = 3_500_000
+"""Objects and lists; a million keys are two each, a hundred thousand tracks and ranges about six."""
+MAX_VALUES = 12_000_000
+MAX_MEMBERS = 1000
+"""Members of one object."""
 _MAX_DIGITS = 16  # 2**53 - 1 has sixteen
 
 
@@ -49,6 +55,8 @@ class _Parser:
         return self._refuse(f"{text} is not JSON")
 
     def members(self, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        if len(pairs) > MAX_MEMBERS:
+            pairs = [("", self._refuse(f"an object of more than {MAX_MEMBERS} members"))]
         found = dict(pairs)
         if len(found) != len(pairs):
             seen: set[str] = set()
@@ -67,18 +75,34 @@ def member_path(parent: str, name: str) -> str:
     return f"{parent}.{name}" if name.isidentifier() and name.isascii() else f"{parent}[{json.dumps(name)}]"
 
 
-def _walk(tree: Any, visit: Callable[[Any, str, int], None]) -> None:
-    """Calls `visit(value, path, depth)` for every value, parents before children, in document order."""
-    stack: list[tuple[Any, str, int]] = [(tree, "$", 1)]
-    while stack:
-        value, path, depth = stack.pop()
-        visit(value, path, depth)
-        children: list[tuple[Any, str, int]] = []
-        if isinstance(value, dict):
-            children = [(v, member_path(path, k), depth + 1) for k, v in value.items()]
-        elif isinstance(value, list):
-            children = [(v, f"{path}[{i}]", depth + 1) for i, v in enumerate(value)]
-        stack.extend(reversed(children))
+def _children(value: Any) -> Iterator[tuple[int | str, Any]]:
+    if isinstance(value, dict):
+        return iter(value.items())
+    return iter(enumerate(value)) if isinstance(value, list) else iter(())
+
+
+def _path(steps: list[int | str]) -> str:
+    path = "$"
+    for step in steps:
+        path = member_path(path, step) if isinstance(step, str) else f"{path}[{step}]"
+    return path
+
+
+def _check_values(tree: Any) -> None:
+    """Raises `ManifestError` for the first refused value, parents before children, in document order."""
+    _check_value(tree, [])
+    steps: list[int | str] = []
+    open_values = [_children(tree)]
+    while open_values:
+        step, value = next(open_values[-1], (None, None))
+        if step is None:
+            open_values.pop()
+            steps = steps[:-1]
+            continue
+        _check_value(value, [*steps, step])
+        if isinstance(value, dict | list):
+            steps.append(step)
+            open_values.append(_children(value))
 
 
 def _too_deep(tree: Any) -> bool:
@@ -90,19 +114,37 @@ def _too_deep(tree: Any) -> bool:
     return True
 
 
-def _check_value(value: Any, path: str, depth: int) -> None:
+def _is_text(value: str) -> bool:
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _check_value(value: Any, steps: list[int | str]) -> None:
     if isinstance(value, _Refused):
-        raise ManifestError("text", path, value.reason)
-    if isinstance(value, dict | list) and depth > MAX_DEPTH:
-        raise ManifestError("text", path, f"nested more than {MAX_DEPTH} deep")
-    if isinstance(value, str) and any("\ud800" <= c <= "\udfff" for c in value):
-        raise ManifestError("text", path, "a lone surrogate, which is no character")
+        raise ManifestError("text", _path(steps), value.reason)
+    if isinstance(value, dict | list) and len(steps) >= MAX_DEPTH:
+        raise ManifestError("text", _path(steps), f"nested more than {MAX_DEPTH} deep")
+    if isinstance(value, str) and not _is_text(value):
+        raise ManifestError("text", _path(steps), "a lone surrogate, which is no character")
+
+
+def _check_size(raw: bytes) -> None:
+    """Refuses what is too large to read, before any of it is parsed; a comma or bracket in a text counts as well."""
+    if len(raw) > MAX_BYTES:
+        raise ManifestError("text", "$", f"more than {MAX_BYTES // 2**20} MiB")
+    containers = raw.count(b"{") + raw.count(b"[")
+    if containers > MAX_CONTAINERS:
+        raise ManifestError("text", "$", f"more than {MAX_CONTAINERS} objects and lists")
+    if containers + raw.count(b",") > MAX_VALUES:
+        raise ManifestError("text", "$", f"more than {MAX_VALUES} values")
 
 
 def loads(raw: bytes) -> Any:
     """The JSON value of `raw`; raises `ManifestError` (layer `text`) with the JSON path of what is refused."""
-    if len(raw) > MAX_BYTES:
-        raise ManifestError("text", "$", f"more than {MAX_BYTES // 2**20} MiB")
+    _check_size(raw)
     if raw.startswith(b"\xef\xbb\xbf"):
         raise ManifestError("text", "$", "begins with a byte-order mark; save it as plain UTF-8")
     try:
@@ -123,10 +165,5 @@ def loads(raw: bytes) -> Any:
     except RecursionError:
         raise ManifestError("text", "$", f"nested more than {MAX_DEPTH} deep") from None
     if parser.refused or b"\\u" in raw or (isinstance(tree, dict | list) and _too_deep(tree)):
-        _walk(tree, _check_value)
+        _check_values(tree)
     return tree
-
-
-def dumps(tree: Any) -> bytes:
-    """The value as compact JSON, members in the order given."""
-    return json.dumps(tree, separators=(",", ":"), ensure_ascii=False).encode()
