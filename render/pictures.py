@@ -126,13 +126,8 @@ def _read_back(path: Path, shown: Sequence[Samples], container: str) -> list[str
     with open_media(path) as media, open_picture(media) as image:
         if frame_count(image) != len(shown):
             raise VeridactError(f"the written picture has {frame_count(image)} frames, not {len(shown)}")
-        if image.getexif().keys() - TIFF_STRUCTURE or image.info.keys() & {
-            "exif",
-            "xmp",
-            "icc_profile",
-            "photoshop",
-            "comment",
-        }:
+        beside = image.info.keys() & {"exif", "xmp", "icc_profile", "photoshop", "comment"}
+        if beside or image.getexif().keys() - TIFF_STRUCTURE:
             raise VeridactError("the written picture holds more than pixels")
         digests: list[str] = []
         for (frame, _), pixels in zip(frames(image), shown, strict=True):
