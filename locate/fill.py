@@ -1,0 +1,85 @@
+"""From sightings with gaps to a box on every frame: interpolation both ways, smoothing that only grows, padded ends."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import ceil, floor
+
+import numpy as np
+from numpy.typing import NDArray
+
+from locate.tracker import Trail
+from schema.geometry import Box, Edges, box_of
+
+Rows = NDArray[np.float64]
+"""One row a frame: left, top, right, bottom in displayed pixels."""
+
+SMOOTHED_FRAMES = 4
+"""A box is smoothed over this many frames before and after its own."""
+
+
+@dataclass(frozen=True)
+class Course:
+    """A thing's box on every frame from `first` on, in integer pixels; `score` and `by` are of its best sighting."""
+
+    label: str
+    first: int
+    boxes: tuple[Box, ...]
+    score: float
+    by: str
+
+    @property
+    def end(self) -> int:
+        return self.first + len(self.boxes)
+
+
+def _between(trail: Trail, pts: Sequence[int]) -> tuple[int, Rows]:
+    """The first frame and the edges on every frame up to the last sighting, linear in presentation time in the gaps."""
+    frames = [s.frame for s in trail.sightings]
+    known = np.array([[d.left, d.top, d.right, d.bottom] for d in (s.detection for s in trail.sightings)])
+    times = np.array([pts[f] for f in range(frames[0], frames[-1] + 1)], float)
+    at = np.array([pts[f] for f in frames], float)
+    return frames[0], np.stack([np.interp(times, at, known[:, edge]) for edge in range(4)], axis=1)
+
+
+def _windows(values: NDArray[np.float64], reach: int, moving: bool = False) -> NDArray[np.float64]:
+    """For each row, the rows up to `reach` before and after it; beyond the ends they repeat, or move on as they did."""
+    beyond = {"mode": "reflect", "reflect_type": "odd"} if moving else {"mode": "edge"}
+    padded = np.pad(values, ((reach, reach), (0, 0)), **beyond)
+    return np.lib.stride_tricks.sliding_window_view(padded, 2 * reach + 1, axis=0)
+
+
+def smoothed(rows: Rows, reach: int = SMOOTHED_FRAMES) -> Rows:
+    """Calmer boxes that contain the given ones on every frame.
+
+    The centre is averaged over time. About it, the half sizes that contain each box are first raised to the largest
+    in reach and then averaged: an average of maxima that all include a frame's own value is never below it.
+    """
+    centre = _windows((rows[:, :2] + rows[:, 2:]) / 2, reach, moving=True).mean(axis=2)
+    half = np.maximum(centre - rows[:, :2], rows[:, 2:] - centre)
+    half = _windows(_windows(half, reach).max(axis=2), reach).mean(axis=2)
+    grown = np.concatenate([centre - half, centre + half], axis=1)
+    return np.concatenate([np.minimum(grown[:, :2], rows[:, :2]), np.maximum(grown[:, 2:], rows[:, 2:])], axis=1)
+
+
+def _outward(rows: Rows) -> tuple[Box, ...]:
+    return tuple(box_of(Edges(floor(a), floor(b), ceil(c), ceil(d))) for a, b, c, d in rows.tolist())
+
+
+def _drifting(rows: Rows, count: int, step: int) -> Rows:
+    """`count` boxes beyond an end (`step` -1 before the first, 1 after the last): held, and grown along the motion."""
+    end, inner = (rows[0], rows[min(5, len(rows) - 1)]) if step < 0 else (rows[-1], rows[-1 - min(5, len(rows) - 1)])
+    velocity = (end - inner) / max(1, min(5, len(rows) - 1))
+    moved = end + velocity * np.arange(1, count + 1)[:, None]
+    beyond = np.concatenate([np.minimum(moved[:, :2], end[:2]), np.maximum(moved[:, 2:], end[2:])], axis=1)
+    return beyond[::step]
+
+
+def course(trail: Trail, pts: Sequence[int], shot: tuple[int, int], pad_frames: int) -> Course:
+    """The box of a trail on every frame, extended by `pad_frames` at both ends within its half-open `shot`."""
+    first, rows = _between(trail, pts)
+    rows = smoothed(rows)
+    before = min(pad_frames, first - shot[0])
+    after = min(pad_frames, shot[1] - (first + len(rows)))
+    rows = np.concatenate([_drifting(rows, before, -1), rows, _drifting(rows, after, 1)])
+    best = trail.best
+    return Course(trail.label, first - before, _outward(rows), best.score, best.by)

@@ -1,0 +1,113 @@
+"""Pictures and footage as a run of views: decoded once, in order, upright as displayed."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from av.video.frame import VideoFrame
+from numpy.typing import NDArray
+from PIL import Image
+
+from locate.detector import Pixels
+from schema.media import MediaFile, decode, demux, orientation
+from schema.pictures import frames as picture_frames
+from schema.pictures import open_picture
+
+_TURN = {
+    1: lambda a: a,
+    2: lambda a: a[:, ::-1],
+    3: lambda a: a[::-1, ::-1],
+    4: lambda a: a[::-1],
+    5: lambda a: a.transpose(1, 0, 2),
+    6: lambda a: a.transpose(1, 0, 2)[:, ::-1],
+    7: lambda a: a.transpose(1, 0, 2)[::-1, ::-1],
+    8: lambda a: a.transpose(1, 0, 2)[::-1],
+}
+"""What turns the stored rows and columns upright, by EXIF orientation."""
+
+GIST_ROWS, GIST_COLUMNS = 36, 64
+
+
+@dataclass(frozen=True)
+class FootageView:
+    """A decoded video frame; scaled and turned only when somebody looks."""
+
+    frame: VideoFrame
+    orientation: int
+
+    @property
+    def width(self) -> int:
+        return self.frame.width if self.orientation < 5 else self.frame.height
+
+    @property
+    def height(self) -> int:
+        return self.frame.height if self.orientation < 5 else self.frame.width
+
+    def rgb(self, width: int, height: int) -> Pixels:
+        stored = (width, height) if self.orientation < 5 else (height, width)
+        scaled = self.frame.reformat(*stored, format="rgb24", interpolation="AREA").to_ndarray()
+        turned: Pixels = _TURN[self.orientation](scaled)
+        return turned
+
+    def gist(self) -> NDArray[np.int16]:
+        return _gist(
+            np.asarray(self.frame.reformat(GIST_COLUMNS, GIST_ROWS, format="gray", interpolation="AREA").to_ndarray())
+        )
+
+
+@dataclass(frozen=True)
+class PictureView:
+    """A still, or one frame of an animated picture."""
+
+    image: Image.Image
+
+    @property
+    def width(self) -> int:
+        return self.image.width
+
+    @property
+    def height(self) -> int:
+        return self.image.height
+
+    def rgb(self, width: int, height: int) -> Pixels:
+        return np.asarray(
+            self.image.resize(
+                (width, height), Image.Resampling.BOX if width < self.width else Image.Resampling.BILINEAR
+            )
+        )
+
+    def gist(self) -> NDArray[np.int16]:
+        return _gist(np.asarray(self.image.convert("L").resize((GIST_COLUMNS, GIST_ROWS), Image.Resampling.BOX)))
+
+
+def _gist(gray: NDArray[np.uint8]) -> NDArray[np.int16]:
+    return gray.astype(np.int16)
+
+
+FrameView = FootageView | PictureView
+
+
+@dataclass(frozen=True)
+class Shown:
+    """One frame in presentation order: its 0-based number, its time in the stream's time base, and how it looks."""
+
+    number: int
+    pts: int
+    view: FrameView
+
+
+def footage(media: MediaFile, index: int) -> Iterator[Shown]:
+    """The frames of one video stream; raises `MediaError` for anything that does not decode whole."""
+    with demux(media) as container:
+        stream = next(s for s in container.streams.video if s.index == index)
+        for number, frame in enumerate(decode(container, stream)):
+            yield Shown(number, frame.pts or 0, FootageView(frame, orientation(frame)))
+
+
+def picture(media: MediaFile) -> Iterator[tuple[Shown, int]]:
+    """The frames of a picture, each with its duration in milliseconds, which make up the time of those that follow."""
+    with open_picture(media) as image:
+        pts = 0
+        for number, (frame, duration_ms) in enumerate(picture_frames(image)):
+            yield Shown(number, pts, PictureView(frame.convert("RGB"))), duration_ms
+            pts += max(1, duration_ms)

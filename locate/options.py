@@ -1,0 +1,115 @@
+"""What `locate` was asked to do, checked before any file is opened."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import get_args
+
+from pydantic import BaseModel
+
+from locate.detector import DEFAULT_DETECTORS
+from locate.tracker import Thresholds
+from schema.errors import UsageError
+from schema.manifest import (
+    AudioEffect,
+    AudioEffects,
+    Cells,
+    Container,
+    Solid,
+    VideoEffect,
+    VideoEffects,
+    VideoLabel,
+)
+
+SEEN_LABELS = tuple(label for label in get_args(VideoLabel) if label != "keep")
+DEFAULT_SEEN = ("face",)
+LINK_OF_START = 0.5
+"""A detection may continue a track when it scores this part of what a track must reach once."""
+
+START = 0.4
+STILL_START = 0.3
+"""What a track in footage, and a thing in a picture that has no frames to confirm it, must reach by default."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """The options of the command line, by their names; `thresholds` by label, from 0 to 1."""
+
+    labels: tuple[str, ...] = DEFAULT_SEEN
+    detectors: tuple[str, ...] = DEFAULT_DETECTORS
+    thresholds: Mapping[str, float] = field(default_factory=dict)
+    stride: int = 1
+    pad_frames: int = 3
+    effects: Mapping[str, VideoEffect | AudioEffect] = field(default_factory=dict)
+    profile: str = "h264"
+    container: Container | None = None
+    device: str = "cpu"
+    workers: int = 1
+
+    def thresholds_of(self, label: str, still: bool) -> Thresholds:
+        """What detections of a label must score, in a still or in footage."""
+        start = self.thresholds.get(label, STILL_START if still else START)
+        return Thresholds(start, start if still else start * LINK_OF_START)
+
+    @property
+    def floor(self) -> float:
+        """The least score that any label can use."""
+        return min(t.link for label in self.labels for t in (self.thresholds_of(label, s) for s in (True, False)))
+
+
+VIDEO_EFFECTS = VideoEffects(
+    default=Solid(effect="solid", shape="box", pad_permille=150),
+    face=Solid(effect="solid", shape="ellipse", pad_permille=200),
+)
+AUDIO_EFFECTS = AudioEffects(default=AudioEffect(effect="silence", pad_ms=80))
+CELLS = 6
+
+
+def parse_labels(text: str) -> tuple[str, ...]:
+    """`face,plate` as labels; raises `UsageError` for one that is unknown."""
+    labels = tuple(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
+    for label in labels:
+        if label not in SEEN_LABELS:
+            raise UsageError(f"there is no label {label!r}; choose from {', '.join(SEEN_LABELS)}")
+    if not labels:
+        raise UsageError("--labels names no label")
+    return labels
+
+
+def parse_threshold(text: str) -> tuple[str, float]:
+    """`face=0.3` as a label and a score."""
+    label, _, number = text.partition("=")
+    try:
+        score = float(number)
+    except ValueError:
+        score = -1.0
+    if label not in SEEN_LABELS or not 0 < score <= 1:
+        raise UsageError(f"--threshold {text}: expected LABEL=SCORE with a score above 0 and up to 1, like face=0.3")
+    return label, score
+
+
+def _effect(name: str, label: str) -> VideoEffect | AudioEffect:
+    usual = getattr(VIDEO_EFFECTS, label, None) or VIDEO_EFFECTS.default
+    if name == "solid":
+        return Solid(effect="solid", shape=usual.shape, pad_permille=usual.pad_permille)
+    if name in {"mosaic", "blur"}:
+        return Cells.model_validate(
+            {"effect": name, "shape": usual.shape, "cells": CELLS, "pad_permille": usual.pad_permille}
+        )
+    return AudioEffect.model_validate({"effect": name, "pad_ms": AUDIO_EFFECTS.default.pad_ms})
+
+
+def parse_effect(text: str) -> tuple[str, VideoEffect | AudioEffect]:
+    """`face=mosaic` as a label (or `default`) and its effect, in the shape and with the padding usual for the label."""
+    label, _, name = text.partition("=")
+    fields: dict[str, type[BaseModel]] = {
+        "solid": VideoEffects,
+        "mosaic": VideoEffects,
+        "blur": VideoEffects,
+        "silence": AudioEffects,
+        "beep": AudioEffects,
+    }
+    if name not in fields:
+        raise UsageError(f"--effect {text}: expected LABEL=EFFECT with one of {', '.join(fields)}")
+    if label not in fields[name].model_fields:
+        raise UsageError(f"--effect {text}: {name} is for the labels {', '.join(fields[name].model_fields)}")
+    return label, _effect(name, label)

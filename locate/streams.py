@@ -1,0 +1,113 @@
+"""Going through the streams of a file: footage and pictures are searched, everything else is listed."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import av
+from av.audio.stream import AudioStream as AvAudioStream
+from av.container import InputContainer
+from av.video.stream import VideoStream as AvVideoStream
+
+from locate.frames import FootageView, Shown, footage, picture
+from locate.search import Look, Search
+from schema.errors import MediaError
+from schema.manifest import Source, Stream, VideoStream
+from schema.media import MediaFile, demux, fraction, is_cover_art
+from schema.pictures import frame_count, open_picture
+from schema.probe import VideoTimeline, audio_record, other_record, picture_record, video_record
+from schema.profiles import encoded_format
+
+Tell = Callable[[str, int, int], None]
+"""Called with what is being counted, how far it is and how far it goes (0 where nobody knows)."""
+
+
+@dataclass(frozen=True)
+class Searched:
+    """A stream and a look at each of its frames."""
+
+    index: int
+    seconds_per_pts: float
+    looks: tuple[Look, ...]
+
+
+def search_streams(media: MediaFile, search: Search, profile: str, tell: Tell) -> tuple[Source, list[Searched]]:
+    """The file as a source, and the looks at every stream that shows something."""
+    if media.format.library == "pillow":
+        kind = "picture"
+        streams, searched = _picture(media, search, tell)
+    else:
+        streams, searched = _footage(media, search, profile, tell)
+        kind = "video" if any(isinstance(s, VideoStream) for s in streams) else "audio"
+    if all(s.type not in {"video", "audio", "picture"} for s in streams):
+        raise MediaError("the file holds neither pictures nor sound that can be decoded")
+    source = Source.model_validate(
+        {"kind": kind, "sha256": media.sha256, "bytes": media.size, "streams": tuple(streams)}
+    )
+    return source, searched
+
+
+def _picture(media: MediaFile, search: Search, tell: Tell) -> tuple[list[Stream], list[Searched]]:
+    durations_ms: list[int] = []
+
+    def noted() -> Iterator[Shown]:
+        for shown, duration_ms in picture(media):
+            durations_ms.append(duration_ms)
+            yield shown
+
+    with open_picture(media) as image:
+        total = frame_count(image)
+    looks = tuple(search.looks(noted(), lambda done: tell("frames", done, total)))
+    with open_picture(media) as image:
+        record = picture_record(image, media.format.name, durations_ms, searched=True)
+    return [record], [Searched(0, 1 / 1000, looks)]
+
+
+def _footage(media: MediaFile, search: Search, profile: str, tell: Tell) -> tuple[list[Stream], list[Searched]]:
+    streams: list[Stream] = []
+    searched: list[Searched] = []
+    with demux(media) as container:
+        for stream in container.streams:
+            if isinstance(stream, AvVideoStream) and not is_cover_art(stream) and _shows(media, stream):
+                record, looks = _video(media, container, stream, search, profile, tell)
+                streams.append(record)
+                searched.append(looks)
+            elif isinstance(stream, AvAudioStream) and stream.codec_context is not None:
+                streams.append(audio_record(container, stream, searched=False))
+            else:
+                streams.append(other_record(stream))
+    return streams, searched
+
+
+def _shows(media: MediaFile, stream: AvVideoStream) -> bool:
+    """Whether a video stream holds anything at all; an empty one is listed and left behind."""
+    if stream.codec_context is not None and stream.codec_context.format is not None:
+        return True
+    with demux(media) as container:
+        return any(packet.size for packet in container.demux(container.streams[stream.index]))
+
+
+def _video(
+    media: MediaFile, container: InputContainer, stream: AvVideoStream, search: Search, profile: str, tell: Tell
+) -> tuple[VideoStream, Searched]:
+    first: list[FootageView] = []
+
+    def checked() -> Iterator[Shown]:
+        for shown in footage(media, stream.index):
+            if not first and isinstance(shown.view, FootageView):
+                first.append(shown.view)
+                encoded_format(profile, shown.view.frame.format.name)
+            yield shown
+
+    total = _frames_expected(container, stream)
+    looks = tuple(search.looks(checked(), lambda done: tell(f"stream {stream.index} frames", done, total)))
+    frame = first[0].frame
+    timeline = VideoTimeline([look.pts for look in looks], frame.width, frame.height, first[0].orientation)
+    record = video_record(stream, timeline, searched=True)
+    return record, Searched(stream.index, float(fraction(stream.time_base)), looks)
+
+
+def _frames_expected(container: InputContainer, stream: AvVideoStream) -> int:
+    """About how many frames a stream has, for the progress display; 0 where the file does not say."""
+    if stream.frames or container.duration is None or stream.average_rate is None:
+        return stream.frames
+    return int(container.duration * stream.average_rate / av.time_base)

