@@ -1,4 +1,4 @@
-"""Makes the demo clip and the contact sheet of `make demo`: a pan over a NASA portrait, and the frames that came out."""
+"""Makes the clip and the contact sheet of `make demo`: a pan over a NASA portrait, and the frames that came out."""
 
 import sys
 from fractions import Fraction

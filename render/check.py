@@ -7,6 +7,8 @@ from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
 
+from PIL import Image
+
 from schema.errors import VeridactError
 from schema.media import MediaFile, demux, fraction, open_media
 from schema.probe import codec_name
@@ -85,3 +87,23 @@ def _check_times(media: MediaFile, container: str, expected: Sequence[ExpectedSt
 def content_digest(frame_digests: Sequence[str]) -> str:
     """One digest for a stream of frames: SHA-256 over the digests of its frames, in presentation order."""
     return hashlib.sha256(bytes.fromhex("".join(frame_digests))).hexdigest()
+
+
+TIFF_STRUCTURE = frozenset({256, 257, 258, 259, 262, 273, 277, 278, 279, 284, 317, 320, 338, 339})
+"""The TIFF tags that say how pixels are stored (TIFF 6.0, section 8); a written picture has no others."""
+
+BESIDE_PIXELS = frozenset({"exif", "xmp", "icc_profile", "photoshop", "comment"})
+
+
+def beside_pixels(image: Image.Image) -> set[str]:
+    """The names of what a picture holds beside its pixels, as far as Pillow tells."""
+    found = {str(name) for name in image.info} & BESIDE_PIXELS
+    return found | ({"exif"} if image.getexif().keys() - TIFF_STRUCTURE else set())
+
+
+SIGNATURES = (b"\xff\xd8\xff", b"ftyp", b"\x89PNG\r\n")
+
+
+def hidden_picture(data: bytes) -> bool:
+    """Whether a JPEG, PNG or MP4 signature occurs again behind the one the file begins with."""
+    return any(data.find(signature, 16) >= 0 for signature in SIGNATURES)

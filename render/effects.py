@@ -32,13 +32,14 @@ class Patch:
     mask: Mask
 
 
-def _padded(raster: Raster) -> tuple[int, int]:
+def whole_blocks(raster: Raster) -> tuple[int, int]:
+    """The picture's size, made whole chroma blocks."""
     return (-(-raster.width // raster.step_x) * raster.step_x, -(-raster.height // raster.step_y) * raster.step_y)
 
 
 def patch_of(cover: Cover, raster: Raster) -> Patch | None:
     """The part of a cover that lies on the picture, or None when nothing does."""
-    visible = clip(cover.area, *_padded(raster))
+    visible = clip(cover.area, *whole_blocks(raster))
     if visible.empty:
         return None
     mask = _ellipse_mask(cover, visible, raster) if cover.effect.shape == "ellipse" else None
@@ -57,13 +58,18 @@ def _ellipse_mask(cover: Cover, visible: Edges, raster: Raster) -> NDArray[np.bo
     return blocks
 
 
-def pixels_covered(patch: Patch, raster: Raster) -> int:
-    """How many pixels of the picture the patch covers."""
+def pixel_mask(patch: Patch, raster: Raster) -> NDArray[np.bool_]:
+    """Which pixels of the patch's visible rectangle, cut to the picture, it covers."""
     inside = clip(patch.visible, raster.width, raster.height)
     if patch.mask is None:
-        return inside.width * inside.height
+        return np.ones((inside.height, inside.width), np.bool_)
     pixels = patch.mask.repeat(raster.step_y, axis=0).repeat(raster.step_x, axis=1)
-    return int(np.count_nonzero(pixels[: inside.height, : inside.width]))
+    return pixels[: inside.height, : inside.width]
+
+
+def pixels_covered(patch: Patch, raster: Raster) -> int:
+    """How many pixels of the picture the patch covers."""
+    return int(np.count_nonzero(pixel_mask(patch, raster)))
 
 
 def _on_plane(e: Edges, plane: Plane) -> Edges:
@@ -214,7 +220,7 @@ def _values(patch: Patch, plane: Plane) -> Samples:
 
 def _paint_everything(planes: Sequence[Plane], frame: FramePlan, raster: Raster) -> None:
     """Covers the whole picture with the default effect and puts the kept rectangles back."""
-    width, height = _padded(raster)
+    width, height = whole_blocks(raster)
     whole = Edges(0, 0, width, height)
     effect = frame.everything
     if effect is None:

@@ -27,9 +27,6 @@ CAN_ANIMATE = frozenset({"png", "webp", "gif"})
 DEFAULT_QUALITY = 92
 KEEPS_ALPHA = frozenset({"png", "webp", "tiff", "gif"})
 LOSSLESS = frozenset({"png", "tiff", "bmp"})
-TIFF_STRUCTURE = frozenset({256, 257, 258, 259, 262, 273, 277, 278, 279, 284, 317, 320, 338, 339})
-"""The TIFF tags that say how pixels are stored (TIFF 6.0, section 8); a written picture has no others."""
-
 Covered = dict[int, tuple[int, int]]
 
 
@@ -126,8 +123,7 @@ def _read_back(path: Path, shown: Sequence[Samples], container: str) -> list[str
     with open_media(path) as media, open_picture(media) as image:
         if frame_count(image) != len(shown):
             raise VeridactError(f"the written picture has {frame_count(image)} frames, not {len(shown)}")
-        beside = image.info.keys() & {"exif", "xmp", "icc_profile", "photoshop", "comment"}
-        if beside or image.getexif().keys() - TIFF_STRUCTURE:
+        if check.beside_pixels(image):
             raise VeridactError("the written picture holds more than pixels")
         digests: list[str] = []
         for (frame, _), pixels in zip(frames(image), shown, strict=True):

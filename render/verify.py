@@ -4,12 +4,14 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from render import attest, pipeline
+from render.content import check_content
+from render.disclose import disclosed, hmac_name, salted
 from schema import digests, reading, receipt
 from schema.errors import AuditError, VeridactError
-from schema.media import hash_descriptor, open_regular
+from schema.media import hash_descriptor, open_media, open_regular
 from schema.receipt import Entry
 
 Status = Literal["pass", "fail", "not run"]
@@ -40,20 +42,53 @@ class Asked:
     attestation: Path | None = None
     content: bool = False
     rerun: bool = False
+    salt: bytes | None = None
 
 
 def verify(asked: Asked) -> list[Check]:
     """Every check in the order of the levels; those whose files were not given are `not run`."""
-    raw = _read_all(asked.audit)
+    raw = read_receipt(asked.audit)
     try:
-        _, entries = receipt.read(raw)
+        version, entries = receipt.read(raw)
     except AuditError as e:
         rest = [Check(level, level, "not run", "the chain does not hold") for level in LEVELS[1:]]
         return [Check("chain", "chain", "fail", str(e)), *rest]
     checks = [Check("chain", "chain", "pass", f"{len(entries)} entries, head {receipt.head(entries)}")]
+    known = Known(entries, version == receipt.DISCLOSED, asked.salt)
     for level in (_anchor, _files, _content, _rerun):
-        checks += level(asked, entries)
+        checks += level(asked, known)
     return checks
+
+
+@dataclass(frozen=True)
+class Known:
+    """The entries of a receipt, and the salt under which a disclosed one hides its digests."""
+
+    entries: Sequence[Entry]
+    disclosed: bool
+    salt: bytes | None
+
+    @property
+    def head(self) -> str:
+        return receipt.head(self.entries)
+
+    @property
+    def output_sha256(self) -> object:
+        return receipt.bodies(self.entries, "output")[0].get("sha256")
+
+    @property
+    def sealed_away(self) -> bool:
+        """Whether digests cannot be compared, because the salt is not there."""
+        return self.disclosed and self.salt is None
+
+    def expected(self, kind: Literal["input", "manifest"], name: str) -> object:
+        """What the receipt says of a digest: itself, or its HMAC in a disclosed receipt."""
+        body = receipt.bodies(self.entries, kind)[0]
+        return body.get(hmac_name(name) if self.disclosed else name)
+
+    def as_told(self, name: str, digest: str) -> str:
+        """A digest in the form in which this receipt tells it."""
+        return salted(self.salt, name, digest) if self.disclosed and self.salt else digest
 
 
 def passed(checks: Sequence[Check]) -> bool:
@@ -61,7 +96,8 @@ def passed(checks: Sequence[Check]) -> bool:
     return all(c.status != "fail" for c in checks)
 
 
-def _read_all(path: Path) -> bytes:
+def read_receipt(path: Path) -> bytes:
+    """The bytes of a receipt or attestation, never more than a receipt may have."""
     fd = open_regular(path)
     with open(fd, "rb") as file:
         return file.read(receipt.MAX_BYTES + 1)
@@ -71,8 +107,8 @@ def _judge(level: Level, name: str, holds: bool, good: str, bad: str) -> Check:
     return Check(level, name, "pass" if holds else "fail", good if holds else bad)
 
 
-def _anchor(asked: Asked, entries: Sequence[Entry]) -> Iterator[Check]:
-    head = receipt.head(entries)
+def _anchor(asked: Asked, known: Known) -> Iterator[Check]:
+    head = known.head
     if asked.head is None and asked.attestation is None:
         yield Check("anchor", "anchor", "not run", "give --head, or --key and --attestation")
     if asked.head is not None:
@@ -80,20 +116,18 @@ def _anchor(asked: Asked, entries: Sequence[Entry]) -> Iterator[Check]:
             "anchor", "head", asked.head.lower() == head, "the head is the expected one", f"the head is {head}"
         )
     if asked.attestation is not None and asked.key is not None:
-        yield _attested(asked.attestation, asked.key, entries)
+        yield _attested(asked.attestation, asked.key, known)
 
 
-def _attested(attestation: Path, key: Path, entries: Sequence[Entry]) -> Check:
+def _attested(attestation: Path, key: Path, known: Known) -> Check:
     try:
-        body = attest.opened(_read_all(attestation), attest.public_key(key))
+        body = attest.opened(read_receipt(attestation), attest.public_key(key))
     except AuditError as e:
         return Check("anchor", "attestation", "fail", str(e))
-    output = receipt.bodies(entries, "output")[0].get("sha256")
-    named = attest.names(body)
     return _judge(
         "anchor",
         "attestation",
-        named == (output, receipt.head(entries)),
+        attest.names(body) == (known.output_sha256, known.head),
         "signed with this key, and names this output and this head",
         "it is signed, but names another output or receipt",
     )
@@ -104,23 +138,38 @@ def _sha256_of(path: Path) -> str:
         return hash_descriptor(file.fileno())
 
 
-def _files(asked: Asked, entries: Sequence[Entry]) -> Iterator[Check]:
-    for name, path in (("input", asked.input), ("output", asked.output)):
-        if path is None:
-            yield Check("files", name, "not run", f"give --{name}")
-            continue
-        expected = receipt.bodies(entries, "input" if name == "input" else "output")[0].get("sha256")
-        found = _sha256_of(path)
+def _files(asked: Asked, known: Known) -> Iterator[Check]:
+    yield _compared(known, "input", asked.input, "give --input")
+    if asked.output is None:
+        yield Check("files", "output", "not run", "give --output")
+    else:
+        found = _sha256_of(asked.output)
+        expected = known.output_sha256
         yield _judge(
-            "files", name, found == expected, f"sha256 {found}", f"sha256 is {found}, the receipt says {expected}"
+            "files", "output", found == expected, f"sha256 {found}", f"is {found}, the receipt says {expected}"
         )
     if asked.manifest is None:
         yield Check("files", "manifest", "not run", "give --manifest")
     else:
-        yield from _manifest(asked.manifest, receipt.bodies(entries, "manifest")[0])
+        yield from _manifest(asked.manifest, known)
 
 
-def _manifest(path: Path, body: dict[str, Any]) -> Iterator[Check]:
+NEEDS_SALT = "this receipt is a disclosed one; give --salt-file"
+
+
+def _compared(known: Known, name: Literal["input"], path: Path | None, advice: str) -> Check:
+    if path is None:
+        return Check("files", name, "not run", advice)
+    if known.sealed_away:
+        return Check("files", name, "fail", NEEDS_SALT)
+    found, expected = known.as_told("sha256", _sha256_of(path)), known.expected("input", "sha256")
+    return _judge("files", name, found == expected, f"sha256 {found}", f"is {found}, the receipt says {expected}")
+
+
+def _manifest(path: Path, known: Known) -> Iterator[Check]:
+    if known.sealed_away:
+        yield Check("files", "manifest", "fail", NEEDS_SALT)
+        return
     raw = reading.read_bytes(path)
     found: dict[str, Callable[[], str]] = {
         "file_sha256": lambda: digests.sha256_hex(raw),
@@ -129,40 +178,58 @@ def _manifest(path: Path, body: dict[str, Any]) -> Iterator[Check]:
     }
     for name, digest in found.items():
         try:
-            value = digest()
+            value = known.as_told(name, digest())
         except VeridactError as e:
             yield Check("files", f"manifest {name}", "fail", str(e))
             continue
-        expected = body.get(name)
+        expected = known.expected("manifest", name)
         yield _judge("files", f"manifest {name}", value == expected, value, f"is {value}, the receipt says {expected}")
 
 
-def _content(asked: Asked, entries: Sequence[Entry]) -> Iterator[Check]:
-    yield Check("content", "content", "not run", "give --content with --output and --manifest")
+def _content(asked: Asked, known: Known) -> Iterator[Check]:
+    if not asked.content:
+        yield Check("content", "content", "not run", "give --content with --output and --manifest")
+        return
+    if asked.output is None or asked.manifest is None:
+        yield Check("content", "content", "fail", "needs --output and --manifest")
+        return
+    try:
+        manifest = reading.read_path(asked.manifest).manifest
+        with open_media(asked.output) as media:
+            for finding in check_content(media, manifest):
+                yield _judge("content", finding.name, finding.holds, finding.detail, finding.detail)
+    except VeridactError as e:
+        yield Check("content", "content", "fail", str(e))
 
 
-def _rerun(asked: Asked, entries: Sequence[Entry]) -> Iterator[Check]:
+def _rerun(asked: Asked, known: Known) -> Iterator[Check]:
     if not asked.rerun:
         yield Check("rerun", "rerun", "not run", "give --rerun with --input and --manifest")
         return
     if asked.input is None or asked.manifest is None:
         yield Check("rerun", "rerun", "fail", "needs --input and --manifest")
         return
+    if known.sealed_away:
+        yield Check("rerun", "rerun", "fail", NEEDS_SALT)
+        return
     try:
-        again = _render_again(asked.input, asked.manifest)
+        again, lines = _render_again(asked.input, asked.manifest)
     except VeridactError as e:
         yield Check("rerun", "rerun", "fail", f"the render does not repeat: {e}")
         return
-    expected = receipt.bodies(entries, "output")[0].get("sha256")
-    yield _judge("rerun", "output", again.output_sha256 == expected, "the same bytes", f"gives {again.output_sha256}")
-    yield _judge(
-        "rerun", "head", again.head == receipt.head(entries), "the same receipt", f"gives the head {again.head}"
-    )
+    if known.disclosed and known.salt:
+        lines = disclosed(receipt.read(lines)[1], known.salt)
+    head = receipt.head(receipt.read(lines)[1])
+    same = again.output_sha256 == known.output_sha256
+    yield _judge("rerun", "output", same, "the same bytes", f"gives {again.output_sha256}")
+    yield _judge("rerun", "head", head == known.head, "the same receipt", f"gives the head {head}")
 
 
-def _render_again(media: Path, manifest: Path) -> pipeline.Done:
-    """Renders into a private folder that is gone afterwards; the digest of the output and the head of the receipt."""
+def _render_again(media: Path, manifest: Path) -> tuple[pipeline.Done, bytes]:
+    """Renders into a private folder that is gone afterwards; what it made, and the receipt."""
     read = reading.read_path(manifest)
     with tempfile.TemporaryDirectory(prefix="veridact-") as folder:
         output = Path(folder) / f"again{pipeline.SUFFIXES[read.manifest.output.container][0]}"
-        return pipeline.render(media, read, output, output.with_suffix(".jsonl"), pipeline.REPEAT, pipeline.silently)
+        audit = output.with_suffix(".jsonl")
+        done = pipeline.render(media, read, output, audit, pipeline.REPEAT, pipeline.silently)
+        return done, audit.read_bytes()

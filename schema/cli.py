@@ -20,7 +20,11 @@ BUG = 70
 COMMANDS = {
     "locate": "locate.cli:locate",
     "render": "render.cli:render",
+    "validate": "schema.tools.cli_compare:validate",
+    "diff": "schema.tools.cli_compare:diff",
+    "edit": "schema.tools.cli_edit:edit",
     "verify": "render.audit_cli:verify",
+    "disclose": "render.audit_cli:disclose",
     "keygen": "render.audit_cli:keygen",
 }
 """Where each command lives; loaded when it is asked for, so that no command loads what another needs."""
