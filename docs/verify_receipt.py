@@ -36,9 +36,8 @@ def read_chain(path):
         lines = file.read().split(b"\n")
     require(lines.pop() == b"" and lines, "the last line is incomplete")
     entries = [json.loads(line, object_pairs_hook=no_duplicates) for line in lines]
-    version = "veridact.audit/1"
-    if entries[0]["prev"] == hashlib.sha256(f"{version}+disclosed\0genesis\0".encode()).hexdigest():
-        version += "+disclosed"
+    disclosed = hashlib.sha256(b"veridact.audit/1+disclosed\0genesis\0").hexdigest()
+    version = "veridact.audit/1" + ("+disclosed" if entries[0]["prev"] == disclosed else "")
     before = hashlib.sha256(f"{version}\0genesis\0".encode()).hexdigest()
     for number, (line, entry) in enumerate(zip(lines, entries, strict=True)):
         where = f"line {number + 1}"
