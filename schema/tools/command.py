@@ -1,0 +1,26 @@
+"""What the commands have in common: where a result goes, and the shapes of their arguments."""
+
+import sys
+from pathlib import Path
+
+import click
+
+from schema.tools import writing
+
+SETTINGS = {"help_option_names": ["-h", "--help"]}
+MANIFEST = click.Path(path_type=Path, allow_dash=True)
+FILE = click.Path(path_type=Path)
+
+
+def emit(data: bytes, out: Path | None) -> None:
+    """Writes a result to a new file, or to standard output where none is named."""
+    if out is None or str(out) == "-":
+        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.flush()
+    else:
+        writing.write_new(out, data)
+
+
+def remark(text: str) -> None:
+    """One line for a person, on stderr."""
+    click.echo(text, err=True)

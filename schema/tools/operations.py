@@ -1,0 +1,106 @@
+"""One edit as people write it: a verb, the items it is for, and its words.
+
+    accept  ITEMS                            move    ITEMS DX,DY [RANGE]      |  move ITEM X,Y,W,H at TIME
+    reject  ITEMS                            resize  ITEMS WxH|N% [RANGE]
+    add     LABEL [RANGE] [X,Y,W,H [X,Y,W,H]] [stream=N|all]
+    retime  ITEMS RANGE                      split   ITEM at TIME             merge  ITEM ITEM...
+    relabel ITEMS LABEL                      effect  ITEMS|label=LABEL EFFECT [shape=S] [cells=N] [pad=N]
+    stream  N render|drop                    scope   listed|everything
+
+ITEMS are ids, or `where EXPRESSION` at the end (see `where`). Times and ranges: see `times`. EFFECT is `solid`,
+`mosaic`, `blur`, `silence`, `beep`, or `default` for the effect of the label; `pad` is in thousandths of the box, for
+sound in milliseconds. Several edits are joined by `then`, or stand one a line in a script, where `#` begins a comment.
+"""
+
+import re
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from schema.errors import UsageError
+from schema.tools import where
+
+ID = re.compile(r"[a-z]+(-[a-z]+)*-[0-9]{4,12}")
+VERBS = (
+    "accept", "reject", "add", "move", "resize", "retime", "split", "merge", "relabel", "effect", "stream", "scope",
+)  # fmt: skip
+_WITHOUT_ITEMS = {"add", "stream", "scope"}
+MAX_OPERATIONS = 100_000
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One edit: `ids` and `test` select items, `words` are the rest; `where` is for messages, as `line 3`."""
+
+    verb: str
+    ids: tuple[str, ...]
+    test: where.Test | None
+    words: tuple[str, ...]
+    place: str
+
+
+def parse(words: Sequence[str], common_test: where.Test | None, place: str) -> Operation:
+    """One edit from its words; `common_test` selects for it when it names no items itself. Raises `UsageError`."""
+    if not words or words[0] not in VERBS:
+        given = repr(words[0]) if words else "nothing"
+        raise UsageError(f"{place}: {given} is no edit; there are {', '.join(VERBS)}")
+    verb, rest = words[0], list(words[1:])
+    test = None
+    if "where" in rest:
+        at = rest.index("where")
+        test = where.parse(" ".join(_quoted(w) for w in rest[at + 1 :]))
+        rest = rest[:at]
+    ids = []
+    while rest and ID.fullmatch(rest[0]):
+        ids.append(rest.pop(0))
+    for_label = bool(rest) and rest[0].startswith("label=")
+    if verb in _WITHOUT_ITEMS or for_label:
+        if ids or test:
+            raise UsageError(f"{place}: {verb} {rest[0] if for_label else ''} is for no item; leave out ids and where")
+    elif ids and test:
+        raise UsageError(f"{place}: give ids or where, not both")
+    elif not ids:
+        test = test or common_test
+        if test is None:
+            raise UsageError(f"{place}: {verb} what? give ids, or --where")
+    return Operation(verb, tuple(ids), test, tuple(rest), place)
+
+
+def _quoted(word: str) -> str:
+    """A word as the expression language reads it back: one that the shell had joined stays joined."""
+    return f'"{word}"' if " " in word and not re.search(r'[=<>()"]', word) else word
+
+
+def _used(operations: list[Operation], common_test: where.Test | None) -> list[Operation]:
+    if common_test is not None and all(o.test is not common_test for o in operations):
+        raise UsageError("--where is for edits that name no items themselves, and there is none")
+    return operations
+
+
+def from_words(words: Sequence[str], common_test: where.Test | None) -> list[Operation]:
+    """The edits of a command line, joined by `then`."""
+    groups: list[list[str]] = [[]]
+    for word in words:
+        if word == "then":
+            groups.append([])
+        else:
+            groups[-1].append(word)
+    several = len(groups) > 1
+    found = [parse(g, common_test, f"edit {n}" if several else "edit") for n, g in enumerate(groups, 1)]
+    return _used(found, common_test)
+
+
+def from_script(text: str, common_test: where.Test | None) -> list[Operation]:
+    """The edits of a script, one a line; raises `UsageError` naming the line."""
+    found: list[Operation] = []
+    for number, line in enumerate(text.splitlines(), 1):
+        place = f"script line {number}"
+        try:
+            words = shlex.split(line, comments=True)
+        except ValueError as e:
+            raise UsageError(f"{place}: {str(e).lower()}") from None
+        if words:
+            found.append(parse(words, common_test, place))
+        if len(found) > MAX_OPERATIONS:
+            raise UsageError(f"more than {MAX_OPERATIONS} edits in one script; split it")
+    return _used(found, common_test)
