@@ -1,0 +1,148 @@
+"""The packets of one audio stream that a player presents, in order, with nothing but sound in them.
+
+A packet that an edit list hides wholly is left out; of those before the first presented one, as much is kept as the
+decoder needs to start (priming). Side data other than the samples to skip is not carried on: it may hold tags.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from typing import TypeAlias, cast
+
+from av.audio.stream import AudioStream
+from av.container import InputContainer
+from av.packet import Packet
+
+from schema.errors import MediaError
+from schema.media import fraction
+from schema.probe import codec_name
+
+AudioPacket: TypeAlias = "Packet[AudioStream]"
+# How much sound before the first presented sample a decoder wants, in samples at 48 kHz (RFC 7845 §4.6 for Opus).
+# Codecs whose packets overlap want one packet; the others want none.
+OPUS_PREROLL_SAMPLES = 3840
+NO_OVERLAP = ("pcm_", "adpcm_", "flac", "alac", "tta", "wavpack", "ape")
+# A clock this much coarser than a sample makes packets jitter; a deviation beyond it is a gap in the sound.
+_GAP_TICKS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class SoundPacket:
+    """One packet: `pts` and `duration` in `time_base`, `skip` and `discard` samples not presented at start and end."""
+
+    data: bytes
+    pts: int
+    duration: int
+    time_base: Fraction
+    key: bool = True
+    skip: int = 0
+    discard: int = 0
+
+    def to_av(self) -> AudioPacket:
+        """The packet as FFmpeg wants it, without a stream."""
+        packet = cast("Packet[AudioStream]", Packet(self.data))
+        packet.pts = packet.dts = self.pts
+        packet.duration = self.duration
+        packet.time_base = self.time_base
+        packet.is_keyframe = self.key
+        return packet
+
+
+def _read(container: InputContainer, stream: AudioStream) -> Iterator[tuple[SoundPacket, bool]]:
+    """Every packet and whether the demuxer marks it as not presented; raises `MediaError` for what cannot be placed."""
+    time_base = fraction(stream.time_base)
+    number = 0
+    for packet in container.demux(stream):
+        if packet.size == 0:
+            continue
+        where = f"sound packet {number} of stream {stream.index}"
+        if packet.is_corrupt:
+            raise MediaError(f"{where} is damaged or cut short")
+        if packet.has_sidedata("new_extradata") and number > 0:
+            raise MediaError(f"{where} changes the codec's settings on the way; cut the file there first")
+        pts = packet.pts if packet.pts is not None else packet.dts
+        if pts is None:
+            raise MediaError(f"{where} has no timestamp; remux it first: ffmpeg -i IN -map 0 -c copy OUT.mkv")
+        skip = discard = 0
+        if packet.has_sidedata("skip_samples"):
+            side = bytes(packet.get_sidedata("skip_samples"))
+            skip, discard = int.from_bytes(side[:4], "little"), int.from_bytes(side[4:8], "little")
+        yield (
+            SoundPacket(bytes(packet), pts, packet.duration or 0, time_base, packet.is_keyframe, skip, discard),
+            packet.is_discard,
+        )
+        number += 1
+
+
+def presented_packets(container: InputContainer, stream: AudioStream) -> Iterator[SoundPacket]:
+    """The packets to copy: the presented ones, and before them as much priming as the codec needs."""
+    codec = codec_name(stream)
+    waiting: list[SoundPacket] = []
+    start: Fraction | None = None  # seconds: the first presented sample, once it is known
+    begun = False
+    for packet, hidden in _read(container, stream):
+        if begun:
+            if not hidden:
+                yield packet
+            continue
+        if start is None and packet.skip:
+            start = packet.pts * packet.time_base + Fraction(packet.skip, stream.sample_rate)
+        ends = (packet.pts + packet.duration) * packet.time_base
+        if hidden or (start is not None and ends <= start):
+            waiting = [*waiting, packet][-64:]
+            continue
+        begun = True
+        yield from _priming(waiting, packet, start, codec, stream.sample_rate)
+    if not begun:
+        raise MediaError(f"stream {stream.index} has no sound that is presented; leave the stream out")
+
+
+def _priming(
+    waiting: list[SoundPacket], first: SoundPacket, start: Fraction | None, codec: str, rate_hz: int
+) -> Iterator[SoundPacket]:
+    """The kept tail of the packets before `first`, then `first`; the first of them says how much to skip."""
+    if codec.startswith(NO_OVERLAP):
+        waiting = []
+    elif codec == "opus":
+        reach = (first.pts * first.time_base) - Fraction(OPUS_PREROLL_SAMPLES, 48_000)
+        waiting = [p for p in waiting if (p.pts + p.duration) * p.time_base > reach]
+    else:
+        waiting = waiting[-1:]
+    kept = [*waiting, first]
+    skip = 0
+    if start is not None:
+        skip = max(0, round((start - kept[0].pts * kept[0].time_base) * rate_hz))
+    yield replace(kept[0], skip=skip)
+    for packet in kept[1:]:
+        yield replace(packet, skip=0)
+
+
+def steady_packets(packets: Iterator[SoundPacket], rate_hz: int, frame_samples: int) -> Iterator[SoundPacket]:
+    """Packets of a constant length, timed by counting samples where the file's clock is coarser than a sample.
+
+    A Matroska or MPEG-TS file rounds every timestamp; the rounding is taken out, a true gap is not.
+    """
+    grid = Fraction(1, rate_hz)
+    origin = expected = 0
+    first = True
+    for packet in packets:
+        if packet.time_base <= grid and (packet.time_base.denominator % rate_hz == 0):
+            yield packet
+            continue
+        at = packet.pts * packet.time_base * rate_hz
+        if first and packet.skip:
+            presented = (packet.pts * packet.time_base + packet.skip * grid) / packet.time_base
+            origin = round(round(presented) * packet.time_base * rate_hz) - packet.skip
+            expected = origin
+        elif first or abs(at - expected) > max(_GAP_TICKS * packet.time_base * rate_hz, Fraction(2)):
+            expected = max(expected, round(at)) if not first else round(at)
+        first = False
+        yield replace(packet, pts=expected, duration=frame_samples, time_base=grid)
+        expected += frame_samples
+
+
+def presented_start(container: InputContainer, stream: AudioStream) -> Fraction:
+    """When the first presented sample of a stream sounds, in seconds of the file's own clock."""
+    for packet in presented_packets(container, stream):
+        return packet.pts * packet.time_base + Fraction(packet.skip, stream.sample_rate)
+    raise MediaError(f"stream {stream.index} has no sound")

@@ -1,0 +1,229 @@
+"""One audio stream of the input as one audio stream of the output: copied, replaced packet by packet, or re-encoded.
+
+out = render_audio(media, index, plan, origin, "mp4")     decides, and refuses what cannot be exact
+stream = out.add_to(output)                               before the output's header is written
+for packet in out.packets(stream): output.mux(packet)     a packet at a time; out.counts is complete at the end
+"""
+
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import Literal
+
+import av
+from av.audio.stream import AudioStream
+from av.container import InputContainer, OutputContainer
+
+from render.sound import pcm
+from render.sound.aac import AacConfig, adts_config, plain_config, substituted, without_adts
+from render.sound.decode import decode_blocks
+from render.sound.packets import AudioPacket, SoundPacket, presented_packets, steady_packets
+from render.sound.plan import Covers, SoundPlan, covered_samples, position_slack
+from render.sound.template import template_with_delay
+from schema.errors import MediaError
+from schema.media import MediaFile, demux, fraction
+from schema.probe import codec_name
+
+MUXERS = {
+    "mp4": "mp4",
+    "mov": "mov",
+    "mkv": "matroska",
+    "m4a": "ipod",
+    "flac": "flac",
+    "wav": "wav",
+    "ogg": "ogg",
+    "mp3": "mp3",
+}
+_EDIT_LISTS = frozenset({"mp4", "mov", "m4a"})
+How = Literal["copied", "replaced", "re-encoded"]
+
+
+@dataclass
+class Counts:
+    """What was written, for the receipt; complete once all packets have been taken."""
+
+    packets: int = 0
+    packets_replaced: int = 0
+    samples_covered: int = 0
+
+
+@dataclass(frozen=True)
+class AudioOut:
+    """A decided audio stream: `codec` is the output's, `why` a phrase for the receipt, `rate_hz` of the output."""
+
+    media: MediaFile
+    index: int
+    plan: SoundPlan
+    origin: Fraction
+    container: str
+    how: How
+    why: str
+    source_codec: str
+    codec: str
+    rate_hz: int
+    channels: int
+    layout: str
+    header: bytes | None
+    config: AacConfig | None
+    target: pcm.Target | None
+    counts: Counts = field(default_factory=Counts, compare=False)
+
+    def add_to(self, output: OutputContainer) -> AudioStream:
+        """Adds the stream to an output whose header is not yet written."""
+        if self.target is not None:
+            return pcm.add_encoder(output, self.target)
+        with demux(self.media) as container:
+            return _add_copy(output, self, _audio(container, self.index))
+
+    def packets(self, stream: AudioStream) -> Iterator[AudioPacket]:
+        """The packets in order, ready to mux, for the stream that `add_to` gave; raises `MediaError` for damage."""
+        for packet in self._encoded(stream) if self.target is not None else self._copied():
+            packet.stream = stream
+            self.counts.packets += packet.size > 0
+            yield packet
+
+    def _copied(self) -> Iterator[AudioPacket]:
+        with demux(self.media) as container:
+            source = _audio(container, self.index)
+            packets = _timed(container, source, self.header, self.container)
+            if self.config is None:
+                yield from (p.to_av() for p in packets)
+                return
+            rate_hz = self.config.rate_hz
+            slack = position_slack(fraction(source.time_base), self.origin, rate_hz)
+            covers = Covers(covered_samples(self.plan, rate_hz), slack)
+            for packet, effect in substituted(packets, self.config, covers, self.origin):
+                if effect is not None:
+                    self.counts.packets_replaced += 1
+                    self.counts.samples_covered += packet.duration
+                yield packet.to_av()
+
+    def _encoded(self, stream: AudioStream) -> Iterator[AudioPacket]:
+        if self.target is None:
+            return
+        with demux(self.media) as container:
+            time_base = fraction(_audio(container, self.index).time_base)
+        slack = position_slack(time_base, self.origin, self.rate_hz)
+        covers = Covers(covered_samples(self.plan, self.rate_hz), slack)
+        chunks = pcm.covered_chunks(
+            decode_blocks(self.media, self.index),
+            self.target,
+            self.source_codec,
+            covers,
+            self.origin,
+            pcm.chunk_samples(stream),
+        )
+        for packet, covered in pcm.encode(stream, chunks, self.target, self.origin):
+            self.counts.samples_covered += covered
+            yield packet
+
+
+def render_audio(media: MediaFile, index: int, plan: SoundPlan, origin: Fraction, container: str) -> AudioOut:
+    """Decides how stream `index` is rendered into `container` (a name of the manifest).
+
+    `origin` is when 0 ms of the manifest is, in seconds of the file's clock. Raises `MediaError` for a codec that the
+    container cannot hold (naming one that can) and for sound that cannot be covered exactly.
+    """
+    with demux(media) as source:
+        stream = _audio(source, index)
+        codec, header = codec_name(stream), stream.codec_context.extradata
+        rate_hz, layout, channels = stream.sample_rate, stream.layout.name, stream.channels
+        if codec == "aac" and not header:
+            header = next((adts_config(p.data) for p in presented_packets(source, stream)), None)
+            if header is None:
+                raise MediaError(
+                    f"stream {index} has AAC packets without a header; remux it: ffmpeg -i IN -c copy OUT.mkv"
+                )
+        holders = [name for name in (container, *MUXERS) if _can_hold(stream, header, name)]
+
+    def out(how: How, why: str, config: AacConfig | None = None, target: pcm.Target | None = None) -> AudioOut:
+        return AudioOut(
+            media,
+            index,
+            plan,
+            origin,
+            container,
+            how,
+            why,
+            codec,
+            target.codec if target else codec,
+            target.rate_hz if target else rate_hz,
+            channels,
+            target.layout if target else layout,
+            None if target else header,
+            config,
+            target,
+        )
+
+    if container not in holders and holders and (plan.covers_nothing or container not in pcm.LOSSLESS_OF):
+        raise MediaError(
+            f"{container} cannot hold the {codec} sound of stream {index}; set output.container to {holders[0]}"
+        )
+    if plan.covers_nothing and holders:
+        return out("copied", "no range")
+    config = plain_config(media, index, header) if codec == "aac" and container in holders else None
+    if config is not None and not plan.covers_nothing:
+        return out("replaced", "the packets that touch a range are constant ones", config=config)
+    first = next(decode_blocks(media, index))
+    target = pcm.choose_target(container, codec, first)
+    return out("re-encoded", "without loss" if holders else "no container holds its codec", target=target)
+
+
+def _audio(container: InputContainer, index: int) -> AudioStream:
+    """The audio stream of an open file; raises `MediaError` when there is none or FFmpeg has no decoder for it."""
+    stream = container.streams[index] if index < len(container.streams) else None
+    if not isinstance(stream, AudioStream) or stream.codec_context is None or not stream.sample_rate:
+        raise MediaError(f"stream {index} is no sound that FFmpeg can decode; drop it in output.streams")
+    return stream
+
+
+def _timed(container: InputContainer, stream: AudioStream, header: bytes | None, target: str) -> Iterator[SoundPacket]:
+    """The presented packets as the output takes them: no ADTS headers, no rounded clock, no priming it would play."""
+    frame = stream.codec_context.frame_size
+    packets = presented_packets(container, stream)
+    if header is not None and not stream.codec_context.extradata:
+        packets = without_adts(packets, header)
+    if frame:
+        packets = steady_packets(packets, stream.sample_rate, frame)
+    return _without_audible_priming(packets, target, stream.sample_rate)
+
+
+def _without_audible_priming(packets: Iterator[SoundPacket], target: str, rate_hz: int) -> Iterator[SoundPacket]:
+    """Leaves out priming packets where the output has no way to hide them: sound that begins after 0 in MP4 and MOV."""
+    skip = 0
+    for number, packet in enumerate(packets):
+        skip = packet.skip if number == 0 else skip
+        length = packet.duration * packet.time_base * rate_hz
+        if target in _EDIT_LISTS and skip >= length > 0 and packet.pts >= 0:
+            skip -= int(length)
+            continue
+        skip = 0
+        yield packet
+
+
+def _add_copy(output: OutputContainer, out: AudioOut, source: AudioStream) -> AudioStream:
+    """A stream with the parameters of the source, and with its priming where only the stream can say it (Matroska)."""
+    template = source
+    if out.container == "mkv":
+        with demux(out.media) as again:
+            first = next(_timed(again, _audio(again, out.index), out.header, out.container))
+        if first.skip:
+            template = template_with_delay(source, out.header, first.skip) or source
+    stream = output.add_stream_from_template(template)
+    if out.header is not None and not stream.codec_context.extradata:
+        stream.codec_context.extradata = out.header
+    return stream
+
+
+def _can_hold(stream: AudioStream, header: bytes | None, container: str) -> bool:
+    """Whether FFmpeg writes a header for the stream's codec in a container (tried in memory, without a packet)."""
+    try:
+        with av.open(io.BytesIO(), "w", format=MUXERS[container]) as trial:
+            copy = trial.add_stream_from_template(stream)
+            if header is not None and not copy.codec_context.extradata:
+                copy.codec_context.extradata = header
+            trial.start_encoding()
+    except (av.FFmpegError, ValueError):
+        return False
+    return True
