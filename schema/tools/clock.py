@@ -77,9 +77,7 @@ class Clock:
         first = 0 if span.start is None else self.frame_of(span.start, up=False)
         end = self.frames if span.end is None else self.frame_of(span.end, up=True)
         if first >= self.frames or end > self.frames:
-            raise UsageError(
-                f"stream {self.stream} has {self.frames} frames, 0 to {self.frames - 1}; give a range in it"
-            )
+            raise UsageError(f"stream {self.stream} has frames 0 to {self.frames - 1}; give a range within them")
         if end <= first:
             raise UsageError("the range ends before it begins; write FROM-TO")
         return first, end

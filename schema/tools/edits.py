@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from pydantic import ValidationError
+
 from schema import reading, rules
 from schema.errors import ManifestError, UsageError
 from schema.manifest import AudioRange, Manifest, Track
@@ -234,7 +236,12 @@ EDITS: dict[str, Edit] = {
 def apply_all(manifest: Manifest, operations: Sequence[Operation], desk: Desk) -> Manifest:
     """The manifest after all edits, in order; raises `UsageError` for the first that cannot be done, and does none."""
     for operation in operations:
-        manifest = EDITS[operation.verb](manifest, operation, desk)
+        try:
+            manifest = EDITS[operation.verb](manifest, operation, desk)
+        except ValidationError as e:
+            first = e.errors(include_url=False, include_input=False)[0]
+            field = ".".join(str(step) for step in first["loc"])
+            raise UsageError(f"{operation.place}: would make the manifest invalid: {field}: {first['msg']}") from None
     try:
         manifest = reading.validate(manifest.document())
         rules.check(manifest)

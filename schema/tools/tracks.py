@@ -106,7 +106,7 @@ def retimed(segments: Segments, first: int, end: int, clock: Clock, inward: bool
     if not inside:
         raise UsageError(f"the track has no frame in {first} to {end - 1}; add a new one instead")
     head, tail = inside[0], inside[-1]
-    if head.keys[0].frame > first and head is segments[0]:
+    if first < segments[0].keys[0].frame:
         held = (Key(frame=first, box=head.keys[0].box), *head.keys)
         inside = (Segment(end=head.end, keys=held), *inside[1:])
     if tail.end < end:

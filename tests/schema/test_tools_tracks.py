@@ -1,0 +1,105 @@
+"""Surgery on segments: what is cut, held or united covers at least what it covered before."""
+
+from fractions import Fraction
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from schema.geometry import Box, edges
+from schema.manifest import Key, Segment
+from schema.tools import tracks
+from schema.tools.clock import Clock
+
+FRAMES = 60
+VARIABLE = [i * i * 7 + 11 * i for i in range(FRAMES)]
+CLOCK = Clock(0, FRAMES, Fraction(1, 1000), VARIABLE, Fraction(0))
+BOXES = st.tuples(st.integers(-50, 300), st.integers(-50, 300), st.integers(1, 200), st.integers(1, 200))
+
+
+@st.composite
+def segments(draw: st.DrawFn) -> tracks.Segments:
+    bounds = sorted(draw(st.sets(st.integers(0, FRAMES), min_size=2, max_size=6)))
+    made = []
+    for first, end in zip(bounds[::2], bounds[1::2], strict=False):
+        frames = sorted({first} | draw(st.sets(st.integers(first, end - 1), max_size=4)))
+        made.append(Segment(end=end, keys=tuple(Key(frame=f, box=draw(BOXES)) for f in frames)))
+    return tuple(made)
+
+
+def _contains(outer: Box, inner: Box) -> bool:
+    o, i = edges(outer), edges(inner)
+    return o.left <= i.left and o.top <= i.top and o.right >= i.right and o.bottom >= i.bottom
+
+
+def _boxes(found: tracks.Segments, inward: bool = False) -> dict[int, Box]:
+    return dict(tracks.walk(found, CLOCK, inward))
+
+
+@given(segments(), st.integers(0, FRAMES - 1))
+def test_a_walk_is_the_box_at_each_frame(found: tracks.Segments, frame: int) -> None:
+    single = [b for s in found if (b := tracks.box_at(s, frame, CLOCK))]
+    assert single == ([_boxes(found)[frame]] if frame in _boxes(found) else [])
+
+
+@given(segments(), st.integers(0, FRAMES))
+def test_a_cut_covers_the_same_frames_and_no_less(found: tracks.Segments, frame: int) -> None:
+    left, right = tracks.cut(found, frame, CLOCK)
+    whole, before, after = _boxes(found), _boxes(left), _boxes(right)
+    assert all(f < frame for f in before)
+    assert all(f >= frame for f in after)
+    assert {**before, **after}.keys() == whole.keys()
+    for f, box in {**before, **after}.items():
+        assert _contains(box, whole[f])
+        assert all(abs(p - q) <= 2 for p, q in zip(edges(box), edges(whole[f]), strict=True))
+
+
+@given(segments(), st.integers(0, FRAMES))
+def test_a_cut_keep_shows_no_more(found: tracks.Segments, frame: int) -> None:
+    left, right = tracks.cut(found, frame, CLOCK, inward=True)
+    whole, parts = _boxes(found, True), {**_boxes(left, True), **_boxes(right, True)}
+    for f, (_, _, w, h) in parts.items():
+        if w > 1 and h > 1:
+            assert _contains(whole[f], parts[f])
+
+
+@given(segments(), segments())
+def test_a_union_covers_what_either_covers(a: tracks.Segments, b: tracks.Segments) -> None:
+    both = _boxes(tracks.united(a, b, CLOCK))
+    assert both.keys() == _boxes(a).keys() | _boxes(b).keys()
+    for side in (a, b):
+        for frame, box in _boxes(side).items():
+            assert _contains(both[frame], box)
+
+
+@given(segments(), st.integers(0, FRAMES - 1), st.integers(1, FRAMES))
+def test_a_change_within_a_range_leaves_the_rest(found: tracks.Segments, first: int, length: int) -> None:
+    end = min(FRAMES, first + length)
+    whole = _boxes(found)
+    if not any(first <= f < end for f in whole):
+        return
+    changed = _boxes(tracks.change_within(found, first, end, lambda b: (b[0] + 1000, *b[1:]), CLOCK))
+    assert changed.keys() == whole.keys()
+    for f, box in changed.items():
+        assert (box[0] >= 900) == (first <= f < end)
+        assert _contains(box, (whole[f][0] + 1000 * (first <= f < end), *whole[f][1:]))
+
+
+@given(segments(), st.integers(0, FRAMES - 1), st.integers(1, FRAMES))
+def test_retiming_holds_the_ends_and_cuts_the_rest(found: tracks.Segments, first: int, length: int) -> None:
+    end = min(FRAMES, first + length)
+    whole = _boxes(found)
+    if not any(first <= f < end for f in whole):
+        return
+    now = _boxes(tracks.retimed(found, first, end, CLOCK))
+    assert all(first <= f < end for f in now)
+    assert all(f in now and _contains(now[f], whole[f]) for f in whole if first <= f < end)
+    if first < min(whole):
+        assert now[first] == whole[min(whole)]
+    if end > max(whole) + 1:
+        assert now[end - 1] == whole[max(whole)]
+
+
+@given(segments(), st.integers(0, FRAMES - 1), BOXES)
+def test_a_key_is_set_where_the_track_is(found: tracks.Segments, frame: int, box: Box) -> None:
+    if frame in _boxes(found):
+        assert _boxes(tracks.set_key(found, frame, box))[frame] == box
