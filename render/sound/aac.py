@@ -16,7 +16,7 @@ from av.audio.stream import AudioStream
 
 from render.sound.decode import decoder_of
 from render.sound.packets import SoundPacket
-from render.sound.plan import Covers, Effect, sample_position
+from render.sound.plan import Covers, Effect, Overlap, sample_position
 from render.sound.units import CONFIGURATIONS, FRAME_SAMPLES, RATES_HZ, WINDOW_SAMPLES, Element, access_unit
 from schema.errors import MediaError
 from schema.media import MediaFile, demux, reason_of
@@ -133,11 +133,20 @@ def plain_config(media: MediaFile, index: int, header: bytes | None) -> AacConfi
 
 def substituted(
     packets: Iterator[SoundPacket], config: AacConfig, covers: Covers, origin: Fraction
-) -> Iterator[tuple[SoundPacket, Effect | None]]:
-    """Every packet, replaced where its window touches a cover, and by what; silence wins where both are touched."""
+) -> Iterator[tuple[SoundPacket, int]]:
+    """Every packet, replaced where its window touches a cover, and how many samples of covers it decodes to.
+
+    Silence wins where both effects are touched; -1 stands for a packet that stays as it is.
+    """
+    overlap, expected = Overlap(config.rate_hz), None
     units = {e: access_unit(config.elements, config.rate_hz, e) for e in ("silence", "beep")}
     for packet in packets:
         start = int(sample_position(packet.pts, packet.time_base, origin, config.rate_hz) // 1)
+        overlap.check(start if expected is None else expected, start)
+        expected = start + FRAME_SAMPLES
         effects = {s.effect for s in covers.touching(start, start + WINDOW_SAMPLES)}
-        effect: Effect | None = "silence" if "silence" in effects else "beep" if effects else None
-        yield (packet if effect is None else replace(packet, data=units[effect]), effect)
+        if not effects:
+            yield packet, -1
+            continue
+        effect: Effect = "silence" if "silence" in effects else "beep"
+        yield replace(packet, data=units[effect]), covers.count(start, start + FRAME_SAMPLES)

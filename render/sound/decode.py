@@ -21,6 +21,7 @@ from av.audio.stream import AudioStream
 from av.container import InputContainer
 from numpy.typing import NDArray
 
+from render.sound.packets import sound_packets
 from schema.errors import MachineError, MediaError
 from schema.media import MediaFile, demux, fraction, reason_of
 from schema.probe import codec_name
@@ -79,8 +80,11 @@ def decoder_of(stream: AudioStream) -> AudioCodecContext:
     return context
 
 
-def _block(frame: AudioFrame, stream: AudioStream) -> Block:
-    """A decoded frame as an array; planes are read one by one, because PyAV reads past the eighth."""
+def _block(frame: AudioFrame, stream: AudioStream, before: Block | None) -> Block:
+    """A decoded frame as an array, timed by the one before where a packet holds several.
+
+    Planes are read one by one, because PyAV reads past the eighth.
+    """
     form = frame.format.name.removesuffix("p")
     channels = frame.layout.nb_channels
     if form not in _DTYPES or not 1 <= channels <= MAX_CHANNELS:
@@ -94,29 +98,35 @@ def _block(frame: AudioFrame, stream: AudioStream) -> Block:
         samples = np.stack([np.frombuffer(memoryview(planes[c]), dtype, frame.samples) for c in range(channels)])
     else:
         samples = np.frombuffer(memoryview(planes[0]), dtype, frame.samples * channels).reshape(-1, channels).T.copy()
-    if frame.pts is None or frame.time_base is None:
-        raise MediaError(f"stream {stream.index} has sound without a timestamp; remux it to MKV first")
-    return Block(frame.pts, frame.time_base, frame.sample_rate, layout_name(frame.layout.name, channels), form, samples)
+    pts, time_base = frame.pts, frame.time_base
+    if pts is None and before is not None:
+        pts = before.pts + int(Fraction(before.samples.shape[1], before.rate_hz) / before.time_base)
+        time_base = before.time_base
+    if pts is None or time_base is None:
+        raise MediaError(f"stream {stream.index} has sound without a timestamp; remux it first: ffmpeg -i IN OUT.mkv")
+    return Block(pts, time_base, frame.sample_rate, layout_name(frame.layout.name, channels), form, samples)
 
 
 def decode_stream(container: InputContainer, stream: AudioStream) -> Iterator[Block]:
     """The presented samples of a stream in order; raises `MediaError` for damage or a change of rate or layout."""
     context = decoder_of(stream)
     shape: tuple[object, ...] | None = None
+    before: Block | None = None
     number = 0
     try:
-        for packet in container.demux(stream):
-            if packet.is_corrupt:
-                raise MediaError(f"stream {stream.index} is damaged or cut short near sound packet {number}")
+        for packet in sound_packets(container, stream):
             for frame in context.decode(packet if packet.size else None):
                 if frame.is_corrupt:
-                    raise MediaError(f"sound packet {number} of stream {stream.index} is damaged")
-                block = _block(frame, stream)
+                    raise MediaError(
+                        f"sound packet {number} of stream {stream.index} is damaged; cut the file before it"
+                    )
+                block = _block(frame, stream, before)
                 now = (block.rate_hz, block.layout, block.form)
                 if shape is not None and now != shape:
                     raise MediaError(f"stream {stream.index} changes its rate or channels on the way; cut it there")
                 shape = now
                 if block.samples.shape[1]:
+                    before = block
                     yield block
             number += 1
     except (av.FFmpegError, ValueError) as e:

@@ -22,6 +22,15 @@ AudioPacket: TypeAlias = "Packet[AudioStream]"
 # Codecs whose packets overlap want one packet; the others want none.
 OPUS_PREROLL_SAMPLES = 3840
 NO_OVERLAP = ("pcm_", "adpcm_", "flac", "alac", "tta", "wavpack", "ape")
+# The two bytes that every packet of a codec begins with, and the bits of them that count.
+SYNC_WORDS = {
+    "mp1": (0xFFE0, 0xFFE0),
+    "mp2": (0xFFE0, 0xFFE0),
+    "mp3": (0xFFE0, 0xFFE0),
+    "ac3": (0x0B77, 0xFFFF),
+    "eac3": (0x0B77, 0xFFFF),
+    "aac": (0xFFF0, 0xFFF6),
+}
 # A clock this much coarser than a sample makes packets jitter; a deviation beyond it is a gap in the sound.
 _GAP_TICKS = 3
 
@@ -48,16 +57,44 @@ class SoundPacket:
         return packet
 
 
+def _is_sound(packet: AudioPacket, codec: str, has_header: bool) -> bool:
+    """Whether a packet begins as one of its codec does, for codecs that begin every packet with a sync word."""
+    if codec not in SYNC_WORDS or (codec == "aac" and has_header):
+        return True
+    word, mask = SYNC_WORDS[codec]
+    return int.from_bytes(bytes(packet)[:2], "big") & mask == word
+
+
+def sound_packets(container: InputContainer, stream: AudioStream) -> Iterator[AudioPacket]:
+    """The packets as demuxed, without tags or halves of packets at both ends, which some files show as sound.
+
+    Ends with the empty packet that flushes a decoder. Raises `MediaError` for a packet that is cut short.
+    """
+    codec, has_header = codec_name(stream), bool(stream.codec_context.extradata)
+    junk: list[AudioPacket] = []
+    number = 0
+    for packet in container.demux(stream):
+        if packet.is_corrupt:
+            raise MediaError(f"stream {stream.index} is damaged or cut short near sound packet {number}")
+        if packet.size == 0:
+            yield packet
+        elif _is_sound(packet, codec, has_header):
+            yield from junk
+            yield packet
+            junk = []
+            number += 1
+        elif number:
+            junk.append(packet)
+
+
 def _read(container: InputContainer, stream: AudioStream) -> Iterator[tuple[SoundPacket, bool]]:
     """Every packet and whether the demuxer marks it as not presented; raises `MediaError` for what cannot be placed."""
     time_base = fraction(stream.time_base)
     number = 0
-    for packet in container.demux(stream):
+    for packet in sound_packets(container, stream):
         if packet.size == 0:
             continue
         where = f"sound packet {number} of stream {stream.index}"
-        if packet.is_corrupt:
-            raise MediaError(f"{where} is damaged or cut short")
         if packet.has_sidedata("new_extradata") and number > 0:
             raise MediaError(f"{where} changes the codec's settings on the way; cut the file there first")
         pts = packet.pts if packet.pts is not None else packet.dts
@@ -141,8 +178,26 @@ def steady_packets(packets: Iterator[SoundPacket], rate_hz: int, frame_samples: 
         expected += frame_samples
 
 
+def increasing_packets(packets: Iterator[SoundPacket]) -> Iterator[SoundPacket]:
+    """Packets whose timestamps increase, as MP4 wants them: one that repeats a time moves on by a tick.
+
+    Raises `MediaError` when the sound runs more than 100 ms ahead of its timestamps, which is no rounding.
+    """
+    last: SoundPacket | None = None
+    for packet in packets:
+        if last is not None and packet.pts <= last.pts:
+            if (last.pts + 1 - packet.pts) * packet.time_base > Fraction(1, 10):
+                raise MediaError("the sound's timestamps go back; remux it first: ffmpeg -i IN -map 0 -c copy OUT.mkv")
+            packet = replace(packet, pts=last.pts + 1)
+        last = packet
+        yield packet
+
+
 def presented_start(container: InputContainer, stream: AudioStream) -> Fraction:
     """When the first presented sample of a stream sounds, in seconds of the file's own clock."""
-    for packet in presented_packets(container, stream):
+    silent_start = codec_name(stream) == "vorbis"  # the first packet only primes (Vorbis I §4.3.8)
+    for number, packet in enumerate(presented_packets(container, stream)):
+        if silent_start and number == 0 and not packet.skip:
+            continue
         return packet.pts * packet.time_base + Fraction(packet.skip, stream.sample_rate)
     raise MediaError(f"stream {stream.index} has no sound")

@@ -17,11 +17,12 @@ from numpy.typing import NDArray
 
 from render.sound.decode import EXACT_CODECS, EXACT_PREFIXES, Block
 from render.sound.packets import AudioPacket
-from render.sound.plan import Covers, Span, sample_position
+from render.sound.plan import Covers, Overlap, Span, sample_position
 from render.sound.tone import silence_of, tone
 from schema.errors import MediaError
 
 _CHUNK_SAMPLES = 4096
+_DRIFT_MS = 5
 _GAP_MS = 50
 _LONGEST_GAP_S = 3600
 # lpc_type=fixed is integer arithmetic only; ALAC's level 1 is its fixed predictor.
@@ -102,75 +103,90 @@ def converted(block: Block, target: Target, codec: str) -> NDArray[Any]:
     if block.form == target.form and (block.form not in {"s32"} or target.bits == 32):
         return samples.copy()
     if block.form == "u8":
-        return ((samples.astype(np.int16) - 128) << 8).astype("<i2")
+        return np.asarray((samples.astype(np.int16) - 128) << 8, "<i2")
     if block.form == "s32":
         if codec in EXACT_CODECS or codec.startswith(EXACT_PREFIXES):
             if np.any(samples & 0xFF):
                 raise MediaError("the sound has 32 bits a sample; set output.container to wav, or mkv with PCM sound")
             return samples.copy()
-        wide = np.clip((samples.astype(np.int64) + 128) >> 8, -(1 << 23), (1 << 23) - 1)
+        wide: NDArray[Any] = np.clip((samples.astype(np.int64) + 128) >> 8, -(1 << 23), (1 << 23) - 1)
     else:
         if not np.all(np.isfinite(samples)):
             raise MediaError("the sound holds samples that are no numbers; it cannot be rendered")
         wide = np.clip(np.rint(samples.astype(np.float64) * (1 << 23)), -(1 << 23), (1 << 23) - 1).astype(np.int64)
-    return (wide << 8).astype("<i4")
+    return np.asarray(wide << 8, "<i4")
 
 
-def paint(samples: NDArray[Any], start: int, spans: Sequence[Span], form: str, rate_hz: int) -> int:
-    """Covers `samples`, of which the first is sample `start`, in place on every channel; says how many were covered."""
-    for span in spans:
-        part = slice(span.start - start, span.end - start)
-        samples[:, part] = (
-            silence_of(form) if span.effect == "silence" else tone(span.start, span.end - span.start, rate_hz, form)
-        )
+def paint(
+    samples: NDArray[Any], start: int, spans: Sequence[Span], form: str, rate_hz: int, tone_from: int | None = None
+) -> int:
+    """Covers `samples`, of which the first is sample `start`, in place on every channel; says how many were covered.
+
+    `tone_from` is the step of the tone at the first sample (default: `start`).
+    """
+    shift = (start if tone_from is None else tone_from) - start
     covered = np.zeros(samples.shape[1], bool)
     for span in spans:
-        covered[span.start - start : span.end - start] = True
+        part = slice(span.start - start, span.end - start)
+        beep = span.effect == "beep"
+        samples[:, part] = tone(span.start + shift, span.end - span.start, rate_hz, form) if beep else silence_of(form)
+        covered[part] = True
     return int(np.count_nonzero(covered))
 
 
-def placed(blocks: Iterator[Block], origin: Fraction) -> Iterator[tuple[int, Block]]:
-    """Each block with the sample it begins at, counted on from the one before while the clock agrees.
+def placed(blocks: Iterator[Block], origin: Fraction) -> Iterator[tuple[int, int, Block]]:
+    """Each block with the sample it begins at by counting and by its timestamp, which may disagree by 50 ms.
 
-    A gap of more than 50 ms becomes silence, as a player makes it; smaller deviations move the position.
+    A difference of up to 5 ms is drift and moves the count; a gap of more than 50 ms becomes silence, as a player makes
+    it. Raises `MediaError` for timestamps that jump or that run slower than the sound.
     """
     expected: int | None = None
+    overlap: Overlap | None = None
     for block in blocks:
         at = int(sample_position(block.pts, block.time_base, origin, block.rate_hz) // 1)
-        tolerance = max(3 * block.time_base * block.rate_hz, Fraction(2))
-        if expected is None or abs(at - expected) > tolerance:
-            missing = 0 if expected is None else at - expected
-            if abs(missing) > _LONGEST_GAP_S * block.rate_hz or missing < -block.rate_hz:
-                raise MediaError(
-                    "the timestamps of the sound jump; remux it first: ffmpeg -i IN -map 0 -c copy OUT.mkv"
-                )
-            if expected is not None and missing * 1000 > _GAP_MS * block.rate_hz:
-                yield from _silence(block, expected, missing)
+        if expected is None or overlap is None:
+            expected, overlap = at, Overlap(block.rate_hz)
+        ahead = at - expected
+        if abs(ahead) > _LONGEST_GAP_S * block.rate_hz:
+            raise MediaError("the timestamps of the sound jump by hours; cut the file there first")
+        jittery = abs(ahead) <= max(3 * block.time_base * block.rate_hz, Fraction(2))
+        drifting = abs(ahead) * 1000 <= _DRIFT_MS * block.rate_hz
+        if not jittery and (drifting or abs(ahead) * 1000 > _GAP_MS * block.rate_hz):
+            overlap.check(expected, at)
+            if not drifting and ahead > 0:
+                yield from _silence(block, expected, ahead)
             expected = at
-        yield expected, block
+        yield expected, expected if jittery else at, block
         expected += block.samples.shape[1]
 
 
-def _silence(like: Block, start: int, count: int) -> Iterator[tuple[int, Block]]:
+def _silence(like: Block, start: int, count: int) -> Iterator[tuple[int, int, Block]]:
     """`count` silent samples in blocks of one chunk."""
     for at in range(start, start + count, _CHUNK_SAMPLES):
         size = min(_CHUNK_SAMPLES, start + count - at)
         quiet = np.full((like.samples.shape[0], size), silence_of(like.form), like.samples.dtype)
-        yield at, Block(like.pts, like.time_base, like.rate_hz, like.layout, like.form, quiet)
+        yield at, at, Block(like.pts, like.time_base, like.rate_hz, like.layout, like.form, quiet)
 
 
 def covered_chunks(
     blocks: Iterator[Block], target: Target, codec: str, covers: Covers, origin: Fraction, chunk: int
 ) -> Iterator[tuple[int, NDArray[Any], int]]:
-    """The covered sound in chunks of one length (the last may be shorter): position, samples, samples covered in it."""
+    """The covered sound in chunks of one length (the last may be shorter): position, samples, samples covered in it.
+
+    The tone's phase counts the samples of the output from its first, so that it never jumps.
+    """
     held: list[NDArray[Any]] = []
-    start = size = covered = 0
-    for at, block in placed(blocks, origin):
+    start = size = covered = written = 0
+    for at, stamped, block in placed(blocks, origin):
         samples = converted(block, target, codec)
-        covered += paint(samples, at, covers.painted(at, at + samples.shape[1]), target.form, target.rate_hz)
+        count = samples.shape[1]
+        if stamped != at:
+            paint(samples, stamped, covers.painted(stamped, stamped + count), target.form, target.rate_hz, written)
+        covered += paint(samples, at, covers.painted(at, at + count), target.form, target.rate_hz, written)
         start = at if not size else start
         held.append(samples)
-        size += samples.shape[1]
+        size += count
+        written += count
         if size >= chunk:
             whole = np.concatenate(held, axis=1)
             for offset in range(0, size - size % chunk, chunk):

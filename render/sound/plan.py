@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Literal
 
+from schema.errors import MediaError
 from schema.timeline import sample_range
 
 Effect = Literal["silence", "beep"]
@@ -110,6 +111,10 @@ class Covers:
                 found.append(Span(max(span.start, start), min(span.end, end), span.effect))
         return tuple(found)
 
+    def count(self, start: int, end: int) -> int:
+        """How many samples of `start` to `end` the spans themselves cover, without the slack."""
+        return sum(max(0, min(s.end, end) - max(s.start, start)) for s in self.touching(start, end))
+
     def painted(self, start: int, end: int) -> tuple[Span, ...]:
         """The spans inside `start` to `end` once each has grown by the slack, silence last so that it wins."""
         grown = [
@@ -117,6 +122,26 @@ class Covers:
             for s in self.touching(start, end)
         ]
         return tuple(sorted((s for s in grown if s.start < s.end), key=lambda s: s.effect))
+
+
+class Overlap:
+    """How far the sound runs ahead of its timestamps; samples that share a time cannot be covered by time."""
+
+    def __init__(self, rate_hz: int) -> None:
+        self._rate_hz = rate_hz
+        self._lead = 0
+
+    def check(self, expected: int, at: int) -> None:
+        """Notes that a sample expected at one position is stamped with another.
+
+        Raises `MediaError` when the sound is more than 100 ms and a thousandth of its length ahead.
+        """
+        self._lead = max(0, self._lead + expected - at)
+        if self._lead > self._rate_hz // 10 + abs(at) // 1000:
+            raise MediaError(
+                "the sound's timestamps disagree with its length; repair it first: "
+                "ffmpeg -i IN -c:v copy -c:a flac -af aresample=async=1 OUT.mkv"
+            )
 
 
 def sample_position(pts: int, time_base: Fraction, origin: Fraction, rate_hz: int) -> Fraction:

@@ -7,7 +7,7 @@ for packet in out.packets(stream): output.mux(packet)     a packet at a time; ou
 
 import io
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import Literal
 
@@ -17,24 +17,26 @@ from av.container import InputContainer, OutputContainer
 
 from render.sound import pcm
 from render.sound.aac import AacConfig, adts_config, plain_config, substituted, without_adts
-from render.sound.decode import decode_blocks
-from render.sound.packets import AudioPacket, SoundPacket, presented_packets, steady_packets
+from render.sound.decode import decode_blocks, layout_name
+from render.sound.packets import AudioPacket, SoundPacket, increasing_packets, presented_packets, steady_packets
 from render.sound.plan import Covers, SoundPlan, covered_samples, position_slack
 from render.sound.template import template_with_delay
 from schema.errors import MediaError
-from schema.media import MediaFile, demux, fraction
+from schema.media import MediaFile, demux, fraction, is_cover_art
 from schema.probe import codec_name
 
+# FFmpeg's muxers by the manifest's names; the first that holds a codec is what a refusal recommends.
 MUXERS = {
-    "mp4": "mp4",
-    "mov": "mov",
-    "mkv": "matroska",
     "m4a": "ipod",
     "flac": "flac",
     "wav": "wav",
     "ogg": "ogg",
     "mp3": "mp3",
+    "mp4": "mp4",
+    "mov": "mov",
+    "mkv": "matroska",
 }
+VIDEO = ("mp4", "mov", "mkv")
 _EDIT_LISTS = frozenset({"mp4", "mov", "m4a"})
 How = Literal["copied", "replaced", "re-encoded"]
 
@@ -93,10 +95,9 @@ class AudioOut:
             rate_hz = self.config.rate_hz
             slack = position_slack(fraction(source.time_base), self.origin, rate_hz)
             covers = Covers(covered_samples(self.plan, rate_hz), slack)
-            for packet, effect in substituted(packets, self.config, covers, self.origin):
-                if effect is not None:
-                    self.counts.packets_replaced += 1
-                    self.counts.samples_covered += packet.duration
+            for packet, covered in substituted(packets, self.config, covers, self.origin):
+                self.counts.packets_replaced += covered >= 0
+                self.counts.samples_covered += max(0, covered)
                 yield packet.to_av()
 
     def _encoded(self, stream: AudioStream) -> Iterator[AudioPacket]:
@@ -135,7 +136,8 @@ def render_audio(media: MediaFile, index: int, plan: SoundPlan, origin: Fraction
                 raise MediaError(
                     f"stream {index} has AAC packets without a header; remux it: ffmpeg -i IN -c copy OUT.mkv"
                 )
-        holders = [name for name in (container, *MUXERS) if _can_hold(stream, header, name)]
+        seen = any(s.type == "video" and not is_cover_art(s) for s in source.streams)
+        holders = [name for name in MUXERS if (not seen or name in VIDEO) and _can_hold(stream, header, name)]
 
     def out(how: How, why: str, config: AacConfig | None = None, target: pcm.Target | None = None) -> AudioOut:
         return AudioOut(
@@ -186,11 +188,11 @@ def _timed(container: InputContainer, stream: AudioStream, header: bytes | None,
         packets = without_adts(packets, header)
     if frame:
         packets = steady_packets(packets, stream.sample_rate, frame)
-    return _without_audible_priming(packets, target, stream.sample_rate)
+    return increasing_packets(_without_audible_priming(packets, target, stream.sample_rate))
 
 
 def _without_audible_priming(packets: Iterator[SoundPacket], target: str, rate_hz: int) -> Iterator[SoundPacket]:
-    """Leaves out priming packets where the output has no way to hide them: sound that begins after 0 in MP4 and MOV."""
+    """Leaves out priming where the output cannot hide it: sound that begins after 0 in MP4, before 0 in Matroska."""
     skip = 0
     for number, packet in enumerate(packets):
         skip = packet.skip if number == 0 else skip
@@ -198,6 +200,8 @@ def _without_audible_priming(packets: Iterator[SoundPacket], target: str, rate_h
         if target in _EDIT_LISTS and skip >= length > 0 and packet.pts >= 0:
             skip -= int(length)
             continue
+        if target == "mkv" and number == 0 and not skip and packet.pts < 0:
+            packet = replace(packet, pts=0)  # Vorbis: its first packet decodes to nothing
         skip = 0
         yield packet
 
@@ -213,11 +217,14 @@ def _add_copy(output: OutputContainer, out: AudioOut, source: AudioStream) -> Au
     stream = output.add_stream_from_template(template)
     if out.header is not None and not stream.codec_context.extradata:
         stream.codec_context.extradata = out.header
+    stream.codec_context.layout = layout_name(source.layout.name, source.channels)
     return stream
 
 
 def _can_hold(stream: AudioStream, header: bytes | None, container: str) -> bool:
-    """Whether FFmpeg writes a header for the stream's codec in a container (tried in memory, without a packet)."""
+    """Whether a container holds the stream's codec: FFmpeg must write a header for it (tried in memory)."""
+    if container == "wav" and not codec_name(stream).startswith(("pcm_", "adpcm_")):
+        return False
     try:
         with av.open(io.BytesIO(), "w", format=MUXERS[container]) as trial:
             copy = trial.add_stream_from_template(stream)
