@@ -126,10 +126,11 @@ def bars_at(clip: Clip, number: int, random: np.ndarray) -> list[tuple[int, int,
 def faces_in(
     clip: Clip, scene: Scene, matrix: np.ndarray, bars: list[tuple[int, int, int, int]]
 ) -> Iterator[tuple[int, tuple[int, int, int, int], float]]:
-    """Each face's number, its upright box in the frame and the visible part of it."""
+    """Each face's number, the upright box around it as an ellipse that turns with the camera, its visible part."""
     for number, corners in enumerate(scene.faces):
-        seen = corners @ matrix[:, :2].T + matrix[:, 2]
-        (left, top), (right, bottom) = np.floor(seen.min(axis=0)), np.ceil(seen.max(axis=0))
+        centre = corners.mean(axis=0) @ matrix[:, :2].T + matrix[:, 2]
+        half = np.hypot(*(matrix[:, :2] * (corners[2] - corners[0]) / 2).T)  # of the ellipse in the box, turned
+        (left, top), (right, bottom) = np.floor(centre - half), np.ceil(centre + half)
         mask = np.zeros((int(bottom - top), int(right - left)), bool)
         x0, y0 = max(0, int(-left)), max(0, int(-top))
         mask[y0 : max(0, int(clip.height - top)), x0 : max(0, int(clip.width - left))] = True
@@ -144,6 +145,7 @@ def frames(
     """The frames as RGB, with the shot's number, its scene, the camera and the bars."""
     random = np.random.default_rng(clip.seed)
     bar_numbers = random.random((8, 3))
+    grain = np.random.default_rng((clip.seed, 1))
     shot, phase, centre = -1, np.zeros(4), np.zeros(2)
     for number in range(clip.frames):
         if shot < 0 or (clip.cut_frames and number % clip.cut_frames == 0):
@@ -165,7 +167,7 @@ def frames(
         bars = bars_at(clip, number, bar_numbers)
         for left, top, right, bottom in bars:
             pixels[top:bottom, max(0, left) : max(0, right)] = (60, 75, 70)
-        pixels += random.normal(0, clip.noise, pixels.shape[:2])[:, :, None]
+        pixels += grain.normal(0, clip.noise, pixels.shape[:2])[:, :, None]
         matrix = camera(clip, number / FPS, phase, centre)
         yield np.clip(pixels, 0, 255).astype(np.uint8)[:, :, ::-1], shot, here, matrix, bars
 
