@@ -1,0 +1,219 @@
+"""How good a manifest is, measured against one that is true: what was found, what was missed, what stays in sight.
+
+Matching is per frame and label, the pair with the largest overlap first, each box used once. Whether something stays
+in sight is another question than whether it was matched: it is *exposed* on a frame when the covers, of any label and
+as `render` would pad them, hide less than nine tenths of its box. Rejected items do not count on either side.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from fractions import Fraction
+
+import numpy as np
+
+from schema.digests import counts, effect_of
+from schema.errors import BindingError
+from schema.geometry import Edges, clip, edges, pad
+from schema.manifest import Manifest, PictureStream, VideoStream
+from schema.tools.clock import Clock, Clocks
+from schema.tools.tracks import walk
+
+COVERED_PERCENT = 90
+
+
+@dataclass(frozen=True)
+class Placed:
+    """A box on a frame and the track it belongs to; `cover` is what would be painted, both clipped to the picture."""
+
+    track: str
+    label: str
+    box: Edges
+    cover: Edges
+
+
+Frames = Mapping[int, Sequence[Placed]]
+
+
+@dataclass
+class Tally:
+    """Counts for one label; everything else is worked out from them. Areas and overlaps are summed over boxes."""
+
+    true_boxes: int = 0
+    found_boxes: int = 0
+    matched: int = 0
+    overlap: float = 0.0
+    covered_part: float = 0.0
+    exposed: int = 0
+    true_tracks: int = 0
+    interruptions: int = 0
+    switches: int = 0
+    exposed_seconds: Fraction = Fraction(0)
+    seconds: Fraction = Fraction(0)
+
+    def ratios(self) -> dict[str, float | None]:
+        """The measures that people quote; None where nothing was there to measure."""
+        precision = self.matched / self.found_boxes if self.found_boxes else None
+        recall = self.matched / self.true_boxes if self.true_boxes else None
+        both = (precision or 0) + (recall or 0)
+        return {
+            "precision": precision,
+            "recall": recall,
+            "f1": 2 * (precision or 0) * (recall or 0) / both if both else None,
+            "mean_iou": self.overlap / self.matched if self.matched else None,
+            "coverage": self.covered_part / self.true_boxes if self.true_boxes else None,
+            "exposed_part": self.exposed / self.true_boxes if self.true_boxes else None,
+            "interruptions_per_track": self.interruptions / self.true_tracks if self.true_tracks else None,
+            "exposed_seconds_per_hour": float(self.exposed_seconds / self.seconds * 3600) if self.seconds else None,
+        }
+
+    def document(self) -> dict[str, float | int | None]:
+        """Counts and ratios as plain JSON values."""
+        plain = {k: float(v) if isinstance(v, Fraction) else v for k, v in asdict(self).items()}
+        return {**plain, **self.ratios()}
+
+
+def placed(manifest: Manifest, stream: VideoStream | PictureStream, clock: Clock) -> dict[int, list[Placed]]:
+    """Every box of a stream by frame; those wholly off the picture are left out."""
+    found: dict[int, list[Placed]] = defaultdict(list)
+    for track in manifest.tracks:
+        if track.stream != stream.index or not counts(track) or track.label == "keep":
+            continue
+        effect = effect_of(track, manifest)
+        for frame, box in walk(track.segments, clock):
+            inside = clip(edges(box), stream.width, stream.height)
+            if not inside.empty:
+                cover = clip(edges(pad(box, effect.pad_permille)), stream.width, stream.height)
+                found[frame].append(Placed(track.id, track.label, inside, cover))
+    return found
+
+
+def iou(a: Edges, b: Edges) -> float:
+    """Intersection over union."""
+    width, height = min(a.right, b.right) - max(a.left, b.left), min(a.bottom, b.bottom) - max(a.top, b.top)
+    if width <= 0 or height <= 0:
+        return 0.0
+    return width * height / (a.width * a.height + b.width * b.height - width * height)
+
+
+def covered_part(box: Edges, covers: Iterable[Edges]) -> float:
+    """The part of a box that lies under the covers together."""
+    mask = np.zeros((box.height, box.width), bool)
+    for c in covers:
+        mask[
+            max(0, c.top - box.top) : max(0, c.bottom - box.top), max(0, c.left - box.left) : max(0, c.right - box.left)
+        ] = True
+    return float(mask.mean())
+
+
+def matches(true: Sequence[Placed], found: Sequence[Placed], least_iou: float) -> dict[int, tuple[int, float]]:
+    """For each true box that is matched, the found one and their overlap."""
+    pairs = [
+        (overlap, i, j)
+        for i, t in enumerate(true)
+        for j, f in enumerate(found)
+        if t.label == f.label and (overlap := iou(t.box, f.box)) >= least_iou
+    ]
+    taken: dict[int, tuple[int, float]] = {}
+    used: set[int] = set()
+    for overlap, i, j in sorted(pairs, key=lambda p: (-p[0], p[1], p[2])):
+        if i not in taken and j not in used:
+            taken[i] = (j, overlap)
+            used.add(j)
+    return taken
+
+
+class _Stream:
+    """The tallies of one stream while its frames go by."""
+
+    def __init__(self, least_iou: float, tallies: dict[str, Tally]) -> None:
+        self._least_iou = least_iou
+        self._tallies = tallies
+        self._hidden: dict[str, list[bool]] = defaultdict(list)
+        self._matched: dict[str, str] = {}
+        self._labels: dict[str, str] = {}
+
+    def frame(
+        self, true: Sequence[Placed], found: Sequence[Placed], ignored: Sequence[Placed], lasts: Fraction
+    ) -> None:
+        pairs = matches(true, found, self._least_iou)
+        used = {j for j, _ in pairs.values()}
+        exposed_labels: set[str] = set()
+        for j, f in enumerate(found):
+            if j in used or not any(iou(f.box, i.box) >= self._least_iou / 2 for i in ignored):
+                self._tallies[f.label].found_boxes += 1
+        for i, t in enumerate(true):
+            tally = self._tallies[t.label]
+            tally.true_boxes += 1
+            if i in pairs:
+                j, overlap = pairs[i]
+                tally.matched += 1
+                tally.overlap += overlap
+                tally.switches += self._matched.get(t.track, found[j].track) != found[j].track
+                self._matched[t.track] = found[j].track
+            part = covered_part(t.box, (f.cover for f in found))
+            tally.covered_part += part
+            hidden = part * 100 >= COVERED_PERCENT
+            tally.exposed += not hidden
+            if not hidden:
+                exposed_labels.add(t.label)
+            self._hidden[t.track].append(hidden)
+            self._labels[t.track] = t.label
+        for label in exposed_labels:
+            self._tallies[label].exposed_seconds += lasts
+
+    def end(self) -> None:
+        for track, hidden in self._hidden.items():
+            tally = self._tallies[self._labels[track]]
+            tally.true_tracks += 1
+            tally.interruptions += _interruptions(hidden)
+
+
+def _interruptions(hidden: Sequence[bool]) -> int:
+    """How often a thing that was hidden comes into sight and is hidden again."""
+    ends = [i for i, h in enumerate(hidden) if h]
+    inner = hidden[ends[0] : ends[-1]] if ends else []
+    return sum(1 for before, now in zip(inner, inner[1:], strict=False) if before and not now)
+
+
+def score(
+    found: Manifest, truth: Manifest, clocks: Clocks, least_iou: float = 0.5, ignored: Manifest | None = None
+) -> dict[str, Tally]:
+    """The tallies by label; what overlaps a box of `ignored` counts neither for nor against.
+
+    Raises `BindingError` when the two manifests are not of the same file.
+    """
+    if found.source.sha256 != truth.source.sha256:
+        raise BindingError("the two manifests are not of the same file; score compares what was said of one file")
+    tallies: dict[str, Tally] = defaultdict(Tally)
+    for stream in truth.source.streams:
+        if not isinstance(stream, VideoStream | PictureStream):
+            continue
+        clock = clocks[stream.index].assumed()
+        true, got = placed(truth, stream, clock), placed(found, stream, clock)
+        aside = placed(ignored, stream, clock) if ignored else {}
+        tally = _Stream(least_iou, tallies)
+        seconds = [_seconds(clock, n) for n in range(stream.frames + 1)]
+        for frame in range(stream.frames):
+            lasts = seconds[frame + 1] - seconds[frame]
+            tally.frame(true.get(frame, ()), got.get(frame, ()), aside.get(frame, ()), lasts)
+        tally.end()
+        for each in tallies.values():
+            each.seconds += seconds[-1] - seconds[0]
+    return dict(tallies)
+
+
+def _seconds(clock: Clock, frame: int) -> Fraction:
+    return clock.seconds_of(frame) or Fraction(0)
+
+
+def report(tallies: Mapping[str, Tally]) -> str:
+    """The scores as a table for people."""
+    lines = []
+    for label, tally in sorted(tallies.items()):
+        lines.append(f"{label}: {tally.true_boxes} true boxes, {tally.found_boxes} found, {tally.matched} matched")
+        for name, value in tally.ratios().items():
+            lines.append(f"  {name.replace('_', ' '):26} {'-' if value is None else f'{value:.3f}'}")
+        lines.append(f"  {'exposed boxes':26} {tally.exposed}")
+        lines.append(f"  {'id switches':26} {tally.switches}")
+    return "\n".join(lines) + "\n" if lines else "nothing to score: both manifests are empty\n"
