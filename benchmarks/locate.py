@@ -6,6 +6,7 @@ MEDIA is the folder of shared test media; clips, truths and results are kept in 
 and are reused. `--speed` times locate and deface, one after the other, on the 1080p clip.
 """
 
+# ruff: noqa: E402
 import argparse
 import json
 import os
@@ -17,8 +18,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from make_clips import CLIPS, HELD_OUT, make
 
+sys.path[0] = str(Path(__file__).resolve().parents[1])  # this file would hide the package of its name
+
+from benchmarks.make_clips import CLIPS, HELD_OUT, make
 from locate.detector import Detection, Request
 from locate.detectors import centerface
 from locate.frames import footage

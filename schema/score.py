@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from fractions import Fraction
+from itertools import pairwise
 
 import numpy as np
 
@@ -173,7 +174,7 @@ def _interruptions(hidden: Sequence[bool]) -> int:
     """How often a thing that was hidden comes into sight and is hidden again."""
     ends = [i for i, h in enumerate(hidden) if h]
     inner = hidden[ends[0] : ends[-1]] if ends else []
-    return sum(1 for before, now in zip(inner, inner[1:], strict=False) if before and not now)
+    return sum(1 for before, now in pairwise(inner) if before and not now)
 
 
 def score(
