@@ -1,13 +1,19 @@
-"""The commands that look at manifests and answer: `validate`, `diff`."""
+"""The commands that look at manifests and answer: `validate`, `lint`, `diff`."""
 
 import json
+from collections.abc import Sequence
+from fractions import Fraction
 from pathlib import Path
 
 import click
 
 from schema import digests, reading
+from schema.manifest import Manifest
+from schema.media import check_source, open_media
+from schema.tools import clock, lint_sound
 from schema.tools import diff as differ
-from schema.tools.command import MANIFEST, SETTINGS, emit
+from schema.tools import lint as linter
+from schema.tools.command import FILE, MANIFEST, SETTINGS, emit
 
 
 @click.command(context_settings=SETTINGS)
@@ -21,6 +27,35 @@ def validate(manifest: Path) -> None:
         "plan_sha256": digests.plan_sha256(read.manifest),
     }
     emit("".join(f"{name} {value}\n" for name, value in lines.items()).encode(), None)
+
+
+def _heard(manifest: Manifest, media: Path, clocks: clock.Clocks) -> Sequence[linter.Finding]:
+    """The findings that need the footage; raises `BindingError` when it is another file."""
+    with open_media(media) as file:
+        check_source(file, manifest.source.sha256)
+        origins = [c.origin_seconds for c in clocks.values()] or clock.sound_starts(file)
+        return lint_sound.inspect(manifest, file, min(origins, default=Fraction(0)))
+
+
+@click.command(context_settings=SETTINGS)
+@click.argument("manifest", type=MANIFEST)
+@click.argument("media", type=FILE, required=False)
+@click.option("--json", "as_json", is_flag=True, help="The queue as JSON.")
+def lint(manifest: Path, media: Path | None, as_json: bool) -> int:
+    """List what deserves a look, the greatest risk first; exit 1 when there is anything.
+
+    With MEDIA, ranges of sound that cut a word are found too.
+    """
+    read = reading.read_without_rules(reading.read_bytes(manifest))
+    clocks = clock.clocks(read, media)
+    findings = linter.inspect(linter.Subject(read, clocks), () if media is None else _heard(read, media, clocks))
+    if as_json:
+        not_run = [] if media is not None else ["cut-word"]
+        tree = {"findings": [f.document() for f in findings], "not_run": not_run}
+        emit((json.dumps(tree, indent=2, ensure_ascii=False) + "\n").encode(), None)
+    else:
+        emit(linter.report(findings).encode(), None)
+    return 1 if findings else 0
 
 
 @click.command(context_settings=SETTINGS)

@@ -15,7 +15,7 @@ import numpy as np
 from schema import presentation
 from schema.errors import UsageError
 from schema.manifest import AudioStream, Manifest, PictureStream, VideoStream
-from schema.media import check_source, demux, open_media
+from schema.media import MediaFile, check_source, demux, open_media
 from schema.timeline import pts_sha256
 from schema.tools.times import Frame, Instant, Span
 
@@ -150,15 +150,18 @@ def from_media(manifest: Manifest, path: Path) -> Clocks:
                 pts = known[stream.index].pts or presentation.read(media, stream)
                 times[stream.index] = pts
                 starts.append(pts[0] * known[stream.index].time_base)
-        if media.format.library == "ffmpeg":
-            with demux(media) as container:
-                starts += [
-                    s.start_time * s.time_base
-                    for s in container.streams.audio
-                    if s.start_time is not None and s.time_base
-                ]
+        starts += sound_starts(media)
     origin = min(starts, default=Fraction(0))
     return {i: Clock(i, c.frames, c.time_base, times[i], origin) for i, c in known.items()}
+
+
+def sound_starts(media: MediaFile) -> list[Fraction]:
+    """When each stream of sound begins, in seconds."""
+    if media.format.library != "ffmpeg":
+        return []
+    with demux(media) as container:
+        sound = container.streams.audio
+        return [s.start_time * s.time_base for s in sound if s.start_time is not None and s.time_base]
 
 
 def clocks(manifest: Manifest, media: Path | None) -> Clocks:

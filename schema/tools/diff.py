@@ -200,6 +200,17 @@ def _described(item: Track | AudioRange, manifest: Manifest) -> dict[str, Any]:
     }
 
 
+def _whole(a: Manifest, b: Manifest) -> Iterator[Change]:
+    """What is not about one item."""
+    for name in ("container", "profile", "quality"):
+        was, now = getattr(a.output, name), getattr(b.output, name)
+        if was != now:
+            yield Change("record", f"output {_one_change(name, was, now)}")
+    for name in ("effects", "producers", "ext"):
+        if getattr(a, name) != getattr(b, name):
+            yield Change("record", f"{name} changed")
+
+
 def _record(a: Manifest, b: Manifest) -> Iterator[Change]:
     before, after = items_by_id(a), items_by_id(b)
     for item_id in dict.fromkeys((*before, *after)):
@@ -234,7 +245,7 @@ def compare(a: Manifest, b: Manifest, clocks: Clocks | None = None) -> list[Chan
             found += _picture(a, b, stream, known[stream.index])
         elif stream.index in both and isinstance(stream, AudioStream):
             found += _sound(a, b, stream)
-    found += _record(a, b)
+    found += [*_whole(a, b), *_record(a, b)]
     return sorted(found, key=lambda c: (*_ORDER[c.kind], c.stream or 0, c.start or 0))
 
 

@@ -1,0 +1,95 @@
+"""Ranges that cut a word: sound goes on, as loud as inside, just where the cover begins or ends.
+
+The footage is listened to around both ends of every padded range. A word that is cut is loud on both sides of the cut;
+between words there is a dip. This reads sound and decides nothing but what to point at.
+"""
+
+from collections.abc import Iterator
+from fractions import Fraction
+from typing import Any
+
+import av
+import numpy as np
+from av.audio.stream import AudioStream as AvAudioStream
+from numpy.typing import NDArray
+
+from schema.digests import effect_of
+from schema.errors import MediaError
+from schema.manifest import AudioRange, AudioStream, Manifest
+from schema.media import MediaFile, demux, reason_of
+from schema.tools.lint import Finding
+from schema.tools.sounds import seconds
+from schema.tools.times import clock_text
+
+STEP_MS = 10
+"""Loudness is measured in steps of this length."""
+OUTSIDE_STEPS = 5
+LOUD_SHARE = 0.5
+"""Sound outside goes on when its loudness is this share of the median loudness inside."""
+MIN_LOUDNESS = 0.003
+
+
+def loudness(media: MediaFile, index: int, origin_seconds: Fraction) -> NDArray[np.float64]:
+    """The root mean square of each step of a sound stream, full scale being 1, from what a player shows as 0."""
+    with demux(media) as container:
+        stream = container.streams[index]
+        if not isinstance(stream, AvAudioStream):
+            raise MediaError(f"stream {index} is no sound")
+        resampler = av.AudioResampler(format="flt", layout="mono", rate=8000)
+        chunks: list[NDArray[Any]] = []
+        start: Fraction | None = None
+        try:
+            for frame in container.decode(stream):
+                if start is None and frame.pts is not None and frame.time_base:
+                    start = frame.pts * frame.time_base - origin_seconds
+                chunks += [out.to_ndarray().reshape(-1) for out in resampler.resample(frame)]
+        except (av.FFmpegError, ValueError) as e:
+            raise MediaError(f"the sound of stream {index} does not decode: {reason_of(e)}") from None
+    samples = np.concatenate(chunks) if chunks else np.zeros(0, np.float32)
+    lead = round((start or Fraction(0)) * 8000)
+    samples = np.concatenate([np.zeros(max(0, lead), np.float32), samples[max(0, -lead) :]])
+    size = 8 * STEP_MS
+    steps = samples[: len(samples) // size * size].reshape(-1, size).astype(np.float64)
+    return np.asarray(np.sqrt((steps**2).mean(axis=1)))
+
+
+def cut_ends(loud: NDArray[np.float64], start_ms: int, end_ms: int) -> tuple[bool, bool]:
+    """Whether sound goes on over the start, and over the end, of a range."""
+    first, last = start_ms // STEP_MS, -(-end_ms // STEP_MS)
+    inside = loud[first:last]
+    if not inside.size:
+        return False, False
+    floor = max(MIN_LOUDNESS, LOUD_SHARE * float(np.median(inside)))
+    before, after = loud[max(0, first - OUTSIDE_STEPS) : first + 1], loud[last - 1 : last + OUTSIDE_STEPS]
+    return (
+        first > 0 and before.size > 1 and bool((before > floor).all()),
+        after.size > 1 and bool((after > floor).all()),
+    )
+
+
+def _of_range(item: AudioRange, manifest: Manifest, stream: int, loud: NDArray[np.float64]) -> Iterator[Finding]:
+    effect = effect_of(item, manifest)
+    pad_ms = effect.pad_ms if effect is not None else 0
+    start, end = max(0, item.start_ms - pad_ms), item.end_ms + pad_ms
+    for cut, at, side in zip(cut_ends(loud, start, end), (start, end), ("start", "end"), strict=True):
+        if cut:
+            words = (
+                f"{item.id}: sound goes on over the {side} of the range ({clock_text(seconds(at))}); a word may be cut"
+            )
+            yield Finding("cut-word", 70, words, item.id, stream, at, at + 1)
+
+
+def inspect(manifest: Manifest, media: MediaFile, origin_seconds: Fraction) -> list[Finding]:
+    """The findings on every range that is not rejected, on every stream of sound that it is on."""
+    found: list[Finding] = []
+    for stream in manifest.source.streams:
+        items = [
+            r
+            for r in manifest.audio
+            if r.review != "rejected" and r.label != "keep" and r.stream in (None, stream.index)
+        ]
+        if isinstance(stream, AudioStream) and items:
+            loud = loudness(media, stream.index, origin_seconds)
+            for item in items:
+                found += _of_range(item, manifest, stream.index, loud)
+    return found

@@ -1,0 +1,85 @@
+"""Bringing an older manifest to the major version that is read today: one pure step for each major.
+
+A step takes the plain values of one major and gives those of the next; it opens nothing and guesses nothing. Major 0
+was never released. Its step stands here to prove the mechanism from end to end, and as the pattern for the next:
+
+    veridact.manifest/0    a track has `id stream label status score end` and `keys`, an object {"FRAME": [x, y, w, h]};
+                           `status` is "open", "kept" or "removed"; there are no segments, no sound and no `ext`
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from schema import reading, rules, strictjson
+from schema.errors import ManifestError, UsageError
+from schema.manifest import MAJOR, Manifest
+
+Tree = dict[str, Any]
+_SCHEMA = re.compile(r"veridact\.manifest/([0-9]{1,6})")
+_STATUS = {"open": "proposed", "kept": "accepted", "removed": "rejected"}
+
+
+def _only(tree: Mapping[str, Any], fields: frozenset[str], path: str) -> None:
+    """Refuses a field that an older major does not know: it may be somebody's face, so it is not left behind."""
+    for name in tree:
+        if name not in fields:
+            raise ManifestError("schema", strictjson.member_path(path, name), "unknown field")
+
+
+def _track_from_0(track: Mapping[str, Any], path: str) -> Tree:
+    _only(track, frozenset({"id", "stream", "label", "status", "score", "end", "keys"}), path)
+    keys = [{"frame": int(frame), "box": box} for frame, box in track["keys"].items()]
+    by, score = ("hand", {}) if track["score"] is None else ("p0", {"score": track["score"]})
+    return {
+        "id": track["id"],
+        "stream": track["stream"],
+        "label": track["label"],
+        "review": _STATUS[track["status"]],
+        "origin": {"by": by, **score},
+        "segments": [{"end": track["end"], "keys": sorted(keys, key=lambda k: k["frame"])}],
+    }
+
+
+def _from_0(tree: Tree) -> Tree:
+    _only(tree, frozenset({"schema", "source", "output", "effects", "tracks"}), "$")
+    producer = {"id": "p0", "kind": "tool", "name": "veridact.manifest/0", "settings": {}}
+    return {
+        "schema": "veridact.manifest/1",
+        "source": tree["source"],
+        "producers": [producer],
+        "output": tree["output"],
+        "scope": "listed",
+        "effects": tree["effects"],
+        "tracks": [_track_from_0(t, f"$.tracks[{i}]") for i, t in enumerate(tree["tracks"])],
+        "audio": [],
+        "ext": {},
+    }
+
+
+STEPS: dict[int, Callable[[Tree], Tree]] = {0: _from_0}
+"""What brings a manifest of each older major to the next."""
+
+
+def major_of(tree: Any) -> int:
+    """The major version that a document says it has; raises `ManifestError` when it says none."""
+    match = _SCHEMA.fullmatch(str(tree.get("schema"))) if isinstance(tree, dict) else None
+    if match is None:
+        raise ManifestError("schema", "$.schema", "this is no veridact manifest")
+    return int(match[1])
+
+
+def upgrade(raw: bytes) -> Manifest:
+    """The manifest in `raw`, of any major up to today's, as one of today's; raises `ManifestError` or `UsageError`."""
+    tree = strictjson.loads(raw)
+    major = major_of(tree)
+    if major > MAJOR:
+        raise UsageError(f"this is veridact.manifest/{major}, made by a later version of veridact; install that one")
+    for step in range(major, MAJOR):
+        try:
+            tree = STEPS[step](tree)
+        except (KeyError, TypeError, ValueError, AttributeError) as e:
+            raise ManifestError("schema", "$", f"not a whole veridact.manifest/{step}: {e!s:.80}") from None
+    manifest = reading.validate(tree)
+    rules.check(manifest)
+    return manifest
