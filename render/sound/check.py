@@ -105,7 +105,7 @@ def _uncovered(at: int, written: int, block: Block, covers: Covers) -> Iterator[
 
 
 def _unreplaced(media: MediaFile, index: int, plan: SoundPlan, origin: Fraction, config: AacConfig) -> Iterator[Span]:
-    """The packets of a plain AAC stream that touch a cover and are not its constant unit."""
+    """The packets of a plain AAC stream that touch a cover and are not its constant unit; silence passes for a beep."""
     units = {e: access_unit(config.elements, config.rate_hz, e) for e in ("silence", "beep")}
     with demux(media) as container:
         stream = container.streams[index]
@@ -117,5 +117,5 @@ def _unreplaced(media: MediaFile, index: int, plan: SoundPlan, origin: Fraction,
         for packet in packets:
             start = int(sample_position(packet.pts, packet.time_base, origin, config.rate_hz) // 1)
             effects = {s.effect for s in covers.touching(start, start + WINDOW_SAMPLES)}
-            if effects and not any(packet.data.endswith(units[e]) for e in effects):
+            if effects and packet.data not in {units["silence"], *(units[e] for e in effects)}:
                 yield Span(start, start + FRAME_SAMPLES, "silence" if "silence" in effects else "beep")

@@ -11,7 +11,7 @@ from typing import TypeAlias, cast
 
 from av.audio.stream import AudioStream
 from av.container import InputContainer
-from av.packet import Packet
+from av.packet import Packet, PacketSideData
 
 from schema.errors import MediaError
 from schema.media import fraction
@@ -37,7 +37,10 @@ _GAP_TICKS = 3
 
 @dataclass(frozen=True, slots=True)
 class SoundPacket:
-    """One packet: `pts` and `duration` in `time_base`, `skip` and `discard` samples not presented at start and end."""
+    """One packet: `pts` and `duration` in `time_base`, `skip` samples not presented at its start.
+
+    `note` is FFmpeg's own record of samples not presented at its start and end, where the source has one.
+    """
 
     data: bytes
     pts: int
@@ -45,7 +48,7 @@ class SoundPacket:
     time_base: Fraction
     key: bool = True
     skip: int = 0
-    discard: int = 0
+    note: PacketSideData | None = None
 
     def to_av(self) -> AudioPacket:
         """The packet as FFmpeg wants it, without a stream."""
@@ -54,6 +57,9 @@ class SoundPacket:
         packet.duration = self.duration
         packet.time_base = self.time_base
         packet.is_keyframe = self.key
+        if self.note is not None:
+            self.note.update(self.skip.to_bytes(4, "little") + bytes(self.note)[4:])
+            packet.set_sidedata(self.note)
         return packet
 
 
@@ -100,14 +106,12 @@ def _read(container: InputContainer, stream: AudioStream) -> Iterator[tuple[Soun
         pts = packet.pts if packet.pts is not None else packet.dts
         if pts is None:
             raise MediaError(f"{where} has no timestamp; remux it first: ffmpeg -i IN -map 0 -c copy OUT.mkv")
-        skip = discard = 0
+        skip, note = 0, None
         if packet.has_sidedata("skip_samples"):
-            side = bytes(packet.get_sidedata("skip_samples"))
-            skip, discard = int.from_bytes(side[:4], "little"), int.from_bytes(side[4:8], "little")
-        yield (
-            SoundPacket(bytes(packet), pts, packet.duration or 0, time_base, packet.is_keyframe, skip, discard),
-            packet.is_discard,
-        )
+            note = packet.get_sidedata("skip_samples")
+            skip = int.from_bytes(bytes(note)[:4], "little")
+        found = SoundPacket(bytes(packet), pts, packet.duration or 0, time_base, packet.is_keyframe, skip, note)
+        yield found, packet.is_discard
         number += 1
 
 

@@ -78,6 +78,20 @@ class AudioOut:
         with demux(self.media) as container:
             return _add_copy(output, self, _audio(container, self.index))
 
+    def priming(self) -> int:
+        """How many samples at the start of a copied stream a player skips."""
+        with demux(self.media) as container:
+            return next(_timed(container, _audio(container, self.index), self.header, self.container)).skip
+
+    def muxer_options(self) -> dict[str, str]:
+        """What the muxer of a sound-only file must be told for this stream, beside being exact."""
+        if self.container == "wav":
+            return {"rf64": "auto"}
+        if self.container == "mp3":
+            # The Xing header always claims 529 samples of priming, so a stream without priming goes without it.
+            return {"id3v2_version": "0", "write_xing": str(int(self.priming() > 0))}
+        return {}
+
     def packets(self, stream: AudioStream) -> Iterator[AudioPacket]:
         """The packets in order, ready to mux, for the stream that `add_to` gave; raises `MediaError` for damage."""
         for packet in self._encoded(stream) if self.target is not None else self._copied():
@@ -90,7 +104,7 @@ class AudioOut:
             source = _audio(container, self.index)
             packets = _timed(container, source, self.header, self.container)
             if self.config is None:
-                yield from (p.to_av() for p in packets)
+                yield from (p.to_av() for p in _with_mp3_delay(packets, self.container))
                 return
             rate_hz = self.config.rate_hz
             slack = position_slack(fraction(source.time_base), self.origin, rate_hz)
@@ -191,6 +205,14 @@ def _timed(container: InputContainer, stream: AudioStream, header: bytes | None,
     return increasing_packets(_without_audible_priming(packets, target, stream.sample_rate))
 
 
+def _with_mp3_delay(packets: Iterator[SoundPacket], target: str) -> Iterator[SoundPacket]:
+    """Every note tells the priming where the muxer is MP3's, which believes the last note it sees."""
+    skip = 0
+    for packet in packets:
+        skip = packet.skip or skip
+        yield replace(packet, skip=skip) if target == "mp3" and packet.note is not None else packet
+
+
 def _without_audible_priming(packets: Iterator[SoundPacket], target: str, rate_hz: int) -> Iterator[SoundPacket]:
     """Leaves out priming where the output cannot hide it: sound that begins after 0 in MP4, before 0 in Matroska."""
     skip = 0
@@ -209,11 +231,9 @@ def _without_audible_priming(packets: Iterator[SoundPacket], target: str, rate_h
 def _add_copy(output: OutputContainer, out: AudioOut, source: AudioStream) -> AudioStream:
     """A stream with the parameters of the source, and with its priming where only the stream can say it (Matroska)."""
     template = source
-    if out.container == "mkv":
-        with demux(out.media) as again:
-            first = next(_timed(again, _audio(again, out.index), out.header, out.container))
-        if first.skip:
-            template = template_with_delay(source, out.header, first.skip) or source
+    skip = out.priming() if out.container == "mkv" else 0
+    if skip:
+        template = template_with_delay(source, out.header, skip) or source
     stream = output.add_stream_from_template(template)
     if out.header is not None and not stream.codec_context.extradata:
         stream.codec_context.extradata = out.header

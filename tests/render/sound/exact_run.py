@@ -1,0 +1,39 @@
+"""Renders sound under forced processor features and prints a digest a case: run by test_sound_exactness in processes.
+
+usage: exact_run.py FLAGS FILE…   (FLAGS: a number for av_force_cpu_flags, or `all` for what the machine has)
+"""
+
+import ctypes
+import hashlib
+import sys
+from fractions import Fraction
+from io import BytesIO
+from pathlib import Path
+
+import av
+
+from render.sound.check import sound_digest
+from render.sound.plan import Range, SoundPlan
+from render.sound.streams import render_audio
+from schema.media import open_media
+
+PLAN = SoundPlan((Range(300, 500, "silence", 0), Range(5000, 5200, "beep", 80)))
+
+
+def main(flags: str, paths: list[str]) -> None:
+    if flags != "all":
+        library = next((Path(av.__file__).parent.parent / "av.libs").glob("libavutil-*"))
+        ctypes.CDLL(str(library)).av_force_cpu_flags(int(flags, 0))
+    for path in paths:
+        digest = hashlib.sha256()
+        with open_media(path) as media:
+            out = render_audio(media, 0, PLAN, Fraction(0), "mkv")
+            with av.open(BytesIO(), "w", format="matroska") as output:
+                for packet in out.packets(out.add_to(output)):
+                    digest.update(f"{packet.pts} {packet.size}\n".encode() + bytes(packet))
+            digest.update("".join(sound_digest(media, 0)).encode())
+        print(Path(path).name, out.how, out.codec, digest.hexdigest())
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], sys.argv[2:])
