@@ -11,8 +11,10 @@ from PIL import Image
 
 from schema.errors import VeridactError
 from schema.media import MediaFile, demux, fraction, open_media
+from schema.origin import first_time
 from schema.probe import codec_name
 
+OFFSET_TOLERANCE = Fraction(1, 1000)
 MATROSKA_TICK = Fraction(1, 1000)
 ALLOWED_TAGS = frozenset(
     {
@@ -31,12 +33,14 @@ ALLOWED_TAGS = frozenset(
 
 @dataclass(frozen=True)
 class ExpectedStream:
-    """A stream the output must have; `times` are presentation times in seconds (None: not compared, count only)."""
+    """A stream the output must have; `times` are presentation times in seconds (None: not compared, count only), and
+    `begins` is when its first frame or sample is presented."""
 
     type: str
     codec: str
     packets: int
     times: Sequence[Fraction] | None
+    begins: Fraction | None
 
 
 def rounded_to(tick: Fraction, times: Sequence[Fraction]) -> list[Fraction]:
@@ -61,6 +65,10 @@ def check_output(path: Path, container: str, expected: Sequence[ExpectedStream])
         tags = {k.lower() for holder in (opened, *opened.streams) for k in holder.metadata}
         if tags - ALLOWED_TAGS:
             raise VeridactError("the output has tags that no muxer writes")
+        for number, stream in enumerate(expected):
+            begins = first_time(media, number)
+            if stream.begins is not None and (begins is None or abs(begins - stream.begins) > OFFSET_TOLERANCE):
+                raise VeridactError(f"output stream {number} begins at another time than in the input")
         _check_times(media, container, expected)
 
 

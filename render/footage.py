@@ -1,54 +1,52 @@
-"""Video files: every stream that the manifest renders is encoded or copied, all others are dropped and named."""
+"""Video and sound files: each stream that is rendered is encoded or copied, all others are dropped and named."""
 
-import hashlib
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
+from fractions import Fraction
 from functools import partial
 
-from av.audio.stream import AudioStream as AvAudioStream
 from av.container import InputContainer
 
 from render import check, mux, segments, timeline
 from render.account import OutputStreamRecord, Rendered, StreamOutcome, safe_names
 from render.check import ExpectedStream
 from render.encoder import PROFILES
-from render.mux import CopiedAudio
 from render.place import Place
+from render.sound.check import sound_digest
+from render.sound.plan import Range, SoundPlan, padded_samples
+from render.sound.streams import AudioOut, render_audio
 from render.video import EncodedVideo, encode_stream
+from schema import digests
 from schema.errors import BindingError
 from schema.manifest import AudioStream, Manifest, VideoStream
-from schema.media import MediaFile, demux
+from schema.media import MediaFile, demux, open_media
+from schema.origin import first_time, origin
 from schema.probe import codec_name, other_record
 
 Tell = Callable[[str, int, int], None]
 """Called with what is being counted, how far it is and how far it goes."""
 
-OutStream = EncodedVideo | CopiedAudio
+OutStream = EncodedVideo | AudioOut
 
 
 def render_footage(media: MediaFile, manifest: Manifest, place: Place, jobs: int, tell: Tell) -> Rendered:
-    """Renders a video file to `place.new_output` and checks what was written."""
-    with ExitStack() as stack:
-        source = stack.enter_context(demux(media))
+    """Renders a video or sound file to `place.new_output` and checks what was written."""
+    container = manifest.output.container
+    with demux(media) as source:
         check_streams(source, manifest)
-        streams = list(_streams(media, manifest, place, jobs, tell, stack))
-        mux.write(place.new_output, manifest.output.container, streams)
-        outputs = [_output_record(media, s) for s in streams]
-        check.check_output(
-            place.new_output,
-            manifest.output.container,
-            [_expected(s, o) for s, o in zip(streams, outputs, strict=True)],
-        )
+        streams = list(_streams(media, manifest, place, jobs, tell))
+        languages = [source.streams[i].language for i in rendered_indexes(manifest)]
+        mux.write(place.new_output, container, streams, languages)
+        expected = [_expected(media, s) for s in streams]
+        check.check_output(place.new_output, container, expected)
+        with open_media(place.new_output) as made:
+            outputs = [_output_record(made, n, s) for n, s in enumerate(streams)]
         return Rendered(
-            encoder=PROFILES[manifest.output.profile or ""].described,
-            streams=list(_outcomes(source, manifest)),
+            encoder=_encoders(manifest, streams),
+            streams=list(_outcomes(source, manifest, streams)),
             outputs=outputs,
             covered=_covered(streams),
-            warnings=[
-                f"stream {s.record.index}: an odd side was made even by repeating its last row or column"
-                for s in streams
-                if isinstance(s, EncodedVideo) and s.widened
-            ],
+            ranges=_ranges(manifest, streams),
+            warnings=list(_warnings(streams)),
         )
 
 
@@ -57,20 +55,32 @@ def rendered_indexes(manifest: Manifest) -> list[int]:
     return sorted(s.index for s in manifest.output.streams or () if s.disposition == "render")
 
 
-def _streams(
-    media: MediaFile, manifest: Manifest, place: Place, jobs: int, tell: Tell, stack: ExitStack
-) -> Iterator[OutStream]:
-    for index in rendered_indexes(manifest):
+def sound_plan(manifest: Manifest, index: int) -> SoundPlan:
+    """What is covered in one audio stream; in scope `everything` all of it is silent but what is kept."""
+    ranges: list[Range] = []
+    keeps: list[tuple[int, int]] = []
+    for item in manifest.audio:
+        if item.stream not in {None, index} or not digests.counts(item):
+            continue
+        effect = digests.effect_of(item, manifest)
+        if effect is None:
+            keeps.append((item.start_ms, item.end_ms))
+        else:
+            ranges.append(Range(item.start_ms, item.end_ms, effect.effect, effect.pad_ms))
+    return SoundPlan(tuple(ranges), tuple(keeps), manifest.scope)
+
+
+def _streams(media: MediaFile, manifest: Manifest, place: Place, jobs: int, tell: Tell) -> Iterator[OutStream]:
+    indexes = rendered_indexes(manifest)
+    zero = origin(media, indexes) if manifest.audio or manifest.scope == "everything" else Fraction(0)
+    for index in indexes:
         record = manifest.source.streams[index]
         if isinstance(record, VideoStream):
             progress = partial(_tell_frame, tell, record.frames)
-            yield encode_stream(media, manifest, record, timeline.read(media, record), place.folder, jobs, progress)
+            pts = timeline.read(media, record)
+            yield encode_stream(media, manifest, record, pts, place.folder, jobs, progress)
         else:
-            container = stack.enter_context(demux(media))
-            stream = container.streams[index]
-            if not isinstance(stream, AvAudioStream):
-                raise BindingError(f"stream {index} is no audio stream in this file")
-            yield CopiedAudio(container, stream)
+            yield render_audio(media, index, sound_plan(manifest, index), zero, manifest.output.container)
 
 
 def _tell_frame(tell: Tell, frames: int, number: int) -> None:
@@ -89,26 +99,30 @@ def check_streams(source: InputContainer, manifest: Manifest) -> None:
             raise BindingError(f"stream {record.index} is not the {record.codec} {kind} that the manifest lists")
 
 
-def _output_record(media: MediaFile, stream: OutStream) -> OutputStreamRecord:
-    if isinstance(stream, EncodedVideo):
-        whole = [segments.read(path) for path in stream.paths]
-        frames = [digest for segment in whole for digest in segment.frame_digests]
-        codec = PROFILES[stream.spec.profile].decoder
-        return OutputStreamRecord("video", codec, len(frames), check.content_digest(frames))
-    digest, packets = hashlib.sha256(), 0
-    with demux(media) as container:
-        for packet in container.demux(container.streams[stream.stream.index]):
-            if packet.size:
-                digest.update(packet)
-                packets += 1
-    return OutputStreamRecord("audio", codec_name(stream.stream), packets, digest.hexdigest())
-
-
-def _expected(stream: OutStream, made: OutputStreamRecord) -> ExpectedStream:
-    times = None
+def _expected(media: MediaFile, stream: OutStream) -> ExpectedStream:
     if isinstance(stream, EncodedVideo):
         times = [pts * stream.spec.time_base for pts in stream.pts]
-    return ExpectedStream(made.type, made.codec, made.packets, times)
+        return ExpectedStream("video", PROFILES[stream.spec.profile].decoder, len(times), times, times[0])
+    return ExpectedStream("audio", stream.codec, stream.counts.packets, None, first_time(media, stream.index))
+
+
+def _output_record(made: MediaFile, number: int, stream: OutStream) -> OutputStreamRecord:
+    if isinstance(stream, EncodedVideo):
+        frames = [digest for path in stream.paths for digest in segments.read(path).frame_digests]
+        codec = PROFILES[stream.spec.profile].decoder
+        return OutputStreamRecord("video", codec, len(frames), check.content_digest(frames))
+    _, digest = sound_digest(made, number)
+    return OutputStreamRecord("audio", stream.codec, stream.counts.packets, digest)
+
+
+def _encoders(manifest: Manifest, streams: Sequence[OutStream]) -> dict[str, str]:
+    """The encoders that were used and their exact options."""
+    found = PROFILES[manifest.output.profile].described if manifest.output.profile else {}
+    for stream in streams:
+        if isinstance(stream, AudioOut) and stream.target is not None:
+            options = " ".join(f"{name}={value}" for name, value in stream.target.options)
+            found[f"audio {stream.index}"] = f"{stream.target.codec} {options}".strip()
+    return found
 
 
 def _covered(streams: Sequence[OutStream]) -> dict[int, tuple[int, int]]:
@@ -121,18 +135,41 @@ def _covered(streams: Sequence[OutStream]) -> dict[int, tuple[int, int]]:
     return total
 
 
-def _outcomes(source: InputContainer, manifest: Manifest) -> Iterator[StreamOutcome]:
+def _ranges(manifest: Manifest, streams: Sequence[OutStream]) -> dict[int, list[dict[str, int]]]:
+    """For each range that counts: the samples, half-open from 0 ms, that it covers in each stream it is for."""
+    found: dict[int, list[dict[str, int]]] = {}
+    for number, item in enumerate(manifest.audio):
+        effect = digests.effect_of(item, manifest)
+        for stream in streams:
+            if not isinstance(stream, AudioOut) or item.stream not in {None, stream.index} or not digests.counts(item):
+                continue
+            pad_ms = effect.pad_ms if effect else 0
+            whole = Range(item.start_ms, item.end_ms, "silence", pad_ms)
+            start, end = padded_samples(whole, stream.rate_hz)
+            found.setdefault(number, []).append({"stream": stream.index, "start_sample": start, "end_sample": end})
+    return found
+
+
+def _warnings(streams: Sequence[OutStream]) -> Iterator[str]:
+    for stream in streams:
+        if isinstance(stream, EncodedVideo) and stream.widened:
+            yield f"stream {stream.record.index}: an odd side was made even by repeating its last row or column"
+
+
+def _outcomes(source: InputContainer, manifest: Manifest, streams: Sequence[OutStream]) -> Iterator[StreamOutcome]:
     """What became of each stream, and the names of the metadata that went; the file's own go with its first stream."""
-    rendered = rendered_indexes(manifest)
+    rendered = dict(zip(rendered_indexes(manifest), streams, strict=True))
     for stream, record in zip(source.streams, manifest.source.streams, strict=True):
         names = [n for n in stream.metadata if n.lower() != "language" or record.index not in rendered]
         if record.index == 0:
             names += [*source.metadata, *(["chapters"] if source.chapters() else [])]
-        if record.index in rendered:
-            how = "re-encoded" if isinstance(record, VideoStream) else "copied"
-            why = "covers are painted" if how == "re-encoded" else "no range touches it"
-        elif isinstance(record, VideoStream | AudioStream):
-            how, why = "dropped", "the manifest does not render it"
-        else:
-            how, why = "dropped", f"{other_record(stream).type} streams are never rendered"
+        match rendered.get(record.index):
+            case EncodedVideo():
+                how, why = "re-encoded", "covers are painted"
+            case AudioOut() as audio:
+                how, why = audio.how, audio.why
+            case _ if isinstance(record, VideoStream | AudioStream):
+                how, why = "dropped", "the manifest does not render it"
+            case _:
+                how, why = "dropped", f"{other_record(stream).type} streams are never rendered"
         yield StreamOutcome(record.index, record.type, record.codec, how, why, safe_names(names))

@@ -2,7 +2,6 @@
 
 import heapq
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from fractions import Fraction
 from math import lcm
 from pathlib import Path
@@ -10,28 +9,20 @@ from typing import TypeAlias, cast
 
 import av
 from av.audio.stream import AudioStream as AvAudioStream
-from av.container import InputContainer, OutputContainer
+from av.container import OutputContainer
 from av.packet import Packet
 from av.stream import Stream as AvStream
 from av.video.stream import VideoStream as AvVideoStream
 
 from render import segments
 from render.encoder import PROFILES, configure
+from render.sound.streams import MUXERS, AudioOut
 from render.video import EncodedVideo
 from schema.errors import MediaError, VeridactError
 from schema.geometry import matrix_of_orientation
 from schema.media import fraction, reason_of
 
-MUXERS = {"mp4": "mp4", "mov": "mov", "mkv": "matroska"}
 MAX_TIMESCALE = 2**31 - 1
-
-
-@dataclass(frozen=True)
-class CopiedAudio:
-    """An audio stream whose packets are copied bit for bit from `container`."""
-
-    container: InputContainer
-    stream: AvAudioStream
 
 
 Timed: TypeAlias = "tuple[Fraction, int, int, Packet[AvStream]]"
@@ -41,7 +32,7 @@ Timed: TypeAlias = "tuple[Fraction, int, int, Packet[AvStream]]"
 def _options(container: str, time_bases: Sequence[Fraction]) -> dict[str, str]:
     """Muxer options under which the timestamps and offsets of all streams stay what they are."""
     options = {"fflags": "+bitexact"}
-    if container in {"mp4", "mov"}:
+    if container in {"mp4", "mov", "m4a"}:
         scale = lcm(*(base.denominator for base in time_bases))
         options["movie_timescale"] = str(min(scale, MAX_TIMESCALE))
         options["use_editlist"] = "1"
@@ -84,22 +75,17 @@ def _video_packets(video: EncodedVideo, stream: AvStream, place: int) -> "Iterat
             number += 1
 
 
-def _audio_packets(audio: CopiedAudio, stream: AvStream, place: int) -> "Iterator[Timed]":
-    base = fraction(audio.stream.time_base)
-    for number, packet in enumerate(audio.container.demux(audio.stream)):
-        if not packet.size:
-            continue
-        if packet.is_corrupt or packet.dts is None:
-            raise MediaError(f"stream {audio.stream.index} is damaged near packet {number}")
-        at = packet.dts * base
-        moved = cast("Packet[AvStream]", packet)
-        moved.stream = stream
-        yield at, place, number, moved
+def _audio_packets(audio: AudioOut, stream: AvAudioStream, place: int) -> Iterator[Timed]:
+    for number, packet in enumerate(audio.packets(stream)):
+        at = packet.dts if packet.dts is not None else 0
+        yield at * fraction(packet.time_base), place, number, cast("Packet[AvStream]", packet)
 
 
-def write(path: Path, container: str, streams: Sequence[EncodedVideo | CopiedAudio]) -> None:
+def write(
+    path: Path, container: str, streams: Sequence[EncodedVideo | AudioOut], languages: Sequence[str | None]
+) -> None:
     """Writes the streams into a new file at `path`; raises `MediaError` where the container cannot hold one."""
-    bases = [s.spec.time_base if isinstance(s, EncodedVideo) else fraction(s.stream.time_base) for s in streams]
+    bases = [s.spec.time_base if isinstance(s, EncodedVideo) else Fraction(1, s.rate_hz) for s in streams]
     try:
         with av.open(str(path), "w", format=MUXERS[container], options=_options(container, bases)) as output:
             sources: list[Iterator[Timed]] = []
@@ -108,11 +94,12 @@ def write(path: Path, container: str, streams: Sequence[EncodedVideo | CopiedAud
                     extradata = segments.read(source.paths[0]).extradata
                     sources.append(_video_packets(source, _add_video(output, source, extradata), place))
                 else:
-                    made = output.add_stream_from_template(source.stream)
-                    made.metadata.clear()
-                    if source.stream.language:
-                        made.metadata["language"] = source.stream.language
-                    sources.append(_audio_packets(source, made, place))
+                    sources.append(_audio_packets(source, source.add_to(output), place))
+            for stream, language in zip(output.streams, languages, strict=True):
+                stream.metadata.clear()
+                if language:
+                    stream.metadata["language"] = language
+            output.start_encoding()
             for _, _, _, packet in heapq.merge(*sources):
                 output.mux(packet)
     except (av.FFmpegError, ValueError) as e:

@@ -14,7 +14,7 @@ from schema.errors import SafetyError, UsageError
 from schema.manifest import AudioRange, Manifest, Track
 from schema.media import check_source, hash_descriptor, open_media
 
-RENDERERS = {"video": render_footage, "picture": render_picture}
+RENDERERS = {"video": render_footage, "audio": render_footage, "picture": render_picture}
 """How each kind of source is rendered to `place.new_output`."""
 
 SUFFIXES = {

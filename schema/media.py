@@ -276,7 +276,10 @@ def decode(container: InputContainer, stream: AvVideoStream, threads: int = 1) -
 
 def orientation(frame: VideoFrame) -> int:
     """The EXIF orientation of a decoded frame by its display matrix; raises `MediaError` for a slanted one."""
-    side_data: Any = frame.side_data.get("DISPLAYMATRIX")
+    try:
+        side_data: Any = frame.side_data.get("DISPLAYMATRIX")
+    except ValueError:
+        raise MediaError("the frames carry data of an unknown kind, as stereo footage does; convert it first") from None
     if side_data is None:
         return 1
     found = orientation_of_matrix(tuple(int(v) for v in np.frombuffer(memoryview(side_data), np.int32)[:9]))

@@ -5,6 +5,7 @@ from av.container import InputContainer
 from av.stream import Stream as AvStream
 from av.video.stream import VideoStream as AvVideoStream
 
+from schema.errors import MediaError
 from schema.manifest import Source, Stream
 from schema.media import Kind, MediaFile, decode, demux, is_cover_art, orientation
 from schema.pictures import frames, open_picture
@@ -20,6 +21,8 @@ def read_source(media: MediaFile) -> Source:
         return Source(kind="picture", sha256=media.sha256, bytes=media.size, streams=(record,))
     with demux(media) as container:
         streams = tuple(_record(media, container, stream) for stream in container.streams)
+    if not any(s.type in {"video", "audio"} for s in streams):
+        raise MediaError("the file holds neither footage nor sound that can be read")
     kind: Kind = "video" if any(s.type == "video" for s in streams) else "audio"
     return Source(kind=kind, sha256=media.sha256, bytes=media.size, streams=streams)
 
@@ -27,7 +30,7 @@ def read_source(media: MediaFile) -> Source:
 def _record(media: MediaFile, container: InputContainer, stream: AvStream) -> Stream:
     if isinstance(stream, AvVideoStream) and not is_cover_art(stream):
         return _video(media, stream.index)
-    if isinstance(stream, AvAudioStream):
+    if isinstance(stream, AvAudioStream) and stream.codec_context is not None:
         return audio_record(container, stream, searched=False)
     return other_record(stream)
 
