@@ -27,7 +27,7 @@ class Exported:
 
 @dataclass
 class Imported:
-    """What was read from another tool: tracks as boxes by frame, ranges in milliseconds, and what was not understood."""
+    """What was read from another tool: tracks as boxes by frame, ranges in milliseconds, and what was lost."""
 
     tracks: list[dict[str, Any]] = field(default_factory=list)
     ranges: list[dict[str, Any]] = field(default_factory=list)
@@ -62,11 +62,12 @@ def record_of(item: Track | AudioRange) -> dict[str, str]:
 def common_losses(manifest: Manifest, *, record: bool, sound: bool) -> list[str]:
     """What no such format holds, and, by the flags, whether it holds the review record and sound."""
     found = ["the effects, the scope, the output and the producers"]
-    if any(i.effect is not None for i in (*manifest.tracks, *manifest.audio)):
+    items: list[Track | AudioRange] = [*manifest.tracks, *manifest.audio]
+    if any(i.effect is not None for i in items):
         found.append("effects of single items")
     if not record:
         found.append("ids, review states, reviewers, reasons and notes")
-        rejected = [i.id for i in (*manifest.tracks, *manifest.audio) if i.review == "rejected"]
+        rejected = [i.id for i in items if i.review == "rejected"]
         if rejected:
             found.append(f"rejected items: {', '.join(rejected)}")
     if not sound and manifest.audio:

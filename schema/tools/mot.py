@@ -20,7 +20,7 @@ _NUMBER = re.compile(r"-?[0-9]{1,9}(\.[0-9]{1,12})?")
 
 def write(manifest: Manifest, clocks: Clocks) -> Exported:
     """The tracks that are not rejected, box by box; numbers are given in the manifest's order."""
-    lost = carry.common_losses(manifest, record=False, sound=False) + ["labels"]
+    lost = [*carry.common_losses(manifest, record=False, sound=False), "labels"]
     stream = carry.picture_stream(manifest, lost)
     clock = clocks[stream.index]
     if clock.pts is None:
@@ -63,6 +63,6 @@ def read(raw: bytes, stream: VideoStream | PictureStream, label: str) -> Importe
             if frame in tracks.setdefault(track, {}):
                 raise UsageError(f"line {number}: id {track} is on frame {frame + 1} twice")
             tracks[track][frame] = box
-    for boxes in tracks.values():
+    for _, boxes in sorted(tracks.items(), key=lambda item: Fraction(item[0])):
         found.tracks.append({**carry.item_fields({}, stream.index, label), "boxes": boxes})
     return found

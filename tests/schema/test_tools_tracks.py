@@ -1,13 +1,14 @@
 """Surgery on segments: what is cut, held or united covers at least what it covered before."""
 
 from fractions import Fraction
+from itertools import pairwise
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from schema.geometry import Box, edges
 from schema.manifest import Key, Segment
-from schema.tools import tracks
+from schema.tools import thin, tracks
 from schema.tools.clock import Clock
 
 FRAMES = 60
@@ -103,3 +104,21 @@ def test_retiming_holds_the_ends_and_cuts_the_rest(found: tracks.Segments, first
 def test_a_key_is_set_where_the_track_is(found: tracks.Segments, frame: int, box: Box) -> None:
     if frame in _boxes(found):
         assert _boxes(tracks.set_key(found, frame, box))[frame] == box
+
+
+@given(segments())
+def test_thinned_boxes_are_the_same_boxes_in_no_more_keys(found: tracks.Segments) -> None:
+    again = thin.segments(_boxes(found), VARIABLE)
+    assert _boxes(again) == _boxes(found)
+    joined = sum(a.end == b.keys[0].frame for a, b in pairwise(found))
+    assert sum(len(s.keys) for s in again) <= sum(len(s.keys) for s in found) + joined + _held(found)
+
+
+def _held(found: tracks.Segments) -> int:
+    """Segments that stand still at their end may need a key where that begins and one where it is seen to."""
+    return len(found)
+
+
+@given(st.dictionaries(st.integers(0, FRAMES - 1), BOXES, max_size=FRAMES))
+def test_any_boxes_are_given_back(boxes: dict[int, Box]) -> None:
+    assert _boxes(thin.segments(boxes, VARIABLE)) == boxes

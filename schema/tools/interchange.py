@@ -1,0 +1,93 @@
+"""The formats of `export` and `import`, as tables from their names."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from schema.errors import UsageError
+from schema.manifest import AudioStream, Manifest, PictureStream, Source, VideoStream
+from schema.media import MediaFile, open_media
+from schema.source import read_source
+from schema.tools import audacity, carry, clock, coco, cvat, log, mot
+from schema.tools.carry import Exported, Imported
+from schema.tools.clock import Clocks
+
+
+@dataclass(frozen=True)
+class Footage:
+    """A file that annotations are read for: `offset_ms` is how much later than the file its sound begins."""
+
+    source: Source
+    offset_ms: int
+    label: str
+
+
+def offset_ms(media: MediaFile, clocks: Clocks) -> int:
+    """How much later than the first presentation time of the file its sound begins, in whole milliseconds."""
+    sound = clock.sound_starts(media)
+    origins = [c.origin_seconds for c in clocks.values()]
+    return round((min(sound) - min([*origins, *sound])) * 1000) if sound else 0
+
+
+def _export_audacity(manifest: Manifest, clocks: Clocks, offset: int) -> Exported:
+    return audacity.write(manifest, offset)
+
+
+EXPORTS: dict[str, Callable[[Manifest, Clocks, int], Exported]] = {
+    "cvat": lambda m, c, _: cvat.write(m, c),
+    "mot": lambda m, c, _: mot.write(m, c),
+    "coco": lambda m, c, _: coco.write(m),
+    "audacity": _export_audacity,
+    "log-csv": lambda m, c, _: Exported(log.as_csv(m, c), []),
+    "log-html": lambda m, c, _: Exported(log.as_html(m, c), []),
+}
+
+
+def export(manifest: Manifest, name: str, media: Path | None) -> Exported:
+    """The manifest in another tool's format; `media` tells times that the manifest alone does not."""
+    clocks = clock.clocks(manifest, media)
+    offset = 0
+    if media is not None:
+        with open_media(media) as file:
+            offset = offset_ms(file, clocks)
+    return EXPORTS[name](manifest, clocks, offset)
+
+
+def _picture(footage: Footage) -> VideoStream | PictureStream:
+    for stream in footage.source.streams:
+        if isinstance(stream, VideoStream | PictureStream):
+            return stream
+    raise UsageError("this format is for pictures and the file has none; use audacity")
+
+
+def _still(footage: Footage) -> PictureStream:
+    stream = _picture(footage)
+    if not isinstance(stream, PictureStream) or stream.frames != 1:
+        raise UsageError("COCO holds single pictures; for footage use cvat or mot")
+    return stream
+
+
+def _sound(raw: bytes, footage: Footage) -> Imported:
+    if not any(isinstance(s, AudioStream) for s in footage.source.streams):
+        raise UsageError("audacity labels are for sound and the file has none; use cvat, mot or coco")
+    return audacity.read(raw, footage.offset_ms)
+
+
+IMPORTS: dict[str, Callable[[bytes, Footage], Imported]] = {
+    "cvat": lambda raw, f: cvat.read(raw, _picture(f)),
+    "mot": lambda raw, f: mot.read(raw, _picture(f), f.label),
+    "coco": lambda raw, f: coco.read(raw, _still(f)),
+    "audacity": _sound,
+}
+
+
+def import_file(media: Path, raw: bytes, name: str, label: str) -> tuple[Manifest, list[str]]:
+    """A manifest for a file with what another tool says about it, and what that was lost."""
+    with open_media(media) as file:
+        source = read_source(file)
+        found = carry.manifest_of(source, file.format, name, Imported(), {})
+        clocks = clock.from_media(found, media)
+        imported = IMPORTS[name](raw, Footage(source, offset_ms(file, clocks), label))
+        pts = {i: c.pts or () for i, c in clocks.items()}
+        manifest = carry.manifest_of(source, file.format, name, imported, pts)
+    return manifest, imported.lost
