@@ -3,27 +3,33 @@
 import os
 import stat
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from schema.errors import MachineError, SafetyError, UsageError
 
 
-def _temporary(folder: Path, data: bytes, mode: int) -> Path:
+@contextmanager
+def _temporary(folder: Path) -> Iterator[tuple[BinaryIO, Path]]:
+    """A file beside the target that nobody else may read, and that is gone at the end unless it was moved."""
     try:
         fd, name = tempfile.mkstemp(prefix=".veridact-", dir=folder)
     except PermissionError:
         raise MachineError(f"not allowed to write in {folder}") from None
     path = Path(name)
     try:
-        with os.fdopen(fd, "wb") as file:
-            os.fchmod(fd, mode)
-            file.write(data)
-            file.flush()
-            os.fsync(fd)
-    except BaseException:
+        with os.fdopen(fd, "w+b") as file:
+            yield file, path
+    finally:
         path.unlink(missing_ok=True)
-        raise
-    return path
+
+
+def _finish(file: BinaryIO, mode: int) -> None:
+    file.flush()
+    os.fchmod(file.fileno(), mode)
+    os.fsync(file.fileno())
 
 
 def _usual_mode() -> int:
@@ -40,21 +46,33 @@ def check_new(path: Path) -> None:
         raise UsageError(f"{path.parent} is no folder; make it first")
 
 
-def write_new(path: Path, data: bytes, mode: int | None = None) -> None:
-    """Writes a file that must not exist yet; `mode` as `os.chmod` takes it, by default what the umask leaves."""
+@contextmanager
+def new_file(path: Path, mode: int | None = None) -> Iterator[BinaryIO]:
+    """A file to write, which is at `path` when all went well and nowhere else; `path` must not exist yet.
+
+    `mode` is as `os.chmod` takes it, by default what the umask leaves.
+    """
     check_new(path)
-    made = _temporary(path.parent, data, _usual_mode() if mode is None else mode)
-    try:
-        os.link(made, path)
-    except FileExistsError:
-        raise SafetyError(f"{path} exists; choose another name") from None
-    finally:
-        made.unlink()
+    with _temporary(path.parent) as (file, made):
+        yield file
+        _finish(file, _usual_mode() if mode is None else mode)
+        try:
+            os.link(made, path)
+        except FileExistsError:
+            raise SafetyError(f"{path} exists; choose another name") from None
+
+
+def write_new(path: Path, data: bytes, mode: int | None = None) -> None:
+    """Writes a file that must not exist yet, as `new_file`."""
+    with new_file(path, mode) as file:
+        file.write(data)
 
 
 def replace(path: Path, data: bytes) -> None:
     """Replaces a file by another at one instant, keeping its mode; a link is not followed."""
     if path.is_symlink() or not path.is_file():
         raise SafetyError(f"{path} is no regular file, so it is not replaced; use -o")
-    made = _temporary(path.parent, data, stat.S_IMODE(path.stat().st_mode))
-    made.replace(path)
+    with _temporary(path.parent) as (file, made):
+        file.write(data)
+        _finish(file, stat.S_IMODE(path.stat().st_mode))
+        made.replace(path)

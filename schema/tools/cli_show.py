@@ -1,0 +1,57 @@
+"""The command `veridact show`: pictures of a manifest for those who review it."""
+
+from pathlib import Path
+
+import click
+
+from schema import reading
+from schema.errors import UsageError
+from schema.manifest import Manifest
+from schema.media import MediaFile, check_source, open_media
+from schema.tools import clock, footage, lint, timeline_svg, times, writing
+from schema.tools import show as shower
+from schema.tools.command import FILE, MANIFEST, SETTINGS, remark
+
+PRIVATE = 0o600
+
+
+def _picture(media: MediaFile, manifest: Manifest, clocks: clock.Clocks, stream: int | None, at: str | None) -> bytes:
+    shown = footage.stream_of(manifest, stream)
+    known = clocks[shown.index]
+    if at is not None:
+        return shower.one_frame(media, manifest, shown, known, known.frame_of(times.instant(at), up=False))
+    return shower.sheet(media, manifest, shown, known, lint.inspect(lint.Subject(manifest, clocks)))
+
+
+def _film(media: MediaFile, manifest: Manifest, clocks: clock.Clocks, stream: int | None, out: Path) -> None:
+    shown = footage.stream_of(manifest, stream)
+    container = shower.format_of(out)
+    with writing.new_file(out, PRIVATE) as target:
+        shower.film(media, manifest, shown, clocks[shown.index], target, container)
+    remark("the review film shows the original and has no sound; it is not for disclosure")
+
+
+@click.command(context_settings=SETTINGS)
+@click.argument("media", type=FILE)
+@click.argument("manifest", type=MANIFEST)
+@click.option("--sheet", "kind", flag_value="sheet", default="sheet", help="A contact sheet (the default).")
+@click.option("--timeline", "kind", flag_value="timeline", help="An SVG of tracks and ranges over time.")
+@click.option("--frame", "at", metavar="TIME", help="One frame as PNG: 120, 4.8s or 00:00:04.800.")
+@click.option("--video", "kind", flag_value="video", help="A film with outlines and ids, without sound.")
+@click.option("--stream", type=click.IntRange(0), help="The stream to look at; the first by default.")
+@click.option("-o", "--output", "out", type=FILE, required=True, help="The new file; only you can read it.")
+def show(media: Path, manifest: Path, kind: str, at: str | None, stream: int | None, out: Path) -> None:
+    """Draw what a manifest covers over the original, for review; the result is not for disclosure."""
+    if at is not None and kind != "sheet":
+        raise UsageError("give one of --sheet, --timeline, --frame and --video")
+    writing.check_new(out)
+    read = reading.read_path(manifest).manifest
+    clocks = clock.from_media(read, media)
+    with open_media(media) as file:
+        check_source(file, read.source.sha256)
+        if kind == "timeline":
+            writing.write_new(out, timeline_svg.draw(read, clocks))
+        elif kind == "video":
+            _film(file, read, clocks, stream, out)
+        else:
+            writing.write_new(out, _picture(file, read, clocks, stream, at), PRIVATE)

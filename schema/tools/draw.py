@@ -1,0 +1,175 @@
+"""Drawing for reviewers: outlines, ids and review states over frames of the original; contact sheets of them.
+
+What comes out shows the original, so it says NOT FOR DISCLOSURE on its face. The thick outline is the box of the
+manifest, the thin one the edge of the cover that `render` paints around it.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+from PIL import Image, ImageDraw, ImageFont
+
+from schema.digests import effect_of
+from schema.geometry import Box, edges, pad
+from schema.manifest import Manifest, Track
+from schema.tools.clock import Clock
+from schema.tools.tracks import walk
+
+COLOURS = {
+    "proposed": "#ff9f1c",
+    "accepted": "#2ec44f",
+    "edited": "#3a86ff",
+    "added": "#c77dff",
+    "rejected": "#9a9a9a",
+}
+WARNING = "REVIEW COPY - NOT FOR DISCLOSURE"
+TILE_WIDTH, COLUMNS, CAPTION = 420, 3, 34
+_Corners = tuple[int, int, int, int]
+_Size = tuple[int, int]
+Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
+
+
+@dataclass(frozen=True)
+class Outline:
+    """A track on one frame."""
+
+    track: Track
+    box: Box
+
+
+def outlines(manifest: Manifest, stream: int, clock: Clock, wanted: Iterable[int] | None) -> dict[int, list[Outline]]:
+    """Every track on every wanted frame, the rejected ones too."""
+    chosen = None if wanted is None else set(wanted)
+    found: dict[int, list[Outline]] = {}
+    for track in manifest.tracks:
+        if track.stream == stream:
+            for frame, box in walk(track.segments, clock.assumed()):
+                if chosen is None or frame in chosen:
+                    found.setdefault(frame, []).append(Outline(track, box))
+    return found
+
+
+@lru_cache
+def font(size: int) -> Font:
+    """The face that comes with Pillow."""
+    return ImageFont.load_default(size)
+
+
+def _scaled(box: Box, num: int, den: int) -> _Corners:
+    """The corners of a box on a picture that is scaled by num/den, the last pixel inclusive, as Pillow draws."""
+    left, top, right, bottom = (v * num // den for v in edges(box))
+    return left, top, max(left, right - 1), max(top, bottom - 1)
+
+
+def _cover(draw: ImageDraw.ImageDraw, outline: Outline, manifest: Manifest, num: int, den: int) -> None:
+    effect = effect_of(outline.track, manifest)
+    if effect is None or outline.track.review == "rejected":
+        return
+    padded = pad(outline.box, effect.pad_permille)
+    colour = COLOURS[outline.track.review]
+    if effect.shape == "box":
+        draw.rectangle(_scaled(padded, num, den), outline=colour, width=1)
+    else:
+        x, y, w, h = padded
+        grown = (x - w * 207 // 1000, y - h * 207 // 1000, w * 1414 // 1000, h * 1414 // 1000)  # the side times √2
+        draw.ellipse(_scaled(grown, num, den), outline=colour, width=1)
+
+
+def _tag(
+    draw: ImageDraw.ImageDraw, outline: _Corners, text: str, colour: str, size: _Size, taken: list[_Corners]
+) -> None:
+    """A text on a plate of its own colour, on the picture, above its box or at the nearest place that is free."""
+    face = font(max(11, size[0] // 60))
+    left, top, right, bottom = draw.textbbox((0, 0), text, font=face)
+    wide, high = int(right - left) + 4, int(bottom - top) + 4
+    x = min(max(0, outline[0]), max(0, size[0] - wide - 1))
+    heights = [y for y in (outline[1] - high - 1, outline[3] + 2, *range(0, size[1] - high, high + 1)) if y >= 0]
+    heights = [heights[0], *sorted(heights[1:], key=lambda y: abs(y - outline[1]))] if heights else [0]
+    plates = [(x, y, x + wide, y + high) for y in heights]
+    plate = next((p for p in plates if not any(_overlap(p, t) for t in taken)), plates[0])
+    taken.append(plate)
+    draw.rectangle(plate, fill=colour)
+    draw.text((plate[0] + 2 - left, plate[1] + 2 - top), text, fill="#000000", font=face)
+
+
+def _overlap(a: _Corners, b: _Corners) -> bool:
+    return a[0] <= b[2] and b[0] <= a[2] and a[1] <= b[3] and b[1] <= a[3]
+
+
+def annotated(picture: Image.Image, standing: Sequence[Outline], manifest: Manifest, width: int) -> Image.Image:
+    """The picture at a width, with the outlines and ids of what stands on it."""
+    num, den = width, picture.width
+    drawn = picture.resize((width, max(1, picture.height * num // den))) if num != den else picture.copy()
+    draw = ImageDraw.Draw(drawn)
+    thick = max(2, width // 320)
+    for outline in standing:
+        colour = COLOURS[outline.track.review]
+        _cover(draw, outline, manifest, num, den)
+        corners = _scaled(outline.box, num, den)
+        draw.rectangle(corners, outline=colour, width=thick)
+        if outline.track.review == "rejected":
+            draw.line(corners, fill=colour, width=thick)
+    taken: list[_Corners] = []
+    for outline in standing:
+        corners = _scaled(outline.box, num, den)
+        _tag(draw, corners, outline.track.id, COLOURS[outline.track.review], drawn.size, taken)
+    return drawn
+
+
+def _banner(draw: ImageDraw.ImageDraw, width: int, height: int) -> None:
+    draw.rectangle((0, 0, width, height), fill="#b00020")
+    draw.text((6, height // 2), WARNING, fill="#ffffff", font=font(max(9, height * 6 // 10)), anchor="lm")
+
+
+def with_banner(picture: Image.Image) -> Image.Image:
+    """The picture under a band that says what it is; the height grows by an even number."""
+    height = max(16, picture.width // 40) // 2 * 2
+    made = Image.new("RGB", (picture.width, picture.height + height))
+    made.paste(picture, (0, height))
+    _banner(ImageDraw.Draw(made), picture.width, height)
+    return made
+
+
+@dataclass(frozen=True)
+class Tile:
+    """One picture of a contact sheet, and what is said under it."""
+
+    picture: Image.Image
+    captions: tuple[str, ...]
+    risky: bool
+
+
+def _legend(draw: ImageDraw.ImageDraw, top: int) -> None:
+    x = 8
+    for state, colour in COLOURS.items():
+        draw.rectangle((x, top + 6, x + 12, top + 18), fill=colour)
+        draw.text((x + 18, top + 12), state, fill="#ffffff", font=font(12), anchor="lm")
+        x += 92
+    draw.text((x, top + 12), "thick: the box, thin: the cover", fill="#cccccc", font=font(12), anchor="lm")
+
+
+def sheet(tiles: Sequence[Tile]) -> Image.Image:
+    """The tiles side by side, under the warning and above the legend; a red caption marks what lint points at."""
+    columns = min(COLUMNS, len(tiles))
+    height = max(t.picture.height for t in tiles) + CAPTION
+    rows = -(-len(tiles) // columns)
+    size = (max(columns * TILE_WIDTH, 720), 24 + rows * height + 26)
+    made = Image.new("RGB", size, "#202020")
+    draw = ImageDraw.Draw(made)
+    _banner(draw, size[0], 22)
+    for number, tile in enumerate(tiles):
+        x, y = number % columns * TILE_WIDTH, 24 + number // columns * height
+        made.paste(tile.picture, (x, y))
+        for line, caption in enumerate(tile.captions[:2]):
+            colour = "#ff6b6b" if tile.risky and line else "#ffffff"
+            at = (x + 4, y + tile.picture.height + 2 + 15 * line)
+            draw.text(at, _fitted(caption, TILE_WIDTH - 8), fill=colour, font=font(12))
+    _legend(draw, 24 + rows * height)
+    return made
+
+
+def _fitted(text: str, width: int) -> str:
+    while text and font(12).getlength(text) > width:
+        text = text[:-2].rstrip(".") + "."
+    return text
