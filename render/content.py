@@ -15,13 +15,15 @@ from numpy.typing import NDArray
 
 from render import check, effects
 from render.encoder import PROFILES
-from render.footage import rendered_indexes
+from render.footage import rendered_indexes, sound_plan
 from render.plan import Cover, FramePlan, Raster, StreamPlan
 from render.planes import Plane, Samples, frame_planes, layout_of, picture_planes
+from render.sound.check import audible_spans
 from schema.errors import MediaError, VeridactError
 from schema.geometry import Edges, clip
 from schema.manifest import Cells, Manifest, PictureStream, Solid, VideoStream
 from schema.media import MediaFile, decode, demux, fraction
+from schema.origin import origin
 from schema.pictures import frames as picture_frames
 from schema.pictures import open_picture
 from schema.probe import codec_name, picture_pts
@@ -53,6 +55,8 @@ def check_content(media: MediaFile, manifest: Manifest) -> Iterator[Finding]:
         record = manifest.source.streams[index]
         if isinstance(record, VideoStream):
             yield from _check_video(media, manifest, record, place)
+        else:
+            yield _check_sound(media, manifest, index, place)
 
 
 def _check_container(media: MediaFile, manifest: Manifest) -> Iterator[Finding]:
@@ -94,6 +98,19 @@ def _check_video(media: MediaFile, manifest: Manifest, record: VideoStream, plac
     base = Fraction(*record.time_base)
     plan_pts = pts if pts is not None else [round(t / base) for t in times]
     yield _check_covers(_video_planes(media, manifest, record, place), manifest, record, plan_pts)
+
+
+def _check_sound(media: MediaFile, manifest: Manifest, index: int, place: int) -> Finding:
+    """Every range of one audio stream is silent or the beep, on every channel."""
+    plan = sound_plan(manifest, index)
+    zero = origin(media, range(len(rendered_indexes(manifest))))
+    try:
+        heard = next(audible_spans(media, place, plan, zero), None)
+    except MediaError as e:
+        return Finding(f"stream {index} sound", False, str(e))
+    if heard is not None:
+        return Finding(f"stream {index} sound", False, f"samples {heard.start} to {heard.end} can be heard")
+    return Finding(f"stream {index} sound", True, "no range can be heard" if plan.ranges else "no range")
 
 
 def _times(media: MediaFile, place: int) -> list[Fraction]:
