@@ -15,7 +15,7 @@ import av
 from av.audio.stream import AudioStream
 
 from render.sound.decode import decoder_of
-from render.sound.packets import SoundPacket
+from render.sound.packets import SoundPacket, sound_packets
 from render.sound.plan import Covers, Effect, Overlap, sample_position
 from render.sound.units import CONFIGURATIONS, FRAME_SAMPLES, RATES_HZ, WINDOW_SAMPLES, Element, access_unit
 from schema.errors import MediaError
@@ -23,7 +23,8 @@ from schema.media import MediaFile, demux, reason_of
 
 _LOW_COMPLEXITY = 2
 _SBR_SYNC = 0x2B7
-_PROBED_PACKETS = 8
+_PROBED_FRAMES = 4
+_PROBED_PACKETS = 64
 
 
 @dataclass(frozen=True)
@@ -116,19 +117,20 @@ def plain_config(media: MediaFile, index: int, header: bytes | None) -> AacConfi
             return None
         decoder = decoder_of(stream)
         decoder.flags2 |= av.codec.context.Flags2.skip_manual
-        number = 0
+        number = frames = 0
         try:
-            for packet in container.demux(stream):
+            for packet in sound_packets(container, stream):
                 for frame in decoder.decode(packet) if packet.size else ():
                     found = (frame.samples, frame.sample_rate, frame.layout.nb_channels)
                     if found != (FRAME_SAMPLES, config.rate_hz, channels):
                         return None
+                    frames += 1
                 number += 1
-                if number >= _PROBED_PACKETS:
+                if frames >= _PROBED_FRAMES or number >= _PROBED_PACKETS:
                     break
         except av.FFmpegError as e:
             raise MediaError(f"sound packet {number} of stream {index} does not decode: {reason_of(e)}") from None
-    return config
+    return config if frames else None
 
 
 def substituted(

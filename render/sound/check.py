@@ -14,7 +14,7 @@ from av.audio.stream import AudioStream
 from numpy.typing import NDArray
 
 from render.sound.aac import AacConfig, adts_config, plain_config
-from render.sound.decode import Block, decode_blocks, is_exact_here
+from render.sound.decode import Block, decode_blocks, is_lossless
 from render.sound.packets import presented_packets, sound_packets, steady_packets
 from render.sound.pcm import placed
 from render.sound.plan import Covers, SoundPlan, Span, covered_samples, position_slack, sample_position
@@ -30,14 +30,14 @@ EDGE_MS = 5  # by how much a drifting clock may have moved the edges of a cover
 def sound_digest(media: MediaFile, index: int) -> tuple[Literal["samples", "packets"], str]:
     """SHA-256 over the decoded samples (little-endian, interleaved) after a line with their rate, layout and form.
 
-    For a codec that only a float decoder reads, it is over the packets' bytes instead.
+    For a lossy codec, whose decoders differ, it is over the packets' bytes instead, which decide what is heard.
     """
     digest = hashlib.sha256()
     with demux(media) as container:
         stream = container.streams[index]
         if not isinstance(stream, AudioStream):
             raise MediaError(f"stream {index} is no sound")
-        if not is_exact_here(codec_name(stream)):
+        if not is_lossless(codec_name(stream)):
             for packet in sound_packets(container, stream):
                 digest.update(bytes(packet))
             return "packets", digest.hexdigest()
@@ -66,6 +66,8 @@ def audible_spans(
     `origin` is when 0 ms of the manifest is in this file's clock; `edge_ms` is left out at both edges of a cover that
     was painted sample by sample.
     """
+    if plan.covers_nothing:
+        return
     with demux(media) as container:
         stream = container.streams[index]
         if not isinstance(stream, AudioStream):

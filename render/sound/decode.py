@@ -52,9 +52,14 @@ class Block:
     samples: Samples
 
 
+def is_lossless(codec: str) -> bool:
+    """Whether the codec's packets stand for whole numbers that any decoder gives alike."""
+    return codec in EXACT_CODECS or codec.startswith(EXACT_PREFIXES)
+
+
 def is_exact_here(codec: str) -> bool:
     """Whether this process decodes the codec exactly."""
-    return codec in FIXED_DECODERS or codec in EXACT_CODECS or codec.startswith(EXACT_PREFIXES)
+    return codec in FIXED_DECODERS or is_lossless(codec)
 
 
 def layout_name(name: str, channels: int) -> str:

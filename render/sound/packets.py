@@ -33,6 +33,7 @@ SYNC_WORDS = {
 }
 # A clock this much coarser than a sample makes packets jitter; a deviation beyond it is a gap in the sound.
 _GAP_TICKS = 3
+_LONGEST_JUNK = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +85,7 @@ def sound_packets(container: InputContainer, stream: AudioStream) -> Iterator[Au
             raise MediaError(f"stream {stream.index} is damaged or cut short near sound packet {number}")
         if packet.size == 0:
             yield packet
-        elif _is_sound(packet, codec, has_header):
+        elif _is_sound(packet, codec, has_header) or len(junk) >= _LONGEST_JUNK:
             yield from junk
             yield packet
             junk = []
@@ -158,13 +159,23 @@ def _priming(
         yield replace(packet, skip=0)
 
 
+def _starts(packet: SoundPacket, rate_hz: int) -> Fraction:
+    """When the first presented sample of a first packet sounds, in seconds, to the tick of a coarse clock.
+
+    Such a clock (Matroska's) has rounded the timestamp and not the priming: -23 ms and 1024 samples at 44.1 kHz are 0.
+    """
+    seconds = packet.pts * packet.time_base + Fraction(packet.skip, rate_hz)
+    coarse = packet.time_base > Fraction(1, rate_hz)
+    return round(seconds / packet.time_base) * packet.time_base if coarse else seconds
+
+
 def steady_packets(packets: Iterator[SoundPacket], rate_hz: int, frame_samples: int) -> Iterator[SoundPacket]:
     """Packets of a constant length, timed by counting samples where the file's clock is coarser than a sample.
 
     A Matroska or MPEG-TS file rounds every timestamp; the rounding is taken out, a true gap is not.
     """
     grid = Fraction(1, rate_hz)
-    origin = expected = 0
+    expected = 0
     first = True
     for packet in packets:
         if packet.time_base <= grid and (packet.time_base.denominator % rate_hz == 0):
@@ -172,9 +183,7 @@ def steady_packets(packets: Iterator[SoundPacket], rate_hz: int, frame_samples: 
             continue
         at = packet.pts * packet.time_base * rate_hz
         if first and packet.skip:
-            presented = (packet.pts * packet.time_base + packet.skip * grid) / packet.time_base
-            origin = round(round(presented) * packet.time_base * rate_hz) - packet.skip
-            expected = origin
+            expected = round(_starts(packet, rate_hz) * rate_hz) - packet.skip
         elif first or abs(at - expected) > max(_GAP_TICKS * packet.time_base * rate_hz, Fraction(2)):
             expected = max(expected, round(at)) if not first else round(at)
         first = False
@@ -203,5 +212,5 @@ def presented_start(container: InputContainer, stream: AudioStream) -> Fraction:
     for number, packet in enumerate(presented_packets(container, stream)):
         if silent_start and number == 0 and not packet.skip:
             continue
-        return packet.pts * packet.time_base + Fraction(packet.skip, stream.sample_rate)
+        return _starts(packet, stream.sample_rate)
     raise MediaError(f"stream {stream.index} has no sound")

@@ -15,7 +15,7 @@ from av.audio.frame import AudioFrame
 from av.audio.stream import AudioStream
 from numpy.typing import NDArray
 
-from render.sound.decode import EXACT_CODECS, EXACT_PREFIXES, Block
+from render.sound.decode import Block, is_lossless
 from render.sound.packets import AudioPacket
 from render.sound.plan import Covers, Overlap, Span, sample_position
 from render.sound.tone import silence_of, tone
@@ -105,7 +105,7 @@ def converted(block: Block, target: Target, codec: str) -> NDArray[Any]:
     if block.form == "u8":
         return np.asarray((samples.astype(np.int16) - 128) << 8, "<i2")
     if block.form == "s32":
-        if codec in EXACT_CODECS or codec.startswith(EXACT_PREFIXES):
+        if is_lossless(codec):
             if np.any(samples & 0xFF):
                 raise MediaError("the sound has 32 bits a sample; set output.container to wav, or mkv with PCM sound")
             return samples.copy()

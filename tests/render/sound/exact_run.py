@@ -1,6 +1,6 @@
 """Renders sound under forced processor features and prints a digest a case: run by test_sound_exactness in processes.
 
-usage: exact_run.py FLAGS FILE…   (FLAGS: a number for av_force_cpu_flags, or `all` for what the machine has)
+usage: exact_run.py FLAGS CONTAINER=FILE…   (FLAGS: a number for av_force_cpu_flags, or `all`)
 """
 
 import ctypes
@@ -14,7 +14,7 @@ import av
 
 from render.sound.check import sound_digest
 from render.sound.plan import Range, SoundPlan
-from render.sound.streams import render_audio
+from render.sound.streams import MUXERS, render_audio
 from schema.media import open_media
 
 PLAN = SoundPlan((Range(300, 500, "silence", 0), Range(5000, 5200, "beep", 80)))
@@ -24,11 +24,11 @@ def main(flags: str, paths: list[str]) -> None:
     if flags != "all":
         library = next((Path(av.__file__).parent.parent / "av.libs").glob("libavutil-*"))
         ctypes.CDLL(str(library)).av_force_cpu_flags(int(flags, 0))
-    for path in paths:
+    for container, path in (p.split("=", 1) for p in paths):
         digest = hashlib.sha256()
         with open_media(path) as media:
-            out = render_audio(media, 0, PLAN, Fraction(0), "mkv")
-            with av.open(BytesIO(), "w", format="matroska") as output:
+            out = render_audio(media, 0, PLAN, Fraction(0), container)
+            with av.open(BytesIO(), "w", format=MUXERS[container]) as output:
                 for packet in out.packets(out.add_to(output)):
                     digest.update(f"{packet.pts} {packet.size}\n".encode() + bytes(packet))
             digest.update("".join(sound_digest(media, 0)).encode())

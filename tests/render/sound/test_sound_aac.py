@@ -9,6 +9,7 @@ import pytest
 
 from render.sound.aac import adts_config, plain_config, read_config
 from render.sound.plan import Range, SoundPlan
+from render.sound.streams import render_audio
 from render.sound.units import CONFIGURATIONS, Element, access_unit
 from schema.errors import MediaError
 from schema.media import open_media
@@ -144,6 +145,8 @@ def test_implicit_band_replication_is_found_and_not_substituted(tmp_path: Path) 
         write_units(path, units, header, 22050)
         with open_media(path) as media:
             assert (plain_config(media, 0, header) is not None) is plain
+            out = render_audio(media, 0, MUTED, Fraction(0), "mp4")
+            assert (out.how, out.rate_hz) == (("replaced", 22050) if plain else ("re-encoded", 44100))
 
 
 def test_eight_channels_are_all_covered(tmp_path: Path, rendered: Any, heard: Any) -> None:

@@ -58,6 +58,6 @@ def test_the_digest_is_of_the_sound_and_not_of_its_packing(sound_file: Any, rend
         assert sound_digest(media, 0)[1] != digest
 
 
-def test_the_digest_of_a_float_codec_is_of_its_packets(sound_file: Any) -> None:
+def test_the_digest_of_a_lossy_codec_is_of_its_packets(sound_file: Any) -> None:
     with open_media(sound_file("libopus", "ogg", form="s16")) as media:
         assert sound_digest(media, 0)[0] == "packets"

@@ -40,6 +40,8 @@ MATRIX: dict[str, tuple[str, str, dict[str, Any], str, str, str]] = {
     "E-AC-3": ("eac3", "mp4", {"layout": "stereo"}, "mp4", "flac", "s32"),
     "Opus": ("libopus", "ogg", {"form": "s16"}, "ogg", "flac", "s32"),
     "AMR": ("libopencore_amrnb", "amr", {"rate": 8000, "layout": "mono", "samples": 8000}, "mkv", "flac", "s32"),
+    "AAC to FLAC": ("aac", "mp4", {}, "flac", "flac", "s32"),
+    "AAC to WAV": ("aac", "ipod", {"layout": "5.1"}, "wav", "pcm_s24le", "s32"),
     "mu-law": ("pcm_mulaw", "wav", {"rate": 8000, "layout": "mono", "samples": 8000}, "wav", "pcm_s16le", "s16"),
 }
 
