@@ -74,7 +74,7 @@ def write_clip(
 ) -> Path:
     """Writes a small video; the container is that of the suffix."""
     width, height = size
-    with av.open(str(path), "w") as container:
+    with av.open(str(path), "w", options={"fflags": "+bitexact"}) as container:
         container.metadata.update(tags or {})
         stream = container.add_stream(codec, rate=25, options=options or {})
         stream.width, stream.height, stream.pix_fmt = width, height, pixel_format
