@@ -99,10 +99,11 @@ def test_packets_that_an_edit_list_hides_are_left_out_but_for_priming(
 
 @pytest.mark.parametrize("container", ["mp4", "mov", "mkv"])
 @pytest.mark.parametrize("plan", [NOTHING, MUTED], ids=["copied", "replaced"])
+@pytest.mark.parametrize("start", [0, 2400])
 def test_sound_and_picture_keep_their_offset(
-    container: str, plan: SoundPlan, sound_file: Any, heard: Any, tmp_path: Path
+    container: str, start: int, plan: SoundPlan, sound_file: Any, heard: Any, tmp_path: Path
 ) -> None:
-    source, target = sound_file("aac", "mp4", start=2400), tmp_path / f"av.{container}"
+    source, target = sound_file("aac", "mp4", start=start), tmp_path / f"av.{container}"
     options = {"fflags": "+bitexact"} | ({} if container == "mkv" else {"movie_timescale": "14112000"})
     kind = {"mkv": "matroska"}.get(container, container)
     with open_media(source) as media, av.open(str(target), "w", format=kind, container_options=options) as output:
@@ -122,6 +123,16 @@ def test_sound_and_picture_keep_their_offset(
         assert first.pts == 0
     tick = Fraction(1, 1000) if container == "mkv" else Fraction(0)
     assert abs(heard(target).first - heard(source).first) <= tick
+
+
+def test_priming_that_mp4_cannot_hide_is_left_out(sound_file: Any, rendered: Any, heard: Any) -> None:
+    source = sound_file("aac", "matroska", start=4800, options={"aac_pns": "0"})
+    before = heard(source)
+    out, target = rendered(source, NOTHING, "mp4")
+    after = heard(target)
+    assert out.counts.packets == sum(1 for p in before.packets if p) - 1
+    assert abs(after.first - before.first) <= Fraction(1, 1000)
+    assert np.array_equal(after.samples[:, 1024:], before.samples[:, 1024:])
 
 
 def test_where_the_sound_begins(sound_file: Any) -> None:
