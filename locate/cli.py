@@ -10,13 +10,26 @@ from typing import cast, get_args
 import click
 
 from locate import options as asked
-from locate.detector import DEFAULT_DETECTORS, DETECTORS
+from locate.detector import DETECTORS
 from locate.options import Options
 from locate.pipeline import locate as locate_file
 from schema import cli, formatter
 from schema.manifest import Container, Manifest
 
 PROGRESS_SECONDS = 0.2
+
+
+class Stride(click.ParamType[int | None]):
+    """A number of frames, or `auto`, which is None."""
+
+    name = "stride"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> int | None:
+        if value == "auto":
+            return None
+        if not value.isdecimal() or not 1 <= int(value) <= 100:
+            self.fail(f"{value!r} is neither `auto` nor a number from 1 to 100", param, ctx)
+        return int(value)
 
 
 class Progress:
@@ -76,7 +89,8 @@ def _remarks(manifest: Manifest) -> list[str]:
               help=f"A model to look with, again for more: {', '.join(DETECTORS)}.")  # fmt: skip
 @click.option("--threshold", "thresholds", multiple=True, metavar="LABEL=SCORE",
               help="The score, up to 1, that a thing must reach once; lower finds more.")  # fmt: skip
-@click.option("--stride", type=click.IntRange(1, 100), default=1, show_default=True, help="Look at every Nth frame.")
+@click.option("--stride", type=Stride(), default="auto", show_default=True, metavar="N|auto",
+              help="Look at every Nth frame; auto looks where things change.")  # fmt: skip
 @click.option("--pad-frames", type=click.IntRange(0, 1000), default=3, show_default=True,
               help="Frames that a cover lasts before the first and after the last sighting.")  # fmt: skip
 @click.option("--effect", "effects", multiple=True, metavar="LABEL=EFFECT",
@@ -94,7 +108,7 @@ def locate(
     labels: str | None,
     detectors: tuple[str, ...],
     thresholds: tuple[str, ...],
-    stride: int,
+    stride: int | None,
     pad_frames: int,
     effects: tuple[str, ...],
     profile: str,
@@ -105,7 +119,7 @@ def locate(
     """Look through MEDIA and write a manifest that proposes what to cover. Nothing in MEDIA is changed."""
     options = Options(
         labels=asked.parse_labels(labels) if labels else asked.DEFAULT_SEEN,
-        detectors=detectors or DEFAULT_DETECTORS,
+        detectors=detectors,
         thresholds=dict(map(asked.parse_threshold, thresholds)),
         stride=stride,
         pad_frames=pad_frames,

@@ -4,15 +4,15 @@ A detector looks at one picture at a time, upright as displayed, and gives boxes
 called from several threads at once and keeps nothing from one picture to the next.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from importlib import import_module
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from schema.errors import UsageError
+from schema.errors import MissingModelError, UsageError
 from schema.manifest import Producer
 
 Pixels = NDArray[np.uint8]
@@ -27,6 +27,11 @@ class View(Protocol):
 
     @property
     def height(self) -> int: ...
+
+    @property
+    def still(self) -> bool:
+        """Whether no other frame will confirm what is found on this one: it is worth a longer look."""
+        ...
 
     def rgb(self, width: int, height: int) -> Pixels:
         """The whole picture scaled to `width`×`height`."""
@@ -46,12 +51,26 @@ class Detection:
     by: str
 
     @property
+    def place(self) -> NDArray[np.float64]:
+        """Centre x, centre y, width, height."""
+        across, down = self.right - self.left, self.bottom - self.top
+        return np.array([self.left + across / 2, self.top + down / 2, across, down])
+
+    def shifted(self, right: float, down: float) -> "Detection":
+        """The same thing elsewhere."""
+        edges = (self.left + right, self.top + down, self.right + right, self.bottom + down)
+        return Detection(self.label, *edges, self.score, self.by)
+
+    @property
     def area(self) -> float:
         return max(0.0, self.right - self.left) * max(0.0, self.bottom - self.top)
 
 
 class Detector(Protocol):
-    """A model that is ready to look; `labels` is what it can find."""
+    """A model that is ready to look; `labels` is what it can find.
+
+    `rest_seconds` is how long it may rest between two looks at footage: 0 for things that move fast or come and go.
+    """
 
     @property
     def producer(self) -> Producer: ...
@@ -59,14 +78,21 @@ class Detector(Protocol):
     @property
     def labels(self) -> frozenset[str]: ...
 
+    @property
+    def rest_seconds(self) -> float: ...
+
     def detect(self, view: View) -> list[Detection]: ...
 
 
 @dataclass(frozen=True)
 class Request:
-    """What a back end is asked for: its producer id, the least score worth telling (0 to 1), and where to run."""
+    """What a back end is asked for.
+
+    Its producer id, the labels that are wanted, the least score worth telling (0 to 1), and where to run.
+    """
 
     producer_id: str
+    labels: frozenset[str]
     floor: float
     device: str
     weights: str | None = None
@@ -75,15 +101,31 @@ class Request:
 
 DETECTORS = {
     "centerface": "locate.detectors.centerface:load",
+    "rapidocr": "locate.detectors.rapidocr:load",
 }
 """Back ends by name, loaded when they are asked for."""
 
-DEFAULT_DETECTORS = ("centerface",)
+EMBEDDED = {"face": "centerface", "plate": "rapidocr", "text": "rapidocr"}
+"""Who finds a label that no named detector finds: models that arrive inside installed packages."""
 
 
-def load(specs: tuple[str, ...], floor: float, device: str) -> list[Detector]:
-    """The detectors of the specs `NAME[:WEIGHTS[:CLASSMAP]]`; raises `UsageError` for an unknown name."""
-    return [_load(spec, Request(f"p{n}", floor, device)) for n, spec in enumerate(specs, 1)]
+def load(specs: Sequence[str], labels: frozenset[str], floor: float, device: str) -> list[Detector]:
+    """The detectors of the specs `NAME[:WEIGHTS[:CLASSMAP]]`, then the embedded ones for labels that those do not find.
+
+    Raises `UsageError` for an unknown name and `MissingModelError` for a label that nothing at hand finds: it would be
+    left uncovered in silence.
+    """
+    named = [_load(spec, Request(f"p{n}", labels, floor, device)) for n, spec in enumerate(specs, 1)]
+    left = labels - {label for d in named for label in d.labels}
+    for label in sorted(left - EMBEDDED.keys()):
+        raise MissingModelError(
+            f"no model at hand finds the label {label}; name one that does with --detector, or leave it out of --labels"
+        )
+    names = dict.fromkeys(EMBEDDED[label] for label in sorted(left))
+    first = len(named) + 1
+    return named + [
+        _load(name, Request(f"p{n}", frozenset(left), floor, device)) for n, name in enumerate(names, first)
+    ]
 
 
 def _load(spec: str, request: Request) -> Detector:
@@ -92,7 +134,7 @@ def _load(spec: str, request: Request) -> Detector:
         raise UsageError(f"there is no detector {name!r}; choose from {', '.join(DETECTORS)}")
     module, attribute = DETECTORS[name].split(":")
     factory: Callable[[Request], Detector] = getattr(import_module(module), attribute)
-    return factory(Request(request.producer_id, request.floor, request.device, weights or None, class_map or None))
+    return factory(replace(request, weights=weights or None, class_map=class_map or None))
 
 
 def fit(width: int, height: int, long_side: int) -> tuple[int, int]:

@@ -7,6 +7,8 @@ from math import ceil, floor
 import numpy as np
 from numpy.typing import NDArray
 
+from locate.camera import path
+from locate.search import Look
 from locate.tracker import Trail
 from schema.geometry import Box, Edges, box_of
 
@@ -32,19 +34,22 @@ class Course:
         return self.first + len(self.boxes)
 
 
-def _between(trail: Trail, pts: Sequence[int]) -> tuple[int, Rows]:
-    """The first frame and the edges on every frame up to the last sighting, linear in presentation time in the gaps."""
+def _between(trail: Trail, pts: Sequence[int], first: int) -> tuple[int, Rows]:
+    """The first frame and the edges on every frame up to the last sighting, linear in presentation time in the gaps.
+
+    `pts` are of the frames from `first` on.
+    """
     frames = [s.frame for s in trail.sightings]
     known = np.array([[d.left, d.top, d.right, d.bottom] for d in (s.detection for s in trail.sightings)])
-    times = np.array([pts[f] for f in range(frames[0], frames[-1] + 1)], float)
-    at = np.array([pts[f] for f in frames], float)
+    times = np.array(pts[frames[0] - first : frames[-1] + 1 - first], float)
+    at = np.array([pts[f - first] for f in frames], float)
     return frames[0], np.stack([np.interp(times, at, known[:, edge]) for edge in range(4)], axis=1)
 
 
 def _windows(values: NDArray[np.float64], reach: int, moving: bool = False) -> NDArray[np.float64]:
     """For each row, the rows up to `reach` before and after it; beyond the ends they repeat, or move on as they did."""
-    beyond = {"mode": "reflect", "reflect_type": "odd"} if moving else {"mode": "edge"}
-    padded = np.pad(values, ((reach, reach), (0, 0)), **beyond)
+    width = ((reach, reach), (0, 0))
+    padded = np.pad(values, width, mode="reflect", reflect_type="odd") if moving else np.pad(values, width, mode="edge")
     return np.lib.stride_tricks.sliding_window_view(padded, 2 * reach + 1, axis=0)
 
 
@@ -74,12 +79,28 @@ def _drifting(rows: Rows, count: int, step: int) -> Rows:
     return beyond[::step]
 
 
-def course(trail: Trail, pts: Sequence[int], shot: tuple[int, int], pad_frames: int) -> Course:
-    """The box of a trail on every frame, extended by `pad_frames` at both ends within its half-open `shot`."""
-    first, rows = _between(trail, pts)
+def _unseen(shot: Sequence[Look], label: str, frame: int, step: int) -> int:
+    """How many frames beyond `frame` nobody looked at for a label, in one direction of time."""
+    at, count = frame - shot[0].frame + step, 0
+    while 0 <= at < len(shot) and label not in shot[at].labels:
+        at, count = at + step, count + 1
+    return count
+
+
+def course(trail: Trail, shot: Sequence[Look], pad_frames: int) -> Course:
+    """The box of a trail on every frame.
+
+    Both ends are extended by `pad_frames`, and at least to the nearest frame on which the thing was looked for and not
+    found, but never out of the `shot`. Trails come
+    without the motion of the camera; it is put back last.
+    """
+    first, rows = _between(trail, [look.pts for look in shot], shot[0].frame)
+    last = first + len(rows) - 1
     rows = smoothed(rows)
-    before = min(pad_frames, first - shot[0])
-    after = min(pad_frames, shot[1] - (first + len(rows)))
+    before = min(max(pad_frames, _unseen(shot, trail.label, first, -1)), first - shot[0].frame)
+    after = min(max(pad_frames, _unseen(shot, trail.label, last, 1)), shot[-1].frame - last)
     rows = np.concatenate([_drifting(rows, before, -1), rows, _drifting(rows, after, 1)])
+    begin = first - before - shot[0].frame
+    rows += np.tile(path([look.shift_px for look in shot])[begin : begin + len(rows)], 2)
     best = trail.best
     return Course(trail.label, first - before, _outward(rows), best.score, best.by)

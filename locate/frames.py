@@ -5,13 +5,13 @@ from dataclasses import dataclass
 
 import numpy as np
 from av.video.frame import VideoFrame
-from numpy.typing import NDArray
 from PIL import Image
 
+from locate.camera import GIST_COLUMNS, GIST_ROWS, Gist
 from locate.detector import Pixels
 from schema.media import MediaFile, decode, demux, orientation
+from schema.pictures import frame_count, open_picture
 from schema.pictures import frames as picture_frames
-from schema.pictures import open_picture
 
 _TURN = {
     1: lambda a: a,
@@ -25,8 +25,6 @@ _TURN = {
 }
 """What turns the stored rows and columns upright, by EXIF orientation."""
 
-GIST_ROWS, GIST_COLUMNS = 36, 64
-
 
 @dataclass(frozen=True)
 class FootageView:
@@ -34,6 +32,7 @@ class FootageView:
 
     frame: VideoFrame
     orientation: int
+    still: bool = False
 
     @property
     def width(self) -> int:
@@ -49,10 +48,11 @@ class FootageView:
         turned: Pixels = _TURN[self.orientation](scaled)
         return turned
 
-    def gist(self) -> NDArray[np.int16]:
-        return _gist(
-            np.asarray(self.frame.reformat(GIST_COLUMNS, GIST_ROWS, format="gray", interpolation="AREA").to_ndarray())
-        )
+    def gist(self) -> Gist:
+        stored = (GIST_COLUMNS, GIST_ROWS) if self.orientation < 5 else (GIST_ROWS, GIST_COLUMNS)
+        gray = self.frame.reformat(*stored, format="gray", interpolation="AREA").to_ndarray()
+        turned: Gist = _TURN[self.orientation](gray[:, :, None])[:, :, 0].astype(np.float32)
+        return turned
 
 
 @dataclass(frozen=True)
@@ -60,6 +60,7 @@ class PictureView:
     """A still, or one frame of an animated picture."""
 
     image: Image.Image
+    still: bool = True
 
     @property
     def width(self) -> int:
@@ -76,12 +77,9 @@ class PictureView:
             )
         )
 
-    def gist(self) -> NDArray[np.int16]:
-        return _gist(np.asarray(self.image.convert("L").resize((GIST_COLUMNS, GIST_ROWS), Image.Resampling.BOX)))
-
-
-def _gist(gray: NDArray[np.uint8]) -> NDArray[np.int16]:
-    return gray.astype(np.int16)
+    def gist(self) -> Gist:
+        gray = self.image.convert("L").resize((GIST_COLUMNS, GIST_ROWS), Image.Resampling.BOX)
+        return np.asarray(gray).astype(np.float32)
 
 
 FrameView = FootageView | PictureView
@@ -109,5 +107,5 @@ def picture(media: MediaFile) -> Iterator[tuple[Shown, int]]:
     with open_picture(media) as image:
         pts = 0
         for number, (frame, duration_ms) in enumerate(picture_frames(image)):
-            yield Shown(number, pts, PictureView(frame.convert("RGB"))), duration_ms
+            yield Shown(number, pts, PictureView(frame.convert("RGB"), frame_count(image) == 1)), duration_ms
             pts += max(1, duration_ms)

@@ -6,8 +6,7 @@ from typing import get_args
 
 from pydantic import BaseModel
 
-from locate.detector import DEFAULT_DETECTORS
-from locate.tracker import Thresholds
+from locate.cadence import Thresholds
 from schema.errors import UsageError
 from schema.manifest import (
     AudioEffect,
@@ -21,7 +20,7 @@ from schema.manifest import (
 )
 
 SEEN_LABELS = tuple(label for label in get_args(VideoLabel) if label != "keep")
-DEFAULT_SEEN = ("face",)
+DEFAULT_SEEN = ("face", "plate")
 LINK_OF_START = 0.5
 """A detection may continue a track when it scores this part of what a track must reach once."""
 
@@ -32,12 +31,12 @@ STILL_START = 0.3
 
 @dataclass(frozen=True)
 class Options:
-    """The options of the command line, by their names; `thresholds` by label, from 0 to 1."""
+    """The options of the command line, by their names; `thresholds` by label, from 0 to 1, `stride` None for auto."""
 
     labels: tuple[str, ...] = DEFAULT_SEEN
-    detectors: tuple[str, ...] = DEFAULT_DETECTORS
+    detectors: tuple[str, ...] = ()
     thresholds: Mapping[str, float] = field(default_factory=dict)
-    stride: int = 1
+    stride: int | None = None
     pad_frames: int = 3
     effects: Mapping[str, VideoEffect | AudioEffect] = field(default_factory=dict)
     profile: str = "h264"
@@ -49,6 +48,10 @@ class Options:
         """What detections of a label must score, in a still or in footage."""
         start = self.thresholds.get(label, STILL_START if still else START)
         return Thresholds(start, start if still else start * LINK_OF_START)
+
+    def all_thresholds(self, still: bool) -> dict[str, Thresholds]:
+        """The thresholds of every label that is asked for."""
+        return {label: self.thresholds_of(label, still) for label in self.labels}
 
     @property
     def floor(self) -> float:

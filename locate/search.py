@@ -1,86 +1,219 @@
 """Looking at every frame once, several frames side by side, and noting where one shot ends and the next begins."""
 
+import math
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
-from numpy.typing import NDArray
 
-from locate.detector import Detection, Detector, without_doubles
-from locate.frames import FrameView, Shown
+from locate.cadence import AUTO_SECONDS, Thresholds, agree
+from locate.camera import Gist, Spectrum, path, shift, spectrum
+from locate.detector import Detection, Detector, View, without_doubles
+from locate.frames import Shown
+
+Detections = tuple[Detection, ...]
 
 Tell = Callable[[int], None]
 """Called with the number of frames looked at so far."""
 
 CUT_DIFFERENCE = 18.0
 CUT_RATIO = 3.0
-"""A cut changes the mean brightness of the 64×36 gist by this much, and by this many times what its neighbours change:
+"""A cut changes the mean brightness of the gist by this much, and by this many times what its neighbours change:
 camera moves change every frame alike. A missed cut costs a cover too many, a cut too many breaks a track in two."""
+
+
+STANDS_STILL_PX = 2.0
+"""A camera that moved by less than this does not explain a great change."""
+
+EPSILON = 1e-6
 
 
 @dataclass(frozen=True)
 class Look:
-    """What was found on one frame; `change` is how much its gist differs from that of the frame before, 0 to 255."""
+    """What was found on one frame, and for which labels it was looked at at all.
+
+    `change` is how much its gist differs from that of the frame before, 0 to 255, and `shift_px` how far what is seen
+    moved right and down since then because the camera did.
+    """
 
     frame: int
     pts: int
-    detections: tuple[Detection, ...]
+    detections: Detections
     change: float
-
-
-def _found(view: FrameView, detectors: Sequence[Detector], labels: frozenset[str]) -> tuple[Detection, ...]:
-    found = [d for detector in detectors for d in detector.detect(view) if d.label in labels]
-    return tuple(without_doubles(found) if len(detectors) > 1 else found)
-
-
-def _change(gist: NDArray[np.int16], before: NDArray[np.int16] | None) -> float:
-    return 0.0 if before is None else float(np.abs(gist - before).mean())
+    labels: frozenset[str]
+    shift_px: tuple[float, float] = (0.0, 0.0)
 
 
 @dataclass(frozen=True)
 class Search:
-    """How to look: with what, for which labels, how many frames side by side, and at every how-manyth frame."""
+    """How to look: with what, for which labels, how many frames side by side, and at every how-manyth (None: see
+    `locate.cadence`)."""
 
     detectors: Sequence[Detector]
-    labels: frozenset[str]
+    thresholds: Mapping[str, Thresholds]
     workers: int
-    stride: int
+    stride: int | None
 
-    def looks(self, frames: Iterable[Shown], tell: Tell) -> Iterator[Look]:
-        """A look at every frame, in order; frames between two strides have no detections."""
+    def looks(self, frames: Iterable[Shown], seconds_per_pts: float, tell: Tell) -> Iterator[Look]:
+        """A look at every frame, in order; frames that nobody looked at have no detections."""
         with ThreadPoolExecutor(self.workers) as pool:
-            waiting: deque[tuple[Shown, float, Future[tuple[Detection, ...]] | None]] = deque()
-            before: NDArray[np.int16] | None = None
+            run = _Run(self, pool, seconds_per_pts)
             for shown in frames:
-                gist = shown.view.gist()
-                asked = shown.number % self.stride == 0
-                future = pool.submit(_found, shown.view, self.detectors, self.labels) if asked else None
-                waiting.append((shown, _change(gist, before), future))
-                before = gist
-                while len(waiting) > 2 * self.workers:
-                    yield _look(waiting.popleft(), tell)
-            while waiting:
-                yield _look(waiting.popleft(), tell)
+                run.add(shown)
+                while len(run.spans) > self.workers + 1:
+                    yield from _looks(run.spans.popleft(), tell)
+            run.close()
+            while run.spans:
+                yield from _looks(run.spans.popleft(), tell)
+
+    def found(self, view: View, detectors: Sequence[Detector]) -> Detections:
+        """What the detectors find in one picture, doubles left out."""
+        found = [d for detector in detectors for d in detector.detect(view) if d.label in self.thresholds]
+        return tuple(without_doubles(found) if len(detectors) > 1 else found)
 
 
-def _look(asked: tuple[Shown, float, "Future[tuple[Detection, ...]] | None"], tell: Tell) -> Look:
-    shown, change, future = asked
-    found = future.result() if future else ()
-    tell(shown.number + 1)
-    return Look(shown.number, shown.pts, found, change)
+@dataclass(frozen=True)
+class _Seen:
+    """A frame that was decoded, how it differs from the one before, and its own look where one was asked for."""
+
+    shown: Shown
+    change: float
+    shift_px: tuple[float, float]
+    look: "Future[Detections] | None" = None
+    labels: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class _Span:
+    """Frames from one look up to, not including, the next, and what is found on those between."""
+
+    seen: Sequence[_Seen]
+    between: "Future[dict[int, Detections]] | None"
+    labels_between: frozenset[str] = frozenset()
+
+
+class _Run:
+    """One pass over a stream: decides at which frames to look while they come by."""
+
+    def __init__(self, search: Search, pool: ThreadPoolExecutor, seconds_per_pts: float) -> None:
+        self.spans: deque[_Span] = deque()
+        self._search = search
+        self._pool = pool
+        self._seconds_per_pts = seconds_per_pts
+        self._open: list[_Seen] = []
+        self._before: tuple[Gist, Spectrum] | None = None
+        self._asked_seconds: dict[int, float] = {}
+        self._quick = [d for d in search.detectors if d.rest_seconds == 0]
+
+    def add(self, shown: Shown) -> None:
+        seen = self._compared(shown)
+        cut = _may_be_cut(seen)
+        if cut and self._open and self._open[-1].look is None:
+            self._look_at(self._open.pop(), cut=True)
+        if cut or self._is_due(shown):
+            self._look_at(seen, cut)
+        else:
+            self._open.append(seen)
+
+    def _compared(self, shown: Shown) -> _Seen:
+        """A frame and how it differs from the one before."""
+        gist = shown.view.gist()
+        waves = spectrum(gist)
+        change, moved = 0.0, (0.0, 0.0)
+        if self._before is not None:
+            change = float(np.abs(gist - self._before[0]).mean())
+            moved = shift(self._before[1], waves)
+        self._before = (gist, waves)
+        return _Seen(shown, change, (moved[0] * shown.view.width, moved[1] * shown.view.height))
+
+    def close(self) -> None:
+        """Looks at the last frame too, so that nothing hangs over the end."""
+        if self._open and self._open[-1].look is None:
+            self._look_at(self._open.pop(), cut=False)
+        self.spans.append(_Span(self._open, None))
+
+    def _seconds(self, shown: Shown) -> float:
+        return shown.pts * self._seconds_per_pts
+
+    def _is_due(self, shown: Shown) -> bool:
+        if not self._open:
+            return True
+        if self._search.stride is not None:
+            return shown.number % self._search.stride == 0
+        return self._seconds(shown) - self._seconds(self._open[0].shown) >= AUTO_SECONDS - EPSILON
+
+    def _rested(self, shown: Shown, cut: bool) -> list[Detector]:
+        """The detectors whose turn it is; each rests as long as it may, but never over a cut."""
+        now, chosen = self._seconds(shown), []
+        for n, detector in enumerate(self._search.detectors):
+            rest = 0.0 if self._search.stride is not None or cut else detector.rest_seconds
+            if now - self._asked_seconds.get(n, -math.inf) >= rest - EPSILON:
+                self._asked_seconds[n] = now
+                chosen.append(detector)
+        return chosen
+
+    def _look_at(self, seen: _Seen, cut: bool) -> None:
+        rested = self._rested(seen.shown, cut)
+        look = self._pool.submit(self._search.found, seen.shown.view, rested)
+        here = replace(seen, look=look, labels=_labels(rested))
+        if self._open:
+            between = None
+            if self._search.stride is None and len(self._open) > 1 and not cut:
+                between = self._pool.submit(self._between, tuple(self._open), here)
+            self.spans.append(_Span(tuple(self._open), between, _labels(self._quick)))
+        self._open = [here]
+
+    def _between(self, seen: Sequence[_Seen], after: _Seen) -> dict[int, Detections]:
+        """What is found between two looks: nothing where they agree, else the frame midway is looked at, and so on."""
+        labels = _labels(self._quick)
+        frames = [*seen, after]
+        known = {0: _of(seen[0].look, labels), len(seen): _of(after.look, labels)}
+        at = path([s.shift_px for s in frames])
+        spans = [(0, len(seen))]
+        while spans:
+            a, b = spans.pop()
+            if b - a > 1 and not agree(known[a], known[b], tuple(at[b] - at[a]), self._search.thresholds):
+                middle = (a + b) // 2
+                known[middle] = self._search.found(frames[middle].shown.view, self._quick)
+                spans += [(a, middle), (middle, b)]
+        return {frames[i].shown.number: found for i, found in known.items() if 0 < i < len(seen)}
+
+
+def _labels(detectors: Sequence[Detector]) -> frozenset[str]:
+    return frozenset(label for d in detectors for label in d.labels)
+
+
+def _of(look: "Future[Detections] | None", labels: frozenset[str]) -> Detections:
+    return tuple(d for d in look.result() if d.label in labels) if look else ()
+
+
+def _looks(span: _Span, tell: Tell) -> Iterator[Look]:
+    between = span.between.result() if span.between else {}
+    for seen in span.seen:
+        number = seen.shown.number
+        found = seen.look.result() if seen.look else between.get(number, ())
+        labels = seen.labels if seen.look else span.labels_between if number in between else frozenset()
+        tell(number + 1)
+        yield Look(number, seen.shown.pts, found, seen.change, labels, seen.shift_px)
 
 
 def shots(looks: Sequence[Look]) -> list[Sequence[Look]]:
     """The looks divided at cuts; every shot has at least one."""
     changes = [look.change for look in looks]
-    starts = [0, *(i for i in range(1, len(looks)) if _is_cut(changes, i)), len(looks)]
+    cuts = (i for i in range(1, len(looks)) if _may_be_cut(looks[i]) and _stands_out(changes, i))
+    starts = [0, *cuts, len(looks)]
     return [looks[a:b] for a, b in pairwise(starts) if a < b]
 
 
-def _is_cut(changes: Sequence[float], i: int) -> bool:
+def _may_be_cut(frame: "_Seen | Look") -> bool:
+    """Whether a frame differs much from the one before, and not because the camera moved."""
+    return frame.change >= CUT_DIFFERENCE and max(map(abs, frame.shift_px)) < STANDS_STILL_PX
+
+
+def _stands_out(changes: Sequence[float], i: int) -> bool:
     around = [changes[j] for j in (i - 2, i - 1, i + 1, i + 2) if 1 <= j < len(changes)]
     usual = sum(around) / len(around) if around else 0.0
-    return changes[i] >= CUT_DIFFERENCE and changes[i] >= CUT_RATIO * usual
+    return changes[i] >= CUT_RATIO * usual

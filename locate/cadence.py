@@ -1,0 +1,67 @@
+"""Which frames a detector looks at, and when two looks agree so well that the frames between need none.
+
+Footage is looked at every so often; where two looks disagree, the frame midway is looked at too, and so on:
+
+    look        |               |               |
+    frames      0   1   2   3   4   5   6   7   8
+    face seen   a               a                        0 and 4 agree: nothing between
+                                                 -       4 and 8 disagree: look at 6
+                                        a                6 and 8 disagree: look at 7
+
+so that looks are dense where things come, go or move fast and around cuts, and sparse elsewhere.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from locate.detector import Detection
+from locate.motion import likeness
+
+AUTO_SECONDS = 0.17
+"""How far apart looks are to begin with: four frames of 25 a second."""
+
+LEAST_LIKENESS = 0.2
+"""Of two looks at one thing, once the camera's own motion is taken out (see `locate.motion.likeness`): what is less
+alike moves too fast by itself to be filled in between."""
+
+UNSURE_OF_START = 0.75
+"""What scores this part of the start threshold may be a thing that one more look confirms."""
+
+FAST_SIDES = 4.0
+"""A camera that moved things by this many times their size between two looks blurs them: looks must be dense."""
+
+
+@dataclass(frozen=True)
+class Thresholds:
+    """Scores from 0 to 1: a track must reach `start` once and is made of detections of at least `link`."""
+
+    start: float
+    link: float
+
+
+def agree(
+    a: Sequence[Detection], b: Sequence[Detection], moved_px: tuple[float, float], thresholds: Mapping[str, Thresholds]
+) -> bool:
+    """Whether everything in one look is in the other too, where `moved_px` of the camera leads to, and one is sure."""
+    follow = [d.shifted(*moved_px) for d in a]
+    return _all_in(follow, b, moved_px, thresholds) and _all_in(b, follow, moved_px, thresholds)
+
+
+def _all_in(
+    these: Sequence[Detection],
+    those: Sequence[Detection],
+    moved_px: tuple[float, float],
+    thresholds: Mapping[str, Thresholds],
+) -> bool:
+    for d in these:
+        limits = thresholds[d.label]
+        if d.score < limits.start * UNSURE_OF_START:
+            continue
+        if max(map(abs, moved_px)) > FAST_SIDES * (d.right - d.left):
+            return False
+        partners = [o for o in those if o.label == d.label and likeness(d.place, o.place) >= LEAST_LIKENESS]
+        if max((o.score for o in partners if o.score >= limits.link), default=0.0) < (
+            limits.link if d.score >= limits.start else limits.start
+        ):
+            return False
+    return True

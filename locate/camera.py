@@ -1,0 +1,50 @@
+"""How the camera moves: the shift of the whole picture from one frame to the next, by phase correlation of its gist.
+
+Source: Kuglin and Hines, The Phase Correlation Image Alignment Method (1975). The picture is taken at 160×90 places
+with its edges faded out; the peak of the correlation is placed between pixels by a parabola. A shift counts only where
+the peak stands out; else the camera is taken to stand still, which is what everybody assumes who asks nothing.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+GIST_COLUMNS, GIST_ROWS = 160, 90
+Gist = NDArray[np.float32]
+"""The brightness of a picture on 160×90 places, 0 to 255: enough to tell one shot from the next, and a pan."""
+
+LEAST_PEAK = 0.06
+_FADE = np.outer(np.hanning(GIST_ROWS), np.hanning(GIST_COLUMNS)).astype(np.float32)
+
+
+Spectrum = NDArray[np.complex128]
+
+
+def spectrum(gist: Gist) -> Spectrum:
+    """The Fourier transform of a gist, ready to be compared with that of its neighbour."""
+    return np.fft.rfft2((gist - gist.mean()) * _FADE)
+
+
+def _between(low: float, mid: float, high: float) -> float:
+    """Where the top of the parabola through three heights lies, from -0.5 to 0.5."""
+    bend = low - 2 * mid + high
+    return 0.0 if bend >= 0 else float(np.clip((low - high) / (2 * bend), -0.5, 0.5))
+
+
+def shift(before: Spectrum, now: Spectrum) -> tuple[float, float]:
+    """How far what is seen moved right and down, as parts of the picture's width and height; (0, 0) when unsure."""
+    cross = now * before.conj()
+    heights = np.fft.irfft2(cross / (np.abs(cross) + 1e-3), s=(GIST_ROWS, GIST_COLUMNS))
+    row, column = np.unravel_index(int(heights.argmax()), heights.shape)
+    if heights[row, column] < LEAST_PEAK:
+        return 0.0, 0.0
+    x = column + _between(heights[row, column - 1], heights[row, column], heights[row, (column + 1) % GIST_COLUMNS])
+    y = row + _between(heights[row - 1, column], heights[row, column], heights[(row + 1) % GIST_ROWS, column])
+    x, y = (x + GIST_COLUMNS / 2) % GIST_COLUMNS - GIST_COLUMNS / 2, (y + GIST_ROWS / 2) % GIST_ROWS - GIST_ROWS / 2
+    return float(x / GIST_COLUMNS), float(y / GIST_ROWS)
+
+
+def path(shifts_px: Sequence[tuple[float, float]]) -> NDArray[np.float64]:
+    """Where the scene lies on every frame relative to the first, in pixels right and down: (frames, 2)."""
+    return np.cumsum(np.array(shifts_px, np.float64).reshape(-1, 2), axis=0)
