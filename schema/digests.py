@@ -58,7 +58,7 @@ def plan_document(manifest: Manifest) -> dict[str, Any]:
     """Just what decides output bytes: stream dispositions, covers, audio ranges, effects, container and profile."""
     return {
         "source": {"sha256": manifest.source.sha256},
-        "output": manifest.output.model_dump(mode="json", exclude_unset=True),
+        "output": manifest.output.model_dump(mode="json", exclude_none=True),
         "scope": manifest.scope,
         "everything": manifest.effects.model_dump(mode="json", include={"video": {"default"}, "audio": {"default"}})
         if manifest.scope == "everything"

@@ -21,8 +21,8 @@ from schema.tools.times import Frame, Instant, Span
 
 _COMMON = (25, 30, 24, 50, 60, 15, 10, 12, 20, 5, 29, 23, 59, 120, 48, 8, 100, 1)
 _RATES = tuple(dict.fromkeys((*_COMMON, *range(1, 241))))
-_MAX_PROOF_FRAMES = 2_000_000
-"""Longer timelines are not guessed at: each guess hashes all of them."""
+_FEW_FRAMES, _MAX_FRAMES = 30_000, 2_000_000
+"""Each guess hashes the whole timeline: long ones are compared with the common rates only, very long ones with none."""
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,7 @@ Clocks = Mapping[int, Clock]
 def _guesses(time_base: Fraction, frames: int) -> Iterator[Sequence[int]]:
     """The timestamps of constant rates, starting at 0 or, as some writers do, one or two frames later."""
     numbers = np.arange(frames, dtype=np.int64)
-    for rate in _RATES:
+    for rate in _RATES if frames <= _FEW_FRAMES else _COMMON:
         for step in (1 / (rate * time_base), Fraction(1001, 1000) / (rate * time_base)):
             if step >= 1:
                 rounded = (2 * numbers * step.numerator + step.denominator) // (2 * step.denominator)
@@ -111,7 +111,7 @@ def _guesses(time_base: Fraction, frames: int) -> Iterator[Sequence[int]]:
 
 def constant_rate(time_base: Fraction, frames: int, digest: str) -> Sequence[int] | None:
     """The timestamps of a stream whose rate is constant, proven by their digest; None when it is not."""
-    if frames > _MAX_PROOF_FRAMES:
+    if frames > _MAX_FRAMES:
         return None
     for guess in _guesses(time_base, frames):
         if pts_sha256(guess) == digest:

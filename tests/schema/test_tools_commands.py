@@ -210,7 +210,7 @@ def test_lint_hears_ranges_that_cut_a_tone(run: Run, clip: Clip, manifest_for: M
     _, out, _ = run("lint", path, media, "--json")
     tree = json.loads(out)
     assert tree["not_run"] == []
-    assert [f["start"] for f in tree["findings"] if f["rule"] == "cut-word"] == [420, 980]
+    assert [f["start"] for f in tree["findings"] if f["rule"] == "cut-word"] == [500, 900]
 
 
 def _shown(run: Run, media: Path, path: Path, out: Path, *options: object) -> Path:
