@@ -1,11 +1,12 @@
 """Painting covers on planes, in integers: `solid`, `mosaic` and `blur`, as a table from name to function.
 
-A cover is cut to the picture and to whole chroma blocks; a `mask` of its pixels (None for a plain rectangle) is made
-once on the chroma grid and scaled to each plane, so that luma and chroma always end on the same edge.
+A cover is cut to the picture and to whole chroma blocks; a `mask` of its pixels (None for a plain rectangle) is the
+same within each chroma block, so that luma and chroma always end on the same edge.
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +21,7 @@ Mask = NDArray[np.bool_] | None
 
 @dataclass(frozen=True)
 class Patch:
-    """A cover on this picture: its rectangle cut to the picture, the mask of its chroma blocks, and its cell grid.
+    """A cover on this picture: its rectangle cut to the picture, the mask of its pixels, and its cell grid.
 
     `area` is not cut: cells keep their place when the thing they hide leaves the picture.
     """
@@ -48,14 +49,30 @@ def patch_of(cover: Cover, raster: Raster) -> Patch | None:
     return Patch(cover.effect, visible, cover.area, cover.grid, mask)
 
 
+@lru_cache(maxsize=128)
+def _ellipse_spans(width: int, height: int, top: int, bottom: int) -> NDArray[np.int64]:
+    """The rows, lefts and rights of the ellipse around (0, 0, width, height): shape (3, rows). A cover that moves keeps
+    its size for many frames, and moving it by whole pixels moves its spans alone."""
+    return np.array(ellipse_rows((0, 0, width, height), top, bottom), np.int64).reshape(-1, 3).T
+
+
 def _ellipse_mask(cover: Cover, visible: Edges, raster: Raster) -> NDArray[np.bool_]:
-    """Which chroma blocks of `visible` the ellipse touches."""
-    blocks = np.zeros((visible.height // raster.step_y, visible.width // raster.step_x), np.bool_)
-    for row, left, right in ellipse_rows(cover.box, visible.top, visible.bottom):
-        first = (max(left, visible.left) - visible.left) // raster.step_x
-        last = -(-(min(right, visible.right) - visible.left) // raster.step_x)
-        blocks[(row - visible.top) // raster.step_y, first : max(first, last)] = True
-    return blocks
+    """The pixels of `visible` whose chroma block the ellipse touches."""
+    x, y, width, height = cover.box
+    mask = np.zeros((visible.height, visible.width), np.bool_)
+    rows, lefts, rights = _ellipse_spans(width, height, visible.top - y, visible.bottom - y)
+    if rows.size == 0:
+        return mask
+    blocks = (rows + (y - visible.top)) // raster.step_y
+    starts = np.flatnonzero(np.diff(blocks, prepend=-1))
+    # The spans of neighbouring rows lie within one another, so the widest of a row of blocks is all of them.
+    first = (np.minimum.reduceat(lefts, starts) + (x - visible.left)) // raster.step_x * raster.step_x
+    last = -(-(np.maximum.reduceat(rights, starts) + (x - visible.left)) // raster.step_x) * raster.step_x
+    columns = np.arange(visible.width)
+    touched = (columns >= first[:, None]) & (columns < last[:, None])
+    top = int(blocks[0]) * raster.step_y
+    mask[top : top + len(starts) * raster.step_y] = touched.repeat(raster.step_y, axis=0)
+    return mask
 
 
 def pixel_mask(patch: Patch, raster: Raster) -> NDArray[np.bool_]:
@@ -63,8 +80,7 @@ def pixel_mask(patch: Patch, raster: Raster) -> NDArray[np.bool_]:
     inside = clip(patch.visible, raster.width, raster.height)
     if patch.mask is None:
         return np.ones((inside.height, inside.width), np.bool_)
-    pixels = patch.mask.repeat(raster.step_y, axis=0).repeat(raster.step_x, axis=1)
-    return pixels[: inside.height, : inside.width]
+    return patch.mask[: inside.height, : inside.width]
 
 
 def pixels_covered(patch: Patch, raster: Raster) -> int:
@@ -138,7 +154,7 @@ def solid(patch: Patch, plane: Plane) -> Samples:
     """One value: black."""
     rows, columns = plane.samples.shape
     seen = clip(_on_plane(patch.visible, plane), columns, rows)
-    return np.full((seen.height, seen.width), plane.black, plane.samples.dtype)
+    return np.broadcast_to(plane.samples.dtype.type(plane.black), (seen.height, seen.width))
 
 
 def mosaic(patch: Patch, plane: Plane) -> Samples:
@@ -175,19 +191,14 @@ EFFECTS: dict[str, Callable[[Patch, Plane], Samples]] = {"solid": solid, "mosaic
 """Each takes a patch and a plane and returns the samples for the patch's visible rectangle on that plane."""
 
 
-def _mask_on(patch: Patch, plane: Plane, raster: Raster, shape: tuple[int, ...]) -> Mask:
-    if patch.mask is None:
-        return None
-    tall = patch.mask.repeat(raster.step_y // plane.step_y, axis=0)
-    return tall.repeat(raster.step_x // plane.step_x, axis=1)[: shape[0], : shape[1]]
-
-
-def _put(patch: Patch, plane: Plane, values: Samples, raster: Raster) -> None:
+def _put(patch: Patch, plane: Plane, values: Samples) -> None:
     rows, columns = plane.samples.shape
     seen = clip(_on_plane(patch.visible, plane), columns, rows)
     target = plane.samples[seen.top : seen.bottom, seen.left : seen.right]
-    mask = _mask_on(patch, plane, raster, target.shape)
-    np.copyto(target, values, where=True if mask is None else mask)
+    if patch.mask is None:
+        target[:] = values
+    else:
+        np.copyto(target, values, where=patch.mask[:: plane.step_y, :: plane.step_x][: seen.height, : seen.width])
 
 
 def paint(planes: Sequence[Plane], frame: FramePlan, raster: Raster) -> dict[int, int]:
@@ -206,10 +217,10 @@ def paint(planes: Sequence[Plane], frame: FramePlan, raster: Raster) -> dict[int
     for plane in planes:
         solids = [(p, solid(p, plane)) for p in patches if p.effect.effect == "solid"]
         for patch, values in solids:
-            _put(patch, plane, values, raster)
+            _put(patch, plane, values)
         weaker = [(p, _values(p, plane)) for p in patches if p.effect.effect != "solid"]
-        for patch, values in weaker + solids:
-            _put(patch, plane, values, raster)
+        for patch, values in weaker + solids if weaker else ():
+            _put(patch, plane, values)
     return counted
 
 
@@ -230,6 +241,6 @@ def _paint_everything(planes: Sequence[Plane], frame: FramePlan, raster: Raster)
     for plane in planes:
         kept = [(_on_plane(e, plane), plane.samples) for _, e in frame.keeps]
         saved = [(e, samples[e.top : e.bottom, e.left : e.right].copy()) for e, samples in kept]
-        _put(patch, plane, _values(patch, plane), raster)
+        _put(patch, plane, _values(patch, plane))
         for e, samples in saved:
             plane.samples[e.top : e.bottom, e.left : e.right] = samples
