@@ -81,7 +81,7 @@ class AudioOut:
     def priming(self) -> int:
         """How many samples at the start of a copied stream a player skips."""
         with demux(self.media) as container:
-            return next(_timed(container, _audio(container, self.index), self.header, self.container)).skip
+            return next(_timed(container, _audio(container, self.index), self)).skip
 
     def muxer_options(self) -> dict[str, str]:
         """What the muxer of a sound-only file must be told for this stream, beside being exact."""
@@ -102,7 +102,7 @@ class AudioOut:
     def _copied(self) -> Iterator[AudioPacket]:
         with demux(self.media) as container:
             source = _audio(container, self.index)
-            packets = _timed(container, source, self.header, self.container)
+            packets = _timed(container, source, self)
             if self.config is None:
                 yield from (p.to_av() for p in _with_mp3_delay(packets, self.container))
                 return
@@ -194,15 +194,17 @@ def _audio(container: InputContainer, index: int) -> AudioStream:
     return stream
 
 
-def _timed(container: InputContainer, stream: AudioStream, header: bytes | None, target: str) -> Iterator[SoundPacket]:
+def _timed(container: InputContainer, stream: AudioStream, out: AudioOut) -> Iterator[SoundPacket]:
     """The presented packets as the output takes them: no ADTS headers, no rounded clock, no priming it would play."""
     frame = stream.codec_context.frame_size
     packets = presented_packets(container, stream)
-    if header is not None and not stream.codec_context.extradata:
-        packets = without_adts(packets, header)
+    if out.header is not None and not stream.codec_context.extradata:
+        packets = without_adts(packets, out.header)
     if frame:
         packets = steady_packets(packets, stream.sample_rate, frame)
-    return increasing_packets(_without_audible_priming(packets, target, stream.sample_rate))
+    streams = sum(s.type in {"audio", "video"} and not is_cover_art(s) for s in container.streams)
+    may_move = streams == 1 and out.plan.covers_nothing
+    return increasing_packets(_without_audible_priming(packets, out.container, stream.sample_rate, may_move))
 
 
 def _with_mp3_delay(packets: Iterator[SoundPacket], target: str) -> Iterator[SoundPacket]:
@@ -213,19 +215,28 @@ def _with_mp3_delay(packets: Iterator[SoundPacket], target: str) -> Iterator[Sou
         yield replace(packet, skip=skip) if target == "mp3" and packet.note is not None else packet
 
 
-def _without_audible_priming(packets: Iterator[SoundPacket], target: str, rate_hz: int) -> Iterator[SoundPacket]:
-    """Leaves out priming where the output cannot hide it: sound that begins after 0 in MP4, before 0 in Matroska."""
+def _without_audible_priming(
+    packets: Iterator[SoundPacket], target: str, rate_hz: int, may_move: bool
+) -> Iterator[SoundPacket]:
+    """Hides priming as far as the output can.
+
+    An edit list hides only what lies before 0: priming at 0 moves there where the sound `may_move`, being alone in
+    its file, and is left out elsewhere. Matroska hides what its header says; Vorbis has priming without saying so.
+    """
+    shift = Fraction(0)
     skip = 0
     for number, packet in enumerate(packets):
         skip = packet.skip if number == 0 else skip
         length = packet.duration * packet.time_base * rate_hz
+        if target in _EDIT_LISTS and skip and number == 0 and packet.pts == 0 and may_move:
+            shift, skip = Fraction(skip, rate_hz), 0
         if target in _EDIT_LISTS and skip >= length > 0 and packet.pts >= 0:
             skip -= int(length)
             continue
         if target == "mkv" and number == 0 and not skip and packet.pts < 0:
-            packet = replace(packet, pts=0)  # Vorbis: its first packet decodes to nothing
+            packet = replace(packet, pts=0)  # the first packet of Vorbis decodes to nothing
         skip = 0
-        yield packet
+        yield replace(packet, pts=packet.pts - int(shift // packet.time_base)) if shift else packet
 
 
 def _add_copy(output: OutputContainer, out: AudioOut, source: AudioStream) -> AudioStream:
