@@ -15,6 +15,7 @@ from schema.tools.thin import segments
 
 RECORD = ("review", "reviewer", "reason", "note")
 """The fields that formats with free attributes carry along, besides the id and the score."""
+ATTRIBUTES = ("id", "score", *RECORD)
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ a track that is read without one goes on to the end. Corners are `xtl ytl xbr yb
 from collections.abc import Iterator
 from fractions import Fraction
 from html import escape
+from itertools import pairwise
 from typing import Any
 
 from schema.errors import BindingError, UsageError
@@ -16,11 +17,10 @@ from schema.manifest import Key, Manifest, PictureStream, Segment, Track, VideoS
 from schema.tools import carry
 from schema.tools.carry import Exported, Imported
 from schema.tools.clock import Clock, Clocks
-from schema.tools.cvat_xml import CvatTask, CvatTrack, parse
+from schema.tools.cvat_xml import CvatBox, CvatTask, CvatTrack, parse
 from schema.tools.thin import segments
-from schema.tools.tracks import walk
+from schema.tools.tracks import around, walk
 
-_ATTRIBUTES = ("id", "score", *carry.RECORD)
 _FREE_TEXT = {"id", "score", "reviewer", "reason", "note"}
 _NOT_XML = {c: "�" for c in range(32) if c not in (9, 10, 13)} | {0xFFFE: "�", 0xFFFF: "�"}
 
@@ -41,7 +41,7 @@ def _label(name: str) -> str:
         f"<input_type>{'text' if a in _FREE_TEXT else 'select'}</input_type>"
         f"<default_value>{'' if a in _FREE_TEXT else 'proposed'}</default_value>"
         f"<values>{'' if a in _FREE_TEXT else states}</values></attribute>"
-        for a in _ATTRIBUTES
+        for a in carry.ATTRIBUTES
     )
     return f"<label><name>{_text(name)}</name><type>rectangle</type><attributes>{attributes}</attributes></label>"
 
@@ -104,24 +104,40 @@ def _check_task(task: CvatTask, stream: VideoStream | PictureStream) -> None:
         raise UsageError("the CVAT task leaves out frames (frame_filter); export a task with all of them")
 
 
+def _stretch(shape: CvatBox, after: CvatBox | None, frames: int) -> dict[int, Box]:
+    """The frames from one key up to the next, or to the end of the clip.
+
+    Up to a key outside the box may stand still or move: versions of CVAT differ, so both are covered.
+    """
+    own = carry.outward(*shape.corners)
+    if after is None:
+        return dict.fromkeys(range(shape.frame, frames), own)
+    if after.outside and after.corners[0] >= after.corners[2]:
+        return dict.fromkeys(range(shape.frame, after.frame), own)
+    clock = Clock(0, frames, Fraction(1), range(frames), Fraction(0))
+    keys = (Key(frame=shape.frame, box=own), Key(frame=after.frame, box=carry.outward(*after.corners)))
+    moving = dict(walk((Segment(end=after.frame + 1, keys=keys),), clock))
+    del moving[after.frame]
+    return {f: around([own, box]) for f, box in moving.items()} if after.outside else moving
+
+
 def _boxes(track: CvatTrack, frames: int) -> dict[int, Box]:
     """Every frame of a track with its box: linear in frames between two keys, and on to the end after the last."""
-    found: dict[int, Box] = {}
     shapes = sorted(track.boxes, key=lambda b: b.frame)
-    clock = Clock(0, frames, Fraction(1), range(frames), Fraction(0))
-    for shape, after in zip(shapes, [*shapes[1:], None], strict=True):
-        if shape.frame >= frames or (after is not None and after.frame == shape.frame):
+    for shape, after in pairwise([*shapes, None]):
+        if shape is not None and (shape.frame >= frames or (after is not None and after.frame == shape.frame)):
             raise UsageError(
                 f"track {track.number}: frame {shape.frame} is given twice, or is none of 0 to {frames - 1}"
             )
-        if shape.outside:
-            continue
-        keys = [Key(frame=shape.frame, box=carry.outward(*shape.corners))]
-        end = frames if after is None else after.frame
-        if after is not None and not after.outside:
-            keys.append(Key(frame=after.frame, box=carry.outward(*after.corners)))
-            end += 1
-        found |= dict(walk((Segment(end=end, keys=tuple(keys)),), clock))
+    keyed = [s for n, s in enumerate(shapes) if s.key or s.outside or n == 0]
+    found: dict[int, Box] = {}
+    for shape, after in zip(keyed, [*keyed[1:], None], strict=True):
+        if not shape.outside:
+            found |= _stretch(shape, after, frames)
+    for shape in shapes:
+        if not shape.key and not shape.outside:
+            own = carry.outward(*shape.corners)
+            found[shape.frame] = around([own, found.get(shape.frame, own)])
     return found
 
 

@@ -12,6 +12,7 @@ from typing import NoReturn
 from xml.parsers import expat
 
 from schema.errors import UsageError
+from schema.tools.carry import ATTRIBUTES
 
 MAX_DEPTH = 20
 MAX_ELEMENTS = 5_000_000
@@ -25,9 +26,13 @@ Corners = tuple[Fraction, Fraction, Fraction, Fraction]
 
 @dataclass(frozen=True)
 class CvatBox:
-    """A box on a frame: exact left, top, right and bottom; `outside` ends the track there."""
+    """A box on a frame: exact left, top, right and bottom; `outside` ends the track there.
+
+    `key` is false for what CVAT wrote between two keys: it writes every frame out.
+    """
 
     frame: int
+    key: bool
     outside: bool
     corners: Corners
 
@@ -120,6 +125,8 @@ class _Reader:
     def _shape(self, name: str, attributes: dict[str, str]) -> None:
         track = self.task.tracks[-1]
         outside = attributes.get("outside") == "1"
+        if attributes.get("occluded") == "1":
+            self.lose("marks that something is occluded")
         if name == "box":
             corners: Corners | None = (
                 _number(attributes, "xtl"), _number(attributes, "ytl"),
@@ -138,7 +145,7 @@ class _Reader:
             frame = _number(attributes, "frame")
             if frame.denominator != 1 or frame < 0:
                 raise UsageError(f"not a CVAT file: frame {attributes['frame'][:20]!r}")
-            track.boxes.append(CvatBox(int(frame), outside, corners))
+            track.boxes.append(CvatBox(int(frame), attributes.get("keyframe") != "0", outside, corners))
 
     def characters(self, text: str) -> None:
         if len(self.text) < MAX_TEXT:
@@ -148,6 +155,8 @@ class _Reader:
         self.path.pop()
         if name == "attribute" and self.task.tracks and "track" in self.path and self.attribute:
             self.task.tracks[-1].attributes.setdefault(self.attribute, self.text)
+            if self.attribute not in ATTRIBUTES:
+                self.lose(f"attribute {self.attribute[:40]!r}")
         elif name in _META and "meta" in self.path:
             self.task.meta.setdefault(name, self.text.strip())
 

@@ -114,7 +114,8 @@ def retimed(segments: Segments, first: int, end: int, clock: Clock, inward: bool
     return inside
 
 
-def _union(boxes: Sequence[Box]) -> Box:
+def around(boxes: Sequence[Box]) -> Box:
+    """The smallest box around all of the boxes."""
     all_edges = [edges(b) for b in boxes]
     return box_of(
         Edges(
@@ -139,7 +140,7 @@ def united(a: Segments, b: Segments, clock: Clock) -> Segments:
         found = [p for p in parts if p is not None]
         if len(found) == 2:
             frames = sorted({k.frame for p in found for k in p.keys})
-            keys = [Key(frame=f, box=_union([box for p in found if (box := box_at(p, f, clock))])) for f in frames]
+            keys = [Key(frame=f, box=around([box for p in found if (box := box_at(p, f, clock))])) for f in frames]
             made.append(Segment(end=end, keys=tuple(keys)))
         elif found:
             made.append(found[0])

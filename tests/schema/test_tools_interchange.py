@@ -176,6 +176,35 @@ def test_trap_cvat_corners_are_exclusive_and_fractions_grow_outward(clip: Clip) 
     assert manifest.tracks[0].segments[0].keys[0].box == (1, 2, 10, 21)
 
 
+def test_a_cvat_file_that_writes_every_frame_is_read_as_its_keys(clip: Clip) -> None:
+    """CVAT itself writes the frames between keys too, with keyframe="0" and two decimals."""
+    key = _cvat_box(0, corners=("10.00", "10.00", "20.00", "20.00"))
+    other = _cvat_box(3, corners=("11.00", "10.00", "21.00", "20.00"))
+    between = "".join(
+        _cvat_box(n, corners=(f"10.{at}", "10.00", f"20.{at}", "20.00")).replace('keyframe="1"', 'keyframe="0"')
+        for n, at in ((1, 33), (2, 67))
+    )
+    raw = _cvat(key + between + other + _cvat_box(4, 1, corners=("11.00", "10.00", "21.00", "20.00")))
+    manifest, _ = interchange.import_file(clip("steady"), raw, "cvat", "custom")
+    assert [(k.frame, k.box) for k in manifest.tracks[0].segments[0].keys] == [
+        (0, (10, 10, 10, 10)),
+        (3, (11, 10, 10, 10)),
+    ]
+
+
+def test_a_box_between_keys_that_cvat_moved_elsewhere_is_covered_too(clip: Clip) -> None:
+    stray = _cvat_box(1, corners=("50", "2", "60", "22")).replace('keyframe="1"', 'keyframe="0"')
+    manifest, _ = interchange.import_file(clip("steady"), _cvat(_cvat_box(0) + stray + _cvat_box(2)), "cvat", "custom")
+    assert dict(tracks.walk(manifest.tracks[0].segments, clock.from_manifest(manifest)[0]))[1] == (1, 2, 59, 20)
+
+
+def test_up_to_a_cvat_key_outside_both_readings_are_covered(clip: Clip) -> None:
+    raw = _cvat(_cvat_box(0) + _cvat_box(10, 1, corners=("21", "2", "31", "22")))
+    manifest, _ = interchange.import_file(clip("steady"), raw, "cvat", "custom")
+    boxes = dict(tracks.walk(manifest.tracks[0].segments, clock.from_manifest(manifest)[0]))
+    assert (boxes[0], boxes[5], max(boxes)) == ((1, 2, 10, 20), (1, 2, 20, 20), 9)
+
+
 def test_trap_audacity_counts_from_the_first_sample_of_the_sound(clip: Clip, manifest_for: Make) -> None:
     from schema.tools import audacity
 
@@ -226,6 +255,12 @@ LOST_OF_CVAT = {
         '<ellipse frame="3" outside="0" cx="10" cy="12" rx="5" ry="4"/>',
         "an ellipse; the box",
         (4, 7, 12, 10),
+    ),
+    "an occluded box": (_cvat_box(3).replace('occluded="0"', 'occluded="1"'), "occluded", (1, 2, 10, 20)),
+    "an attribute": (
+        _cvat_box(3).replace("/>", '><attribute name="team">home</attribute></box>'),
+        "'team'",
+        (1, 2, 10, 20),
     ),
     "a mask": ('<mask frame="3" outside="0" rle="1, 2"/>', "a mask; nothing of it", None),
 }
