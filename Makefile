@@ -9,6 +9,7 @@ SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+BASE := .venv-base
 SOURCES := pyproject.toml $(shell find schema locate render -name '*.py' -o -name '*.json')
 DEBIAN := libgl1 libglib2.0-0 libxcb1
 TEST_DEBIAN := $(DEBIAN) espeak-ng libimage-exiftool-perl
@@ -40,6 +41,13 @@ $(VENV)/.dev: $(VENV)/.user
 	$(BIN)/pip install --quiet --group dev
 	touch $@
 
+# The base installation alone, for the test that it renders without any model library.
+$(BASE)/.done: $(BIN)/python $(SOURCES)
+	$(PYTHON) -m venv $(BASE)
+	$(BASE)/bin/pip install --quiet .
+	rm -rf build *.egg-info
+	touch $@
+
 demo: $(VENV)/.user
 	mkdir -p out && rm -f out/manifest.json out/sheet.png out/redacted.mp4 out/redacted.mp4.audit.jsonl
 	test -e '$(VIDEO)' || $(BIN)/python docs/demo.py clip '$(VIDEO)'
@@ -56,11 +64,11 @@ lint: $(VENV)/.dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-test: lint
+test: lint $(BASE)/.done
 	$(BIN)/python -m pytest
 
 bench: $(VENV)/.dev
 	$(BIN)/python benchmarks/run.py
 
 clean:
-	rm -rf $(VENV) .venv-extras out build *.egg-info
+	rm -rf $(VENV) $(BASE) .venv-extras out build *.egg-info

@@ -1,5 +1,6 @@
 """Where a render works and how it ends: a hidden folder beside the target, then two renames, receipt before output."""
 
+import errno
 import fcntl
 import hashlib
 import os
@@ -11,6 +12,8 @@ from pathlib import Path
 
 from schema.errors import MachineError, SafetyError, UsageError
 
+NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EMLINK}
+"""What a file system without hard links (a memory stick, some network shares) answers."""
 FOLDER_PREFIX = ".veridact-"
 
 
@@ -63,6 +66,11 @@ def _move_to_free_name(source: Path, target: Path) -> None:
         os.link(source, target, follow_symlinks=False)
     except FileExistsError:
         raise SafetyError(f"{target} exists; choose another name or give --force") from None
+    except OSError as e:
+        if e.errno not in NO_LINKS or target.exists():
+            raise
+        source.rename(target)
+        return
     source.unlink()
 
 

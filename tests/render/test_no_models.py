@@ -1,9 +1,12 @@
 """Render never loads a model library: watched while it works."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 WATCH = """
 import sys
@@ -39,3 +42,46 @@ def test_the_watch_would_notice() -> None:
     code = WATCH.format(models={"render"})
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert (done.returncode, "asked for render" in done.stderr) == (1, True)
+
+
+BASE = Path(__file__).parents[2] / ".venv-base" / "bin"
+
+
+@pytest.fixture
+def base() -> Path:
+    """The commands of an installation without extras, which `make test` sets up."""
+    if not BASE.exists():
+        if os.environ.get("CI") == "true":
+            pytest.fail("there is no .venv-base; run the tests with `make test`")
+        pytest.skip("set up .venv-base with `make test`")
+    return BASE
+
+
+def test_the_base_installation_renders_and_verifies_without_models(
+    base: Path, clip: Any, make_manifest: Any, make_track: Any, saved: Any, tmp_path: Path
+) -> None:
+    source, out = clip("in.mp4", audio="aac"), tmp_path / "out.mp4"
+    manifest = saved(make_manifest(source, (make_track(1, (8, 8, 20, 16), 40),)))
+    installed = subprocess.run(
+        [base / "python", "-m", "pip", "list"], capture_output=True, text=True, check=True
+    ).stdout
+    assert not [name for name in MODELS - {"locate"} if f"\n{name.replace('_', '-')} " in installed.lower()]
+    subprocess.run([base / "render", source, manifest, out], check=True, cwd=tmp_path)
+    checked = [
+        base / "veridact",
+        "verify",
+        f"{out}.audit.jsonl",
+        "--input",
+        source,
+        "--manifest",
+        manifest,
+        "--output",
+        out,
+    ]
+    subprocess.run([*checked, "--content", "--rerun"], check=True, cwd=tmp_path)
+
+
+def test_locate_without_its_extra_says_what_to_install(base: Path, clip: Any, tmp_path: Path) -> None:
+    done = subprocess.run([base / "locate", clip("in.mp4")], capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert (done.returncode, done.stdout, "veridact[locate]" in done.stderr) == (7, "", True), done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
