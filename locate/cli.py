@@ -101,6 +101,7 @@ def _remarks(manifest: Manifest) -> list[str]:
 @click.option(
     "--device", type=click.Choice(["cpu", "cuda"]), default="cpu", show_default=True, help="Where models run."
 )
+@click.option("--allow-upload", is_flag=True, help="Let a cloud detector send frames away.")
 @click.option("--quiet", is_flag=True, help="No progress and no remarks on stderr.")
 def locate(
     media: Path,
@@ -114,6 +115,7 @@ def locate(
     profile: str,
     container: str | None,
     device: str,
+    allow_upload: bool,
     quiet: bool,
 ) -> None:
     """Look through MEDIA and write a manifest that proposes what to cover. Nothing in MEDIA is changed."""
@@ -127,6 +129,7 @@ def locate(
         profile=profile,
         container=cast("Container | None", container),
         device=device,
+        allow_upload=allow_upload,
         workers=len(os.sched_getaffinity(0)),
     )
     manifest = locate_file(media, options, Progress(quiet))

@@ -95,6 +95,7 @@ class Request:
     labels: frozenset[str]
     floor: float
     device: str
+    allow_upload: bool = False
     weights: str | None = None
     class_map: str | None = None
 
@@ -102,6 +103,10 @@ class Request:
 DETECTORS = {
     "centerface": "locate.detectors.centerface:load",
     "rapidocr": "locate.detectors.rapidocr:load",
+    "onnx": "locate.detectors.plain:load",
+    "yunet": "locate.detectors.yunet:load",
+    "ultralytics": "locate.detectors.ultralytics:load",
+    "rekognition": "locate.detectors.rekognition:load",
 }
 """Back ends by name, loaded when they are asked for."""
 
@@ -109,23 +114,22 @@ EMBEDDED = {"face": "centerface", "plate": "rapidocr", "text": "rapidocr"}
 """Who finds a label that no named detector finds: models that arrive inside installed packages."""
 
 
-def load(specs: Sequence[str], labels: frozenset[str], floor: float, device: str) -> list[Detector]:
+def load(specs: Sequence[str], asked: Request) -> list[Detector]:
     """The detectors of the specs `NAME[:WEIGHTS[:CLASSMAP]]`, then the embedded ones for labels that those do not find.
 
     Raises `UsageError` for an unknown name and `MissingModelError` for a label that nothing at hand finds: it would be
     left uncovered in silence.
     """
-    named = [_load(spec, Request(f"p{n}", labels, floor, device)) for n, spec in enumerate(specs, 1)]
-    left = labels - {label for d in named for label in d.labels}
+    named = [_load(spec, replace(asked, producer_id=f"p{n}")) for n, spec in enumerate(specs, 1)]
+    left = asked.labels - {label for d in named for label in d.labels}
     for label in sorted(left - EMBEDDED.keys()):
         raise MissingModelError(
             f"no model at hand finds the label {label}; name one that does with --detector, or leave it out of --labels"
         )
     names = dict.fromkeys(EMBEDDED[label] for label in sorted(left))
     first = len(named) + 1
-    return named + [
-        _load(name, Request(f"p{n}", frozenset(left), floor, device)) for n, name in enumerate(names, first)
-    ]
+    embedded = replace(asked, labels=left)
+    return named + [_load(name, replace(embedded, producer_id=f"p{n}")) for n, name in enumerate(names, first)]
 
 
 def _load(spec: str, request: Request) -> Detector:

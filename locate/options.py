@@ -7,6 +7,7 @@ from typing import get_args
 from pydantic import BaseModel
 
 from locate.cadence import Thresholds
+from locate.detector import Request
 from schema.errors import UsageError
 from schema.manifest import (
     AudioEffect,
@@ -42,6 +43,7 @@ class Options:
     profile: str = "h264"
     container: Container | None = None
     device: str = "cpu"
+    allow_upload: bool = False
     workers: int = 1
 
     def thresholds_of(self, label: str, still: bool) -> Thresholds:
@@ -54,7 +56,11 @@ class Options:
         return {label: self.thresholds_of(label, still) for label in self.labels}
 
     @property
-    def floor(self) -> float:
+    def request(self) -> Request:
+        """What is asked of every back end."""
+        return Request("", frozenset(self.labels), self._floor(), self.device, self.allow_upload)
+
+    def _floor(self) -> float:
         """The least score that any label can use."""
         return min(t.link for label in self.labels for t in (self.thresholds_of(label, s) for s in (True, False)))
 

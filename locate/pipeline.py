@@ -19,7 +19,7 @@ from schema.media import open_media
 
 def locate(path: Path, options: Options, tell: Tell) -> Manifest:
     """The manifest that proposes a cover for everything found in the file at `path`."""
-    detectors = detector.load(options.detectors, frozenset(options.labels), options.floor, options.device)
+    detectors = detector.load(options.detectors, options.request)
     with open_media(path) as media:
         thresholds = options.all_thresholds(still=media.format.library == "pillow")
         search = Search(detectors, thresholds, options.workers, options.stride)

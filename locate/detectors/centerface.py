@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from locate.detector import Detection, Pixels, Request, View, fit, without_doubles
-from locate.detectors.onnx import EXTRA, packaged_path, runtime_name, session
+from locate.detectors.weights import EXTRA, packaged_path, runtime_name, session
 from schema.errors import MissingModelError, UsageError
 from schema.manifest import Producer
 

@@ -4,7 +4,6 @@ What is read decides whether a piece of text is a plate, and is then forgotten: 
 Where a plate was looked for, text in the shape of one is read; all other text is found without being read.
 """
 
-import re
 import threading
 from importlib import import_module
 from importlib.metadata import version
@@ -14,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from locate.detector import Detection, Pixels, Request, View, fit, without_doubles
-from locate.detectors.onnx import EXTRA, packaged_path, runtime_name
+from locate.detectors.weights import EXTRA, packaged_path, runtime_name
+from locate.plates import reads_like_a_plate
 from schema.errors import MissingModelError, UsageError
 from schema.manifest import Producer
 
@@ -29,14 +29,6 @@ PLATE_ASPECT = (1.2, 9.0)
 PLATE_GROWTH = (0.10, 0.25)
 TEXT_GROWTH = (0.02, 0.10)
 """Boxes hug the letters; a plate, or a line of text with its tails, is larger by these parts on each side (x, y)."""
-
-_NOT_LETTERS = re.compile(r"[^0-9A-Z]")
-_PLATE = re.compile(r"(?=.*[0-9])[0-9A-Z]{4,9}")
-
-
-def reads_like_a_plate(text: str) -> bool:
-    """Whether a text has the length and the characters of a number plate: 4 to 9 of A-Z and 0-9, a digit among them."""
-    return _PLATE.fullmatch(_NOT_LETTERS.sub("", text.upper())) is not None
 
 
 def _grown(points: NDArray[np.float64], growth: tuple[float, float]) -> tuple[float, float, float, float]:
@@ -133,6 +125,4 @@ def load(request: Request) -> Text:
     """The back end `rapidocr`; it brings its weights and finds text and plates."""
     if request.weights or request.class_map:
         raise UsageError("the detector rapidocr takes no weights; they arrive with the extra `locate`")
-    if request.device != "cpu":
-        raise UsageError("the detector rapidocr runs on the CPU only; leave out --device")
     return Text(request)

