@@ -15,7 +15,7 @@ FLAGS = {"none": "0", "SSE2": "0x10", "SSSE3": "0xd0", "AVX": "0x43d0", "all": "
 LONG_S = 600
 CODECS: dict[str, tuple[str, str, dict[str, Any], str]] = {
     "replaced": ("aac", "mp4", {}, "mp4"),
-    "aac": ("aac", "matroska", {}, "flac"),
+    "aac": ("aac", "mov", {}, "flac"),
     "mp3": ("libmp3lame", "mp3", {"form": "s16p"}, "mkv"),
     "ac3": ("ac3", "matroska", {}, "mov"),
     "opus": ("libopus", "ogg", {"form": "s16", "layout": "mono"}, "mp4"),
@@ -40,8 +40,7 @@ def run(flags: str, cases: list[str], **environment: str) -> list[str]:
 
 def lengthen(path: Path, target: Path, seconds: int) -> None:
     """A file of `seconds` that repeats the packets of another."""
-    kind = {"mp4": "mp4", "mp3": "mp3", "matroska": "matroska", "ogg": "ogg", "wav": "wav"}[path.suffix[1:]]
-    with av.open(str(path)) as source, av.open(str(target), "w", format=kind) as output:
+    with av.open(str(path)) as source, av.open(str(target), "w", format=path.suffix[1:]) as output:
         stream = source.streams.audio[0]
         copy = output.add_stream_from_template(stream)
         packets = [(bytes(p), p.duration) for p in source.demux(stream) if p.size and p.duration][3:-1]
@@ -67,7 +66,7 @@ def test_every_codec_gives_the_same_bytes_under_every_processor(sound_file: Any)
 @pytest.mark.parametrize("name", ["replaced", "aac", "mp3", "opus"])
 def test_ten_minutes_are_exact_too(name: str, sound_file: Any, tmp_path: Path) -> None:
     codec, kind, how, to = CODECS[name]
-    short = sound_file(codec, kind, samples=8 * 48000, **how)
+    short = sound_file(codec, kind, samples=8 * 48000, **(how | {"layout": "mono"}))
     path = tmp_path / f"long{short.suffix}"
     lengthen(short, path, LONG_S)
     assert run("0", [f"{to}={path}"]) == run("all", [f"{to}={path}"])
