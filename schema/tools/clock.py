@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -99,14 +100,20 @@ Clocks = Mapping[int, Clock]
 
 
 def _guesses(time_base: Fraction, frames: int) -> Iterator[Sequence[int]]:
-    """The timestamps of constant rates, starting at 0 or, as some writers do, one or two frames later."""
-    numbers = np.arange(frames, dtype=np.int64)
+    """The timestamps of constant rates, starting at 0 or, as some writers do, one or two frames later.
+
+    Where a tick is a millisecond or more, any whole number of ticks is tried as well: pictures move like that.
+    """
+    numbers: Any = np.arange(frames, dtype=np.int64)
     for rate in _RATES if frames <= _FEW_FRAMES else _COMMON:
         for step in (1 / (rate * time_base), Fraction(1001, 1000) / (rate * time_base)):
             if step >= 1:
                 rounded = (2 * numbers * step.numerator + step.denominator) // (2 * step.denominator)
                 for start in range(3):
                     yield rounded + round(start * step)
+    if time_base >= Fraction(1, 1000):
+        for ticks in range(1, int(1 / time_base) + 1):
+            yield numbers * ticks
 
 
 def constant_rate(time_base: Fraction, frames: int, digest: str) -> Sequence[int] | None:

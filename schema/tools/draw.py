@@ -107,6 +107,8 @@ def annotated(picture: Image.Image, standing: Sequence[Outline], manifest: Manif
         colour = COLOURS[outline.track.review]
         _cover(draw, outline, manifest, num, den)
         corners = _scaled(outline.box, num, den)
+        left, top, right, bottom = corners
+        draw.rectangle((left - 1, top - 1, right + 1, bottom + 1), outline="#000000", width=1)
         draw.rectangle(corners, outline=colour, width=thick)
         if outline.track.review == "rejected":
             draw.line(corners, fill=colour, width=thick)

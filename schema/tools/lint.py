@@ -143,7 +143,8 @@ def _short(subject: Subject) -> Findings:
         frames = sum(s.end - s.keys[0].frame for s in track.segments)
         if frames < SHORT_FRAMES and stream.frames > SHORT_FRAMES:
             first, end = first_frame(track), track.segments[-1].end
-            words = f"{track.id}: only {frames} frames long ({span_words(clock, first, end)})"
+            count = "one frame" if frames == 1 else f"{frames} frames"
+            words = f"{track.id}: only {count} long ({span_words(clock, first, end)})"
             yield Finding("short", 55, words, track.id, track.stream, first, end)
 
 

@@ -48,7 +48,7 @@ def parse(words: Sequence[str], common_test: where.Test | None, place: str) -> O
     test = None
     if "where" in rest:
         at = rest.index("where")
-        test = where.parse(" ".join(_quoted(w) for w in rest[at + 1 :]))
+        test = where.parse(_expression(rest[at + 1 :]))
         rest = rest[:at]
     ids = []
     while rest and ID.fullmatch(rest[0]):
@@ -66,9 +66,13 @@ def parse(words: Sequence[str], common_test: where.Test | None, place: str) -> O
     return Operation(verb, tuple(ids), test, tuple(rest), place)
 
 
-def _quoted(word: str) -> str:
-    """A word as the expression language reads it back: one that the shell had joined stays joined."""
-    return f'"{word}"' if " " in word and not re.search(r'[=<>()"]', word) else word
+def _expression(words: Sequence[str]) -> str:
+    """The words of an expression as its language reads them: a value that the shell has unquoted is quoted again."""
+    before = ("", *words)
+    return " ".join(
+        f'"{word}"' if prior in where.SIGNS and (" " in word or "(" in word) else word
+        for prior, word in zip(before, words, strict=False)
+    )
 
 
 def _used(operations: list[Operation], common_test: where.Test | None) -> list[Operation]:

@@ -29,7 +29,7 @@ from schema.tools.tracks import end_frame, first_frame
 Item = Track | AudioRange
 Test = Callable[[Item, Clocks], bool]
 _TOKEN = re.compile(r'\s*(?:(==|!=|<=|>=|<|>|\(|\))|"([^"]*)"|([^\s()<>=!"]+))')
-_COMPARE: dict[str, Callable[[Any, Any], bool]] = {
+SIGNS: dict[str, Callable[[Any, Any], bool]] = {
     "==": operator.eq,
     "!=": operator.ne,
     "<": operator.lt,
@@ -126,7 +126,7 @@ def _word_test(name: str, sign: str, value: str) -> Test:
 def _number_test(name: str, sign: str, value: str) -> Test:
     if not re.fullmatch(r"-?[0-9]{1,15}", value):
         raise UsageError(f"--where: {name} is a number, {value!r} is none")
-    get, compare, number = _NUMBERS[name], _COMPARE[sign], int(value)
+    get, compare, number = _NUMBERS[name], SIGNS[sign], int(value)
 
     def test(item: Item, clocks: Clocks) -> bool:
         own = get(item)
@@ -139,7 +139,7 @@ def _time_test(name: str, sign: str, value: str) -> Test:
     at = parse_instant(value)
     if at is None:
         raise UsageError(f"--where: {value!r} is no time; write a frame (120), seconds (4.5s) or 00:00:04.500")
-    compare = _COMPARE[sign]
+    compare = SIGNS[sign]
 
     def test(item: Item, clocks: Clocks) -> bool:
         own = _same_kind(item, at, name == "end", clocks)
@@ -215,8 +215,8 @@ class _Parser:
             known = ", ".join((*_WORDS, *_NUMBERS, *_TIMES, "during", "touches"))
             raise UsageError(f"--where: there is no field {name!r}; there are {known}")
         sign = self.take()
-        if sign not in _COMPARE:
-            raise UsageError(f"--where: {name} is followed by one of {' '.join(_COMPARE)}, not {sign!r}")
+        if sign not in SIGNS:
+            raise UsageError(f"--where: {name} is followed by one of {' '.join(SIGNS)}, not {sign!r}")
         return make(name, sign, self.take())
 
 

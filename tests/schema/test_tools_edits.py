@@ -84,6 +84,20 @@ def test_where_selects_for_each_edit(example: Example) -> None:
     assert _item(after, "face-0002").review == "rejected"
 
 
+WHERE_WORDS = (
+    'accept where reason == "a poster"',
+    'accept where "reason == \\"a poster\\""',
+    'accept where (reason == "a poster" and label == face)',
+)
+
+
+@pytest.mark.parametrize("text", WHERE_WORDS)
+def test_values_with_blanks_and_parentheses_survive_the_shell(text: str, example: Example) -> None:
+    assert _item(_edit(example("street"), text), "face-0002").review == "accepted"
+    after = _edit(example("street"), 'reject where reason == "s40(2)"')
+    assert [t.id for t in after.tracks if t.review == "rejected"] == ["face-0001", "face-0002", "plate-0001"]
+
+
 def test_a_moved_box_moves_everywhere_or_in_the_range(example: Example) -> None:
     before = example("street")
     was = _boxes(before, "plate-0001")

@@ -61,6 +61,7 @@ RATES = {
         Fraction(1, 1000), 90, [(2 * 1001 * i + 30) // 60 for i in range(90)],
     ),
     "two frames late": (Fraction(1, 12800), 50, [512 * (i + 2) for i in range(50)]),
+    "80 ms in a GIF": (Fraction(1, 1000), 24, [80 * i for i in range(24)]),
     "one frame": (Fraction(1, 1000), 1, [0]),
 }  # fmt: skip
 
