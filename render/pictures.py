@@ -18,7 +18,7 @@ from render.planes import Samples, picture_planes
 from schema.errors import BindingError, MediaError, VeridactError
 from schema.manifest import Manifest, PictureStream
 from schema.media import MediaFile, open_media
-from schema.pictures import exif_orientation, frame_count, frames, open_picture
+from schema.pictures import exif_orientation, frame_count, frames, has_exif, open_picture
 from schema.probe import picture_pts
 from schema.timeline import pts_sha256
 
@@ -26,6 +26,7 @@ PILLOW_FORMAT = {"jpeg": "JPEG", "png": "PNG", "webp": "WEBP", "tiff": "TIFF", "
 CAN_ANIMATE = frozenset({"png", "webp", "gif"})
 DEFAULT_QUALITY = 92
 KEEPS_ALPHA = frozenset({"png", "webp", "tiff", "gif"})
+DEEP = frozenset({"png", "tiff"})
 LOSSLESS = frozenset({"png", "tiff", "bmp"})
 Covered = dict[int, tuple[int, int]]
 
@@ -39,7 +40,7 @@ def render_picture(media: MediaFile, manifest: Manifest, place: Place, jobs: int
     with open_picture(media) as image:
         check_picture(image, record)
         options = save_options(image, manifest)
-        dropped = safe_names([*map(str, image.info), *(["exif"] if image.getexif() else [])])
+        dropped = safe_names([*map(str, image.info), *(["exif"] if has_exif(image) else [])])
         shown, durations_ms = _decode(image)
     covered = _paint(shown, manifest, record, durations_ms)
     _save(shown, durations_ms, place.new_output, container, options)
@@ -108,6 +109,8 @@ def _save(
     if len(shown) > 1 and container not in CAN_ANIMATE:
         raise MediaError(f"{container} cannot hold {len(shown)} frames; use container png, webp or gif")
     images = [Image.fromarray(pixels if pixels.shape[2] > 1 else pixels[:, :, 0]) for pixels in shown]
+    if container not in DEEP and images[0].mode == "I;16":
+        raise MediaError(f"{container} cannot hold 16 bits; use container png or tiff")
     if container not in KEEPS_ALPHA and images[0].mode == "RGBA":
         raise MediaError(f"{container} cannot hold transparency; use container png")
     animated: dict[str, Any] = (

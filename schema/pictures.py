@@ -3,10 +3,11 @@
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from io import BufferedReader, RawIOBase
+from io import BufferedReader, BytesIO, RawIOBase
 from typing import TYPE_CHECKING
 
-from PIL import ExifTags, Image, UnidentifiedImageError
+import numpy as np
+from PIL import ExifTags, Image, ImageCms, UnidentifiedImageError
 
 from schema.errors import MediaError, MissingModelError
 from schema.media import MAX_PIXELS, MediaFile, Reader
@@ -102,14 +103,32 @@ def open_picture(media: MediaFile) -> Iterator[Image.Image]:
             IndexError,
             KeyError,
             TypeError,
+            RuntimeError,
             MemoryError,
         ) as e:
             raise MediaError(f"the {name} picture does not decode: {str(e)[:100] or type(e).__name__}") from None
 
 
+_UNREADABLE = (ValueError, SyntaxError, OSError, KeyError, IndexError, TypeError)
+
+
+def has_exif(image: Image.Image) -> bool:
+    """Whether the picture carries EXIF, readable or not."""
+    try:
+        return bool(image.getexif())
+    except _UNREADABLE:
+        return True
+
+
 def exif_orientation(image: Image.Image) -> int:
-    """The EXIF orientation of the picture, 1 where there is none or it is no value from 1 to 8."""
-    value = image.getexif().get(ExifTags.Base.Orientation, 1)
+    """The EXIF orientation of the picture, 1 where there is none or it is no value from 1 to 8.
+
+    EXIF that cannot be read turns nothing: the output has none, so it is shown as it was when it was covered.
+    """
+    try:
+        value = image.getexif().get(ExifTags.Base.Orientation, 1)
+    except _UNREADABLE:
+        return 1
     return value if isinstance(value, int) and 1 <= value <= 8 else 1
 
 
@@ -124,7 +143,7 @@ def frame_count(image: Image.Image) -> int:
 
 
 def frames(image: Image.Image) -> Iterator[tuple[Image.Image, int]]:
-    """Every frame as displayed, in mode L, RGB or RGBA, with its duration in whole milliseconds as stored."""
+    """Every frame as displayed, in sRGB and mode L, RGB, RGBA or I;16, with its stored duration in milliseconds."""
     orientation = exif_orientation(image)
     for number in range(frame_count(image)):
         image.seek(number)
@@ -132,10 +151,18 @@ def frames(image: Image.Image) -> Iterator[tuple[Image.Image, int]]:
         yield displayed(_plain(image), orientation), max(0, round(duration_ms))
 
 
+PAINTED = frozenset({"L", "RGB", "RGBA", "I;16"})
+"""The modes whose samples are painted as they are."""
+
+
 def _plain(image: Image.Image) -> Image.Image:
-    """The current frame in one of the modes that are painted."""
-    if image.mode in {"L", "RGB", "RGBA"}:
+    """The current frame in one of the modes that are painted, its colours in sRGB."""
+    if (profile := foreign_profile(image)) is not None:
+        return _to_srgb(image, profile)
+    if image.mode in PAINTED:
         return image.copy()
+    if image.mode in {"I;16L", "I;16B"}:
+        return Image.fromarray(np.asarray(image).astype("<u2"))
     if image.mode == "1":
         return image.convert("L")
     if image.has_transparency_data:
@@ -143,3 +170,35 @@ def _plain(image: Image.Image) -> Image.Image:
     if image.mode in {"P", "PA", "CMYK", "YCbCr", "LAB", "HSV", "RGBX"}:
         return image.convert("RGB")
     raise MediaError(f"pictures of mode {image.mode} cannot be painted exactly; convert it to 8-bit RGB first")
+
+
+def foreign_profile(image: Image.Image) -> ImageCms.ImageCmsProfile | None:
+    """The picture's ICC profile where its colours are not sRGB already; None where there is none that can be used.
+
+    Profiles are not kept (they name devices and people), so colours that need one are converted; gray stays as it is.
+    """
+    data = image.info.get("icc_profile")
+    if not data or image.mode not in {"RGB", "RGBA", "CMYK"}:
+        return None
+    try:
+        profile = ImageCms.ImageCmsProfile(BytesIO(data))
+        described = ImageCms.getProfileDescription(profile)
+        fits = profile.profile.xcolor_space.strip() == image.mode.removesuffix("A")
+    except (ImageCms.PyCMSError, OSError, ValueError, TypeError):
+        return None
+    return None if "srgb" in described.lower() or not fits else profile
+
+
+def _to_srgb(image: Image.Image, profile: ImageCms.ImageCmsProfile) -> Image.Image:
+    """The frame with its colours converted; alpha is carried over."""
+    alpha = image.getchannel("A") if image.mode == "RGBA" else None
+    flat = image.convert("RGB") if alpha is not None else image
+    try:
+        converted = ImageCms.profileToProfile(flat, profile, ImageCms.createProfile("sRGB"), outputMode="RGB")
+    except ImageCms.PyCMSError:
+        raise MediaError("the picture's colour profile cannot be used; convert the picture to sRGB first") from None
+    if converted is None:
+        raise MediaError("the picture's colour profile cannot be used; convert the picture to sRGB first")
+    if alpha is not None:
+        converted.putalpha(alpha)
+    return converted

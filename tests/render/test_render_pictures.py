@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image, ImageOps
+from PIL import Image, ImageCms, ImageOps
 
 BOX = (10, 8, 20, 12)
 FORMATS = {
@@ -150,3 +150,43 @@ def test_exiftool_finds_nothing_personal_in_any_real_picture(
     forbidden = ("GPS", "Serial", "Thumbnail", "XMP", "IPTC", "MakerNote", "ICC", "Comment", "Photoshop", "MPF")
     for tags in found:
         assert not [t for t in tags if any(word.lower() in t.lower() for word in forbidden)], tags
+
+
+def test_sixteen_bits_are_kept(make_manifest: Any, make_track: Any, saved: Any, command: Any, tmp_path: Path) -> None:
+    deep = (np.arange(60 * 80, dtype=np.uint16).reshape(60, 80) * 13).astype("<u2")
+    source, out = tmp_path / "deep.png", tmp_path / "out.png"
+    Image.fromarray(deep).save(source)
+    assert command("render", source, saved(make_manifest(source, (make_track(1, BOX, 1),))), out)[0] == 0
+    expected = deep.copy()
+    x, y, w, h = BOX
+    expected[y : y + h, x : x + w] = 0
+    assert np.array_equal(pixels_of(out), expected)
+
+
+def swapped_profile() -> bytes:
+    """sRGB with red and green exchanged, under another name."""
+    data = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    data = data.replace(b"rXYZ", b"????", 1).replace(b"gXYZ", b"rXYZ", 1).replace(b"????", b"gXYZ", 1)
+    return data.replace("sRGB".encode("utf-16-be"), "xRGB".encode("utf-16-be"))
+
+
+def test_colours_of_another_profile_are_converted_and_the_profile_is_dropped(
+    make_manifest: Any, make_track: Any, saved: Any, command: Any, tmp_path: Path
+) -> None:
+    source, out = tmp_path / "red.png", tmp_path / "out.png"
+    Image.new("RGB", (60, 50), (255, 0, 0)).save(source, icc_profile=swapped_profile())
+    assert command("render", source, saved(make_manifest(source, (make_track(1, BOX, 1),))), out)[0] == 0
+    with Image.open(out) as result:
+        assert "icc_profile" not in result.info
+        red, green, blue = result.getpixel((50, 40))  # type: ignore[misc]
+    assert (red < 8, green > 247, blue < 8) == (True, True, True)
+
+
+def test_a_profile_that_is_srgb_or_broken_changes_no_pixel(
+    picture: Any, make_manifest: Any, make_track: Any, saved: Any, command: Any, tmp_path: Path
+) -> None:
+    srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    for number, profile in enumerate((srgb, b"no profile at all")):
+        source, out = picture(f"in{number}.png", icc_profile=profile), tmp_path / f"out{number}.png"
+        assert command("render", source, saved(make_manifest(source, (make_track(1, BOX, 1),))), out)[0] == 0
+        assert np.array_equal(pixels_of(out)[40:, :], pixels_of(source)[40:, :])
