@@ -39,7 +39,7 @@ PROFILES = {
         "h264",
         {
             "preset": "veryfast",
-            "crf": "20",
+            "crf": "19",
             "bf": "2",
             "b-pyramid": "normal",
             "g": "9999",

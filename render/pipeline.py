@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from render import account
+from render import account, selftest
 from render.account import Rendered
 from render.footage import Tell, render_footage
 from render.pictures import render_picture
@@ -64,6 +64,7 @@ def render(media_path: Path, read: reading.Read, output: Path, audit: Path, opti
     check_suffix(output, manifest.output.container)
     with open_media(media_path) as media, work_in(media_path, output, audit, options.force, options.resume) as place:
         check_source(media, manifest.source.sha256)
+        selftest.check(manifest)
         rendered = RENDERERS[manifest.source.kind](media, manifest, place, options.jobs, tell)
         refuse_uncovered(manifest, rendered, options)
         media.check_unchanged()

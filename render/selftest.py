@@ -1,0 +1,167 @@
+"""A known answer from each encoder that a render is about to use, asked for before any footage is touched.
+
+A few tiny pictures and sounds, made from a hash so that they are the same everywhere, go through the very settings of
+the render. `GOLDEN` holds the digests of what they must become, in this release with its pinned wheels; where a
+processor, an emulator or a foreign build gives anything else, the promise of equal bytes would be broken in silence.
+
+`python -c "from render import selftest; print(selftest.measured())"` prints the table anew.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from fractions import Fraction
+from io import BytesIO
+
+import av
+import numpy as np
+from av.audio.frame import AudioFrame
+from av.video.frame import VideoFrame
+from PIL import Image
+
+from render import encoder, frames
+from render.encoder import VideoSpec
+from render.pictures import PILLOW_FORMAT, save_options
+from render.planes import Samples, frame_planes, layout_of
+from render.sound.decode import Block
+from render.sound.pcm import LOSSLESS_OF, add_encoder, choose_target
+from schema.errors import MachineError
+from schema.manifest import Manifest, Output
+
+GOLDEN = {
+    "h264 8 bit": "f1dd9c6065f5d348d42e32aaa953b404363c4fd3ad93200935aa28c3e71a1dc7",
+    "h264 10 bit": "648d1099b67285488039bca06c999bccc612232855182f3697eebcbda8a3204c",
+    "lossless 8 bit": "cf96f59307c88a665b80c76a462c5ac1b213ebcdf3f6b26fb26237f72866f304",
+    "lossless 10 bit": "e9dd70e29194a875347163985c045a26c7ee6ee6fef383679727c83d3574986f",
+    "lossless RGB": "ffeb91cd8a38c87606918eb6ebb21e4d55ece9b3cc24354545c8554b5d9467a4",
+    "picture jpeg": "6710df8a097ec4d30a7682aecb4489563b5c835357b5ca3b463c9c007119ec2e",
+    "picture png": "8aa184a3cfb51869a10b5ba3682c573acedcbb15fe9cd27077b3ad3f38e8a49c",
+    "picture webp": "fd55289bebb9e0973281ad24d197f4a916dad28bcf7d542ef6da7b4b10ee27b6",
+    "picture tiff": "a5a733cbf8cddd11e60ad571c1a0552dfadb865079e3e0c50192946b8b698152",
+    "picture bmp": "152e869ead3907b8053753f61f4f5f9663a454958e2916fa430f96c1048acb20",
+    "picture gif": "048c7478408594328e9fb6fb9fedae5fe6a1014b249e629cd70b604f1d791b29",
+    "sound flac": "001cb8a4474894e4f00e24b5c1045685f02e06d84045863939ed9a13dad010b6",
+    "sound alac": "f1e8e38c1e4bc8040f6df25168efee37e31fec2b9aceefc4595b6dfb308b8ed5",
+}
+"""What each case of `CASES` must give: SHA-256 over the encoded bytes and what they decode to again."""
+
+_SIZE = (64, 48)
+_FRAMES = 8
+_SPEC = VideoSpec(
+    profile="h264",
+    width=_SIZE[0],
+    height=_SIZE[1],
+    pixel_format="yuv420p",
+    time_base=Fraction(1, 25),
+    rate=Fraction(25),
+    sample_aspect_ratio=None,
+    color_range=1,
+    color_primaries=2,
+    color_trc=2,
+    colorspace=2,
+    orientation=1,
+)
+_SOUND = {"flac": "mkv", "alac": "mov"}
+"""The encoders of covered sound, and a container that calls for each."""
+_RATE_HZ = 48000
+
+
+def _bytes(name: str, count: int) -> Samples:
+    """`count` bytes that look like noise: SHAKE-128 of a name."""
+    return np.frombuffer(hashlib.shake_128(name.encode()).digest(count), np.uint8)
+
+
+def _picture(number: int, rows: int, columns: int) -> Samples:
+    """One plane of a moving picture: a gradient with coarse texture and fine noise, values 16 to 235."""
+    texture = _bytes("texture", (rows // 4 + 1) * (columns // 4 + 1)).reshape(rows // 4 + 1, -1) // 2
+    coarse = np.roll(texture.repeat(4, axis=0).repeat(4, axis=1)[:rows, :columns], number, axis=1)
+    slope = np.add.outer(np.arange(rows), np.arange(columns)) % 64
+    return np.asarray(16 + coarse + slope + _bytes(f"noise {number}", rows * columns).reshape(rows, columns) % 16)
+
+
+def _video_frames(spec: VideoSpec) -> Iterator[VideoFrame]:
+    shift = layout_of(spec.pixel_format).bits - 8
+    for number in range(_FRAMES):
+        frame = VideoFrame(spec.width, spec.height, spec.pixel_format)
+        frame.pts, frame.time_base = number, spec.time_base
+        for plane in frame_planes(frame, full_range=False):
+            rows, columns = plane.samples.shape
+            plane.samples[:] = _picture(number, rows, columns).astype(plane.samples.dtype) << shift
+        yield frame
+
+
+def _video(profile: str, pixel_format: str) -> str:
+    """The digest of a short clip: the encoder's headers and packets, and the frames that they decode to."""
+    spec = replace(_SPEC, profile=profile, pixel_format=pixel_format)
+    extradata, packets = encoder.encode(spec, _video_frames(spec))
+    found = hashlib.sha256(extradata)
+    for packet in packets:
+        found.update(f"{packet.pts} {packet.is_keyframe}\n".encode() + packet.data)
+    for frame in encoder.decode(spec, extradata, packets):
+        found.update(frames.digest(frame).encode())
+    return found.hexdigest()
+
+
+def _still(container: str) -> str:
+    """The digest of a small picture: the file, and the pixels that it decodes to."""
+    image = Image.fromarray(np.stack([_picture(n, _SIZE[1], _SIZE[0]) for n in range(3)], axis=2).astype(np.uint8))
+    options = save_options(
+        image, Manifest.model_construct(output=Output.model_construct(container=container, quality=None))
+    )
+    file = BytesIO()
+    image.save(file, format=PILLOW_FORMAT[container], **options | ({"subsampling": 2} if container == "jpeg" else {}))
+    found = hashlib.sha256(file.getvalue())
+    with Image.open(file, formats=[PILLOW_FORMAT[container]]) as image:
+        found.update(image.convert("RGB").tobytes())
+    return found.hexdigest()
+
+
+def _sound(codec: str) -> str:
+    """The digest of a tenth of a second of sound: the packets that an encoder makes of it."""
+    samples = _bytes("sound", 4 * _RATE_HZ // 10).view("<i2").reshape(-1, 2).T // 8
+    target = choose_target(_SOUND[codec], "mp3", Block(0, Fraction(1, _RATE_HZ), _RATE_HZ, "stereo", "s16", samples))
+    shaped = np.ascontiguousarray(samples if target.planar else samples.T.reshape(1, -1))
+    found = hashlib.sha256()
+    with av.open(BytesIO(), "w", format="matroska") as output:
+        stream = add_encoder(output, target)
+        frame = AudioFrame.from_ndarray(shaped, "s16p" if target.planar else "s16", target.layout)
+        frame.sample_rate, frame.pts = _RATE_HZ, 0
+        for packet in [*stream.encode(frame), *stream.encode(None)]:
+            found.update(f"{packet.pts}\n".encode() + bytes(packet))
+    return found.hexdigest()
+
+
+CASES: dict[str, tuple[Callable[..., str], tuple[str, ...]]] = {
+    "h264 8 bit": (_video, ("h264", "yuv420p")),
+    "h264 10 bit": (_video, ("h264", "yuv420p10le")),
+    "lossless 8 bit": (_video, ("lossless", "yuv420p")),
+    "lossless 10 bit": (_video, ("lossless", "yuv420p10le")),
+    "lossless RGB": (_video, ("lossless", "bgr0")),
+    **{f"picture {name}": (_still, (name,)) for name in PILLOW_FORMAT},
+    **{f"sound {name}": (_sound, (name,)) for name in _SOUND},
+}
+
+
+def cases_for(manifest: Manifest) -> list[str]:
+    """The cases that a render of this manifest depends on."""
+    output = manifest.output
+    if manifest.source.kind == "picture":
+        return [f"picture {output.container}"]
+    found = [name for name in CASES if output.profile and name.startswith(f"{output.profile} ")]
+    sound = f"sound {LOSSLESS_OF.get(output.container)}"
+    return found + ([sound] if sound in CASES and any(s.type == "audio" for s in manifest.source.streams) else [])
+
+
+def measured(names: list[str] | None = None) -> dict[str, str]:
+    """What this machine gives for the named cases, or for all."""
+    return {name: CASES[name][0](*CASES[name][1]) for name in names or CASES}
+
+
+def check(manifest: Manifest) -> None:
+    """Raises `MachineError` when an encoder that this render needs does not give the bytes it gives everywhere else."""
+    for name, found in measured(cases_for(manifest)).items():
+        if found != GOLDEN[name]:
+            raise MachineError(
+                f"the encoder of this machine does not give the promised bytes ({name}); "
+                "install the exact wheels that veridact asks for, on x86-64"
+            )
