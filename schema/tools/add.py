@@ -33,7 +33,7 @@ def _stream_of(manifest: Manifest, word: str | None, boxes: bool, place: str) ->
 
 
 def _track(head: dict[str, Any], stream: int, span: Span, boxes: list[Box], clocks: Clocks) -> Track:
-    first, end = clocks[stream].span(span)
+    first, end = clocks[stream].span(span, inward=head["label"] == "keep")
     keys = [{"frame": first, "box": boxes[0]}]
     if len(boxes) == 2 and end - 1 > first:
         keys.append({"frame": end - 1, "box": boxes[1]})
@@ -41,9 +41,10 @@ def _track(head: dict[str, Any], stream: int, span: Span, boxes: list[Box], cloc
 
 
 def _range(head: dict[str, Any], stream: int | None, span: Span, manifest: Manifest) -> AudioRange:
-    start = 0 if span.start is None else milliseconds(span.start, up=False)
+    inward = head["label"] == "keep"
+    start = 0 if span.start is None else milliseconds(span.start, up=inward)
     longest = max((s.duration_ms for s in manifest.source.streams if isinstance(s, AudioStream)), default=0)
-    end = longest if span.end is None else milliseconds(span.end, up=True)
+    end = longest if span.end is None else milliseconds(span.end, up=not inward)
     if end <= start:
         raise UsageError("the range ends before it begins; write FROM-TO")
     return AudioRange.model_validate({**head, "stream": stream, **_BY_HAND, "start_ms": start, "end_ms": end})

@@ -34,9 +34,9 @@ def write(manifest: Manifest, offset_ms: int) -> Exported:
     return Exported("".join(lines).encode(), lost)
 
 
-def read(raw: bytes, offset_ms: int) -> Imported:
+def read(raw: bytes, offset_ms: int, streams: frozenset[int]) -> Imported:
     """The ranges of a label file, each on every stream of sound; raises `UsageError` naming the line."""
-    found = Imported()
+    found = Imported(searched=streams)
     lines = raw.decode("utf-8", "replace").splitlines()
     if len(lines) > MAX_LINES:
         raise UsageError(f"more than {MAX_LINES} lines; split the file")

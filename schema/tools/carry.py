@@ -33,6 +33,7 @@ class Imported:
     tracks: list[dict[str, Any]] = field(default_factory=list)
     ranges: list[dict[str, Any]] = field(default_factory=list)
     lost: list[str] = field(default_factory=list)
+    searched: frozenset[int] = frozenset()
 
 
 def outward(x: Fraction, y: Fraction, right: Fraction, bottom: Fraction) -> Box:
@@ -95,13 +96,22 @@ def _container(source: Source, form: Format) -> str:
     return "mp4" if source.kind == "video" else "flac"
 
 
-def _output(source: Source, form: Format) -> Output:
+def _told(source: Source, searched: frozenset[int]) -> Source:
+    """The source with the streams marked that somebody has looked into."""
+    streams = [s.model_copy(update={"searched": True}) if s.index in searched else s for s in source.streams]
+    return source.model_copy(update={"streams": tuple(streams)})
+
+
+def _output(source: Source, form: Format, searched: frozenset[int]) -> Output:
+    """What is kept: all footage and sound, but none of a kind that was looked into elsewhere only."""
     tree: dict[str, Any] = {"container": _container(source, form)}
     if source.kind == "video":
         tree["profile"] = "h264"
     if source.kind != "picture":
         kept = [s.index for s in source.streams if s.type in {"video", "audio"}]
-        tree["streams"] = [{"index": i, "disposition": "render"} for i in kept]
+        kinds = {source.streams[i].type for i in searched}
+        dropped = {i for i in kept if i not in searched and source.streams[i].type in kinds}
+        tree["streams"] = [{"index": i, "disposition": "drop" if i in dropped else "render"} for i in kept]
     return Output.model_validate(tree)
 
 
@@ -135,9 +145,9 @@ def manifest_of(source: Source, form: Format, name: str, found: Imported, pts: M
     ]
     tree = {
         "schema": "veridact.manifest/1",
-        "source": source.model_dump(mode="json", exclude_unset=True),
+        "source": _told(source, found.searched).model_dump(mode="json", exclude_unset=True),
         "producers": [{"id": "p1", "kind": "import", "name": name, "settings": {}}],
-        "output": _output(source, form).model_dump(mode="json", exclude_unset=True),
+        "output": _output(source, form, found.searched).model_dump(mode="json", exclude_unset=True),
         "scope": "listed",
         "effects": effects,
         "tracks": tracks,

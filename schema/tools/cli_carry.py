@@ -8,10 +8,10 @@ import click
 
 from schema import formatter, reading
 from schema import upgrade as upgrader
-from schema.manifest import VideoLabel
+from schema.manifest import OtherStream, VideoLabel
 from schema.tools import combine as combiner
 from schema.tools import interchange
-from schema.tools.command import FILE, MANIFEST, SETTINGS, emit, remark
+from schema.tools.cli_output import FILE, MANIFEST, SETTINGS, emit, remark
 
 _OUT = click.option("-o", "--output", "out", type=FILE, help="A new file for the result; standard output by default.")
 
@@ -66,6 +66,8 @@ def import_(media: Path, file: Path, name: str, label: str, out: Path | None) ->
     manifest, lost = interchange.import_file(media, reading.read_bytes(file), name, label)
     emit(formatter.write(manifest), out)
     _tell_lost("not taken over", lost)
+    dropped = {s.index for s in manifest.output.streams or () if s.disposition == "drop"}
     for stream in manifest.source.streams:
-        if stream.type == "audio" and not manifest.audio:
-            remark(f"stream {stream.index}: the sound was not searched and is kept as it is")
+        if not isinstance(stream, OtherStream) and not stream.searched:
+            fate = "dropped" if stream.index in dropped else "kept as it is"
+            remark(f"stream {stream.index}: {stream.type} that {name} says nothing about; it is {fate}")

@@ -13,7 +13,7 @@ from schema.media import check_source, open_media
 from schema.tools import clock, lint_sound
 from schema.tools import diff as differ
 from schema.tools import lint as linter
-from schema.tools.command import FILE, MANIFEST, SETTINGS, emit
+from schema.tools.cli_output import FILE, MANIFEST, SETTINGS, emit
 
 
 @click.command(context_settings=SETTINGS)

@@ -8,7 +8,7 @@ from schema import formatter, reading
 from schema.errors import UsageError
 from schema.manifest import Manifest
 from schema.tools import clock, diff, edits, operations, where, writing
-from schema.tools.command import FILE, MANIFEST, SETTINGS, emit, remark
+from schema.tools.cli_output import FILE, MANIFEST, SETTINGS, emit, remark
 
 
 def _operations(words: tuple[str, ...], script: Path | None, expression: str | None) -> list[operations.Operation]:

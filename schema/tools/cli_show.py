@@ -10,7 +10,7 @@ from schema.manifest import Manifest
 from schema.media import MediaFile, check_source, open_media
 from schema.tools import clock, footage, lint, timeline_svg, times, writing
 from schema.tools import show as shower
-from schema.tools.command import FILE, MANIFEST, SETTINGS, remark
+from schema.tools.cli_output import FILE, MANIFEST, SETTINGS, remark
 
 PRIVATE = 0o600
 

@@ -18,7 +18,7 @@ from schema.errors import UsageError
 from schema.manifest import AudioStream, Manifest, PictureStream, VideoStream
 from schema.media import MediaFile, check_source, demux, open_media
 from schema.timeline import pts_sha256
-from schema.tools.times import Frame, Instant, Span
+from schema.tools.times import Frame, Instant, Seconds, Span
 
 _COMMON = (25, 30, 24, 50, 60, 15, 10, 12, 20, 5, 29, 23, 59, 120, 48, 8, 100, 1)
 _RATES = tuple(dict.fromkeys((*_COMMON, *range(1, 241))))
@@ -73,15 +73,25 @@ class Clock:
         ticks = (at.value + self.origin_seconds) / self.time_base
         return bisect_left(self.pts, ticks) if up else max(0, bisect_right(self.pts, ticks) - 1)
 
-    def span(self, span: Span) -> tuple[int, int]:
-        """A range as frames [first, end), widened outward; raises `UsageError` when it is empty or off the clip."""
-        first = 0 if span.start is None else self.frame_of(span.start, up=False)
-        end = self.frames if span.end is None else self.frame_of(span.end, up=True)
+    def span(self, span: Span, inward: bool = False) -> tuple[int, int]:
+        """A range as frames [first, end), widened outward to whole frames or, for a `keep`, narrowed `inward`.
+
+        Raises `UsageError` when it is empty or off the clip.
+        """
+        first = 0 if span.start is None else self.frame_of(span.start, up=inward)
+        end = self.frames if span.end is None else self._end_of(span.end, inward)
         if first >= self.frames or end > self.frames:
             raise UsageError(f"stream {self.stream} has frames 0 to {self.frames - 1}; give a range within them")
         if end <= first:
-            raise UsageError("the range ends before it begins; write FROM-TO")
+            raise UsageError("the range holds no frame or ends before it begins; write FROM-TO")
         return first, end
+
+    def _end_of(self, at: Instant, inward: bool) -> int:
+        """The frame after the last of a range that ends at a time: inward, the last is one that is over by then."""
+        length = self.seconds_of(self.frames)
+        if inward and isinstance(at, Seconds) and length is not None and at.value >= length:
+            return self.frames
+        return self.frame_of(at, up=not inward)
 
     def assumed(self) -> "Clock":
         """The same clock where it is known, else one that counts frames: near enough to look, not to cut."""

@@ -65,7 +65,7 @@ def _box(values: list[Any], orientation: int, stream: PictureStream) -> Box:
 
 def read(raw: bytes, stream: PictureStream) -> Imported:
     """The boxes of a COCO file on a still; raises `UsageError` for what is no COCO file."""
-    found = Imported()
+    found = Imported(searched=frozenset({0}))
     try:
         tree = json.loads(raw, parse_float=Decimal, parse_constant=_no_constant)
         names = {c["id"]: str(c["name"]) for c in tree["categories"]}

@@ -145,7 +145,7 @@ def read(raw: bytes, stream: VideoStream | PictureStream) -> Imported:
     """The tracks of a CVAT file; raises `UsageError` for what is none, `BindingError` for one of another clip."""
     task = parse(raw)
     _check_task(task, stream)
-    found = Imported(lost=list(task.lost))
+    found = Imported(lost=list(task.lost), searched=frozenset({stream.index}))
     for track in task.tracks:
         label = carry.known_label(track.label, None, found.lost)
         try:

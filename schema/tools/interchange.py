@@ -68,9 +68,10 @@ def _still(footage: Footage) -> PictureStream:
 
 
 def _sound(raw: bytes, footage: Footage) -> Imported:
-    if not any(isinstance(s, AudioStream) for s in footage.source.streams):
+    streams = frozenset(s.index for s in footage.source.streams if isinstance(s, AudioStream))
+    if not streams:
         raise UsageError("audacity labels are for sound and the file has none; use cvat, mot or coco")
-    return audacity.read(raw, footage.offset_ms)
+    return audacity.read(raw, footage.offset_ms, streams)
 
 
 IMPORTS: dict[str, Callable[[bytes, Footage], Imported]] = {

@@ -52,7 +52,7 @@ def _line(text: str, number: int, frames: int) -> tuple[int, str, Box]:
 
 def read(raw: bytes, stream: VideoStream | PictureStream, label: str) -> Imported:
     """The tracks of a MOT file, all with one label; raises `UsageError` naming the line."""
-    found = Imported(lost=["confidences, classes and visibilities"])
+    found = Imported(lost=["confidences, classes and visibilities"], searched=frozenset({stream.index}))
     tracks: dict[str, dict[int, Box]] = {}
     lines = raw.decode("utf-8", "replace").splitlines()
     if len(lines) > MAX_LINES:

@@ -7,8 +7,8 @@ from schema.errors import UsageError
 from schema.geometry import Box
 from schema.manifest import AudioRange, Track
 from schema.tools.clock import Clocks
-from schema.tools.times import instant, milliseconds, parse_span
-from schema.tools.tracks import change_all, change_within, retimed, set_key
+from schema.tools.times import Frame, Span, instant, milliseconds, parse_span
+from schema.tools.tracks import change_all, change_within, end_frame, first_frame, retimed, set_key
 from schema.tools.where import Item, parse_box
 
 _SHIFT = re.compile(r"([+-]?[0-9]{1,7}),([+-]?[0-9]{1,7})")
@@ -79,14 +79,12 @@ def retimed_item(item: Item, words: Sequence[str], clocks: Clocks, place: str) -
     span = parse_span(words[0]) if len(words) == 1 else None
     if span is None:
         raise UsageError(f"{place}: write retime ITEMS FROM-TO, as 120-180 or 4s-6.5s")
+    inward = item.label == "keep"
     if isinstance(item, AudioRange):
-        start = item.start_ms if span.start is None else milliseconds(span.start, up=False)
-        end = item.end_ms if span.end is None else milliseconds(span.end, up=True)
+        start = item.start_ms if span.start is None else milliseconds(span.start, up=inward)
+        end = item.end_ms if span.end is None else milliseconds(span.end, up=not inward)
         return item.model_copy(update={"start_ms": start, "end_ms": end})
-    clock = clocks[item.stream]
-    own_first, own_end = item.segments[0].keys[0].frame, item.segments[-1].end
-    first = own_first if span.start is None else clock.frame_of(span.start, up=False)
-    end = own_end if span.end is None else clock.frame_of(span.end, up=True)
-    if end <= first or end > clock.frames:
-        raise UsageError(f"{place}: write FROM-TO within frames 0 to {clock.frames}; the end comes after the start")
-    return item.model_copy(update={"segments": retimed(item.segments, first, end, clock, item.label == "keep")})
+    own = Span(span.start or Frame(first_frame(item)), span.end or Frame(end_frame(item)))
+    first, end = clocks[item.stream].span(own, inward)
+    segments = retimed(item.segments, first, end, clocks[item.stream], inward)
+    return item.model_copy(update={"segments": segments})

@@ -322,7 +322,8 @@ def test_import_makes_a_manifest_and_lists_what_is_lost(run: Run, clip: Clip, tm
     assert (manifest.tracks[0].id, manifest.tracks[0].segments[0].end) == ("plate-0001", 4)
     assert manifest.tracks[0].segments[0].keys[0].box == (10, 20, 30, 20)
     assert "not taken over: confidences" in err
-    assert "the sound was not searched" in err
+    assert "stream 1: audio that mot says nothing about; it is kept as it is\n" in err
+    assert [getattr(s, "searched", None) for s in manifest.source.streams] == [True, False]
 
 
 def test_combine_says_what_was_new(run: Run, street: Path) -> None:

@@ -204,6 +204,25 @@ def test_the_effect_of_a_label_is_set_and_taken_away(example: Example) -> None:
     assert after.effects.audio.date is not None
 
 
+KEEPS = {
+    "add keep 4.001s-6.001s 1,1,9,9": ("keep-0003", (121, 180)),
+    "add keep 4s-6s 1,1,9,9": ("keep-0003", (120, 180)),
+    "add keep 4s-20s 1,1,9,9": ("keep-0003", (120, 600)),
+    "retime keep-0001 6.01s-12.01s": ("keep-0001", (181, 360)),
+    "add keep 4.0001s-6.0009s": ("keep-0003", (4001, 6000)),
+    "retime keep-0002 6.0001s-7.0009s": ("keep-0002", (6001, 7000)),
+}
+
+
+@pytest.mark.parametrize("text", KEEPS)
+def test_a_keep_is_narrowed_to_whole_frames_and_milliseconds(text: str, example: Example) -> None:
+    item_id, expected = KEEPS[text]
+    item = _item(_edit(example("everything-but-one-person"), text), item_id)
+    found = (item.start_ms, item.end_ms) if isinstance(item, AudioRange) else (
+        tracks.first_frame(item), tracks.end_frame(item))  # fmt: skip
+    assert found == expected
+
+
 def test_a_stream_is_dropped_and_the_scope_is_changed(example: Example) -> None:
     after = _edit(example("street"), "stream 1 drop\nscope everything\nadd keep 0-50 10,10,100,100")
     assert after.output.streams is not None
@@ -225,7 +244,7 @@ REFUSED = {
     "move face-0001 1,2,30,40 at 500": "does not cover frame 500",
     "move face-0001 9999999,0": "would make the manifest invalid",
     "resize face-0001 0x10": "write resize",
-    "retime face-0001 0-99999": "write FROM-TO within frames 0 to 1394",
+    "retime face-0001 0-99999": "give a range within them",
     "retime face-0001 700-800": "has no frame in 700 to 799",
     "retime person-name-0001 1-2": "sound has no frame 1",
     "retime person-name-0001 13s-12s": "would make the manifest invalid",

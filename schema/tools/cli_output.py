@@ -1,4 +1,4 @@
-"""What the commands have in common: where a result goes, and the shapes of their arguments."""
+"""What the commands of the tools have in common: where a result goes, and the shapes of their arguments."""
 
 import sys
 from pathlib import Path
