@@ -15,6 +15,13 @@ from schema.geometry import Box, Edges, box_of
 Rows = NDArray[np.float64]
 """One row a frame: left, top, right, bottom in displayed pixels."""
 
+FAST_PART = 0.03
+BLURRED_FRAMES = 15
+"""A camera that moves by this part of the picture's longer side in one frame blurs it; whips last about that long."""
+
+DRIFT_FRAMES = 4
+"""Beyond an end, motion is carried on for so long; after that nobody knows."""
+
 SMOOTHED_FRAMES = 4
 """A box is smoothed over this many frames before and after its own."""
 
@@ -74,33 +81,53 @@ def _drifting(rows: Rows, count: int, step: int) -> Rows:
     """`count` boxes beyond an end (`step` -1 before the first, 1 after the last): held, and grown along the motion."""
     end, inner = (rows[0], rows[min(5, len(rows) - 1)]) if step < 0 else (rows[-1], rows[-1 - min(5, len(rows) - 1)])
     velocity = (end - inner) / max(1, min(5, len(rows) - 1))
-    moved = end + velocity * np.arange(1, count + 1)[:, None]
+    moved = end + velocity * np.minimum(np.arange(1, count + 1), DRIFT_FRAMES)[:, None]
     beyond = np.concatenate([np.minimum(moved[:, :2], end[:2]), np.maximum(moved[:, 2:], end[2:])], axis=1)
     return beyond[::step]
 
 
-def _unseen(shot: Sequence[Look], label: str, frame: int, step: int) -> int:
-    """How many frames beyond `frame` nobody looked at for a label, in one direction of time."""
-    at, count = frame - shot[0].frame + step, 0
-    while 0 <= at < len(shot) and label not in shot[at].labels:
+def _unseen(shot: Sequence[Look], label: str, at: int, step: int) -> int:
+    """How many frames beyond an end nobody looked at for a label, in one direction of time."""
+    count = 0
+    while 0 <= at + step < len(shot) and label not in shot[at + step].labels:
         at, count = at + step, count + 1
     return count
 
 
-def course(trail: Trail, shot: Sequence[Look], pad_frames: int) -> Course:
-    """The box of a trail on every frame.
+def _blurred(
+    shot: Sequence[Look], paths: Rows, end: NDArray[np.float64], size: tuple[int, int], at: int, step: int
+) -> int:
+    """How many frames beyond an end the camera moves too fast for models to see, while the thing is in the picture.
 
-    Both ends are extended by `pad_frames`, and at least to the nearest frame on which the thing was looked for and not
-    found, but never out of the `shot`. Trails come
+    Things do not vanish in the middle of a picture: what was seen before a whip of the camera is there during it.
+    """
+    count = 0
+    while 0 <= at + step < len(shot) and count < BLURRED_FRAMES:
+        moved = shot[at + step if step > 0 else at].shift_px
+        left, top, right, bottom = end + np.tile(paths[at + step], 2)
+        inside = right > 0 and bottom > 0 and left < size[0] and top < size[1]
+        if max(map(abs, moved)) < FAST_PART * max(size) or not inside:
+            break
+        at, count = at + step, count + 1
+    return count
+
+
+def course(trail: Trail, shot: Sequence[Look], size: tuple[int, int], pad_frames: int) -> Course:
+    """The box of a trail on every frame; `size` is the picture's width and height.
+
+    Both ends are extended by `pad_frames`, at least to the nearest frame on which the thing was looked for and not
+    found, and as long as the camera moves too fast for anything to be seen, but never out of the `shot`. Trails come
     without the motion of the camera; it is put back last.
     """
-    first, rows = _between(trail, [look.pts for look in shot], shot[0].frame)
-    last = first + len(rows) - 1
+    begin = shot[0].frame
+    paths = path([look.shift_px for look in shot])
+    first, rows = _between(trail, [look.pts for look in shot], begin)
+    first, last = first - begin, first - begin + len(rows) - 1
     rows = smoothed(rows)
-    before = min(max(pad_frames, _unseen(shot, trail.label, first, -1)), first - shot[0].frame)
-    after = min(max(pad_frames, _unseen(shot, trail.label, last, 1)), shot[-1].frame - last)
+    before = max(pad_frames, _unseen(shot, trail.label, first, -1), _blurred(shot, paths, rows[0], size, first, -1))
+    after = max(pad_frames, _unseen(shot, trail.label, last, 1), _blurred(shot, paths, rows[-1], size, last, 1))
+    before, after = min(before, first), min(after, len(shot) - 1 - last)
     rows = np.concatenate([_drifting(rows, before, -1), rows, _drifting(rows, after, 1)])
-    begin = first - before - shot[0].frame
-    rows += np.tile(path([look.shift_px for look in shot])[begin : begin + len(rows)], 2)
+    rows += np.tile(paths[first - before : last + after + 1], 2)
     best = trail.best
-    return Course(trail.label, first - before, _outward(rows), best.score, best.by)
+    return Course(trail.label, begin + first - before, _outward(rows), best.score, best.by)

@@ -35,7 +35,7 @@ def covers_of(stream: Searched, thresholds: Mapping[str, Thresholds], options: O
     """What is to be covered in one stream: tracked within each shot, filled, padded, and simplified to few keys."""
     pts = [look.pts for look in stream.looks]
     courses = [
-        course(trail, shot, options.pad_frames)
+        course(trail, shot, stream.size, options.pad_frames)
         for shot in shots(stream.looks)
         for trail in track(shot, stream.seconds_per_pts, thresholds)
     ]

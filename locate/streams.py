@@ -23,10 +23,11 @@ Tell = Callable[[str, int, int], None]
 
 @dataclass(frozen=True)
 class Searched:
-    """A stream and a look at each of its frames."""
+    """A stream, its displayed width and height, and a look at each of its frames."""
 
     index: int
     seconds_per_pts: float
+    size: tuple[int, int]
     looks: tuple[Look, ...]
 
 
@@ -59,7 +60,7 @@ def _picture(media: MediaFile, search: Search, tell: Tell) -> tuple[list[Stream]
     looks = tuple(search.looks(noted(), 1 / 1000, lambda done: tell("frames", done, total)))
     with open_picture(media) as image:
         record = picture_record(image, media.format.name, durations_ms, searched=True)
-    return [record], [Searched(0, 1 / 1000, looks)]
+    return [record], [Searched(0, 1 / 1000, (record.width, record.height), looks)]
 
 
 def _footage(media: MediaFile, search: Search, profile: str, tell: Tell) -> tuple[list[Stream], list[Searched]]:
@@ -106,7 +107,7 @@ def _video(
     frame = first[0].frame
     timeline = VideoTimeline([look.pts for look in looks], frame.width, frame.height, first[0].orientation)
     record = video_record(stream, timeline, searched=True)
-    return record, Searched(stream.index, seconds_per_pts, looks)
+    return record, Searched(stream.index, seconds_per_pts, (record.width, record.height), looks)
 
 
 def _frames_expected(container: InputContainer, stream: AvVideoStream) -> int:

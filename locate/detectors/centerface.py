@@ -57,6 +57,14 @@ def _padded(pixels: Pixels) -> NDArray[np.float32]:
     return tensor
 
 
+def _highest_around(heat: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The highest value in each cell's 3×3 neighbourhood: only a peak can be the centre of a face."""
+    padded = np.pad(heat, 1)
+    across = np.maximum(np.maximum(padded[:, :-2], padded[:, 1:-1]), padded[:, 2:])
+    highest: NDArray[np.float32] = np.maximum(np.maximum(across[:-2], across[1:-1]), across[2:])
+    return highest
+
+
 class CenterFace:
     """The face detector that is always there."""
 
@@ -91,7 +99,7 @@ class CenterFace:
 
     def _decoded(self, heat: Any, sizes: Any, offsets: Any, scale: float) -> list[Detection]:
         """The faces of one pass; `scale` takes its pixels to those of the displayed picture."""
-        rows, columns = np.nonzero(heat >= self._floor)
+        rows, columns = np.nonzero((heat >= self._floor) & (heat >= _highest_around(heat)))
         unit = CELL_PX * scale
         y = (rows + offsets[0, rows, columns] + 0.5) * unit
         x = (columns + offsets[1, rows, columns] + 0.5) * unit

@@ -72,7 +72,7 @@ def boxes_by_frame(
     trail: Trail, frames: int, pad: int, shot: tuple[int, int] | None = None
 ) -> dict[int, tuple[int, ...]]:
     seen = [Look(n, n, (), 0.0, frozenset({"face"})) for n in range(*(shot or (0, frames)))]
-    made = course(trail, seen, pad)
+    made = course(trail, seen, (1280, 720), pad)
     return {made.first + n: box for n, box in enumerate(made.boxes)}
 
 
