@@ -1,10 +1,10 @@
 """Reading an output back before it is published: the streams, their packets and their times are what was meant."""
 
 import hashlib
-from collections.abc import Sequence
+from array import array
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import pairwise
 from pathlib import Path
 
 from PIL import Image
@@ -15,6 +15,8 @@ from schema.origin import first_time
 from schema.probe import codec_name
 
 OFFSET_TOLERANCE = Fraction(1, 1000)
+CUT_ANYHOW = ("pcm_", "adpcm_")
+"""Codecs whose readers cut packets as they like, so that their number says nothing; the digest of the samples does."""
 MATROSKA_TICK = Fraction(1, 1000)
 ALLOWED_TAGS = frozenset(
     {
@@ -33,24 +35,22 @@ ALLOWED_TAGS = frozenset(
 
 @dataclass(frozen=True)
 class ExpectedStream:
-    """A stream the output must have; `times` are presentation times in seconds (None: not compared, count only), and
-    `begins` is when its first frame or sample is presented."""
+    """A stream the output must have; `pts` are presentation times in ticks of `time_base` (None: not compared, count
+    only), and `begins` is when its first frame or sample is presented, in seconds."""
 
     type: str
     codec: str
     packets: int
-    times: Sequence[Fraction] | None
+    pts: Sequence[int] | None
+    time_base: Fraction
     begins: Fraction | None
 
 
-def rounded_to(tick: Fraction, times: Sequence[Fraction]) -> list[Fraction]:
-    """The times as whole ticks, halves away from zero: what Matroska's 1 ms time base makes of them."""
-    rounded: list[Fraction] = []
-    for at in times:
-        ticks = at / tick
-        whole = (2 * abs(ticks) + 1) // 2
-        rounded.append((whole if ticks >= 0 else -whole) * tick)
-    return rounded
+def rounded_to(tick: Fraction, at: Fraction) -> Fraction:
+    """A time as whole ticks, halves away from zero: what Matroska's 1 ms time base makes of it."""
+    ticks = at / tick
+    whole = (2 * abs(ticks) + 1) // 2
+    return (whole if ticks >= 0 else -whole) * tick
 
 
 def check_output(path: Path, container: str, expected: Sequence[ExpectedStream]) -> None:
@@ -78,28 +78,34 @@ def _family(codec: str) -> str:
 
 
 def _check_times(media: MediaFile, container: str, expected: Sequence[ExpectedStream]) -> None:
-    times: list[list[Fraction]] = [[] for _ in expected]
+    times = [array("q") for _ in expected]
     with demux(media) as opened:
         bases = [fraction(s.time_base) for s in opened.streams]
         for packet in opened.demux():
             shown = opened.streams[packet.stream_index].type == "audio" or not packet.is_discard
             if packet.size and packet.pts is not None and shown:
-                times[packet.stream_index].append(packet.pts * bases[packet.stream_index])
+                times[packet.stream_index].append(packet.pts)
     for number, (stream, found) in enumerate(zip(expected, times, strict=True)):
-        if len(found) != stream.packets:
+        if len(found) != stream.packets and not stream.codec.startswith(CUT_ANYHOW):
             raise VeridactError(f"output stream {number} has {len(found)} packets, not {stream.packets}")
-        if stream.times is None:
-            continue
-        wanted = rounded_to(MATROSKA_TICK, stream.times) if container == "mkv" else list(stream.times)
-        if any(b <= a for a, b in pairwise(wanted)):
-            raise VeridactError("two frames fall on the same millisecond; choose container mp4 or mov")
-        if sorted(found) != wanted:
-            raise VeridactError(f"output stream {number} has other presentation times than the input")
+        before: Fraction | None = None
+        for ticks, pts in zip(sorted(found), stream.pts or (), strict=False):
+            wanted = pts * stream.time_base
+            if container == "mkv":
+                wanted = rounded_to(MATROSKA_TICK, wanted)
+            if before is not None and wanted <= before:
+                raise VeridactError("two frames fall on the same millisecond; choose container mp4 or mov")
+            if ticks * bases[number] != wanted:
+                raise VeridactError(f"output stream {number} has other presentation times than the input")
+            before = wanted
 
 
-def content_digest(frame_digests: Sequence[str]) -> str:
+def content_digest(frame_digests: Iterable[str]) -> str:
     """One digest for a stream of frames: SHA-256 over the digests of its frames, in presentation order."""
-    return hashlib.sha256(bytes.fromhex("".join(frame_digests))).hexdigest()
+    found = hashlib.sha256()
+    for digest in frame_digests:
+        found.update(bytes.fromhex(digest))
+    return found.hexdigest()
 
 
 TIFF_STRUCTURE = frozenset({256, 257, 258, 259, 262, 273, 277, 278, 279, 284, 317, 320, 338, 339})

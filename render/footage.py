@@ -36,7 +36,7 @@ def render_footage(media: MediaFile, manifest: Manifest, place: Place, jobs: int
         streams = list(_streams(media, manifest, place, jobs, tell))
         languages = [source.streams[i].language for i in rendered_indexes(manifest)]
         mux.write(place.new_output, container, streams, languages)
-        expected = [_expected(media, s) for s in streams]
+        expected = [_expected(media, s, manifest.source.kind == "video") for s in streams]
         check.check_output(place.new_output, container, expected)
         with open_media(place.new_output) as made:
             outputs = [_output_record(made, n, s) for n, s in enumerate(streams)]
@@ -99,18 +99,19 @@ def check_streams(source: InputContainer, manifest: Manifest) -> None:
             raise BindingError(f"stream {record.index} is not the {record.codec} {kind} that the manifest lists")
 
 
-def _expected(media: MediaFile, stream: OutStream) -> ExpectedStream:
+def _expected(media: MediaFile, stream: OutStream, beside_video: bool) -> ExpectedStream:
     if isinstance(stream, EncodedVideo):
-        times = [pts * stream.spec.time_base for pts in stream.pts]
-        return ExpectedStream("video", PROFILES[stream.spec.profile].decoder, len(times), times, times[0])
-    return ExpectedStream("audio", stream.codec, stream.counts.packets, None, first_time(media, stream.index))
+        codec, base = PROFILES[stream.spec.profile].decoder, stream.spec.time_base
+        return ExpectedStream("video", codec, len(stream.pts), stream.pts, base, stream.pts[0] * base)
+    begins = first_time(media, stream.index) if beside_video else None  # sound alone may begin at 0 in a raw file
+    return ExpectedStream("audio", stream.codec, stream.counts.packets, None, Fraction(1, stream.rate_hz), begins)
 
 
 def _output_record(made: MediaFile, number: int, stream: OutStream) -> OutputStreamRecord:
     if isinstance(stream, EncodedVideo):
-        frames = [digest for path in stream.paths for digest in segments.read(path).frame_digests]
+        frames = (digest for path in stream.paths for digest in segments.head(path).frame_digests)
         codec = PROFILES[stream.spec.profile].decoder
-        return OutputStreamRecord("video", codec, len(frames), check.content_digest(frames))
+        return OutputStreamRecord("video", codec, len(stream.pts), check.content_digest(frames))
     _, digest = sound_digest(made, number)
     return OutputStreamRecord("audio", stream.codec, stream.counts.packets, digest)
 
@@ -129,7 +130,7 @@ def _covered(streams: Sequence[OutStream]) -> dict[int, tuple[int, int]]:
     total: dict[int, tuple[int, int]] = {}
     for stream in streams:
         for path in stream.paths if isinstance(stream, EncodedVideo) else ():
-            for track, (frames, pixels) in segments.read(path).covered.items():
+            for track, (frames, pixels) in segments.head(path).covered.items():
                 before = total.get(track, (0, 0))
                 total[track] = (before[0] + frames, before[1] + pixels)
     return total

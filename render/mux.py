@@ -1,6 +1,7 @@
 """Putting rendered streams into one container: packets of all streams interleaved by time, nothing else written."""
 
 import heapq
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from math import lcm
@@ -29,13 +30,18 @@ Timed: TypeAlias = "tuple[Fraction, int, int, Packet[AvStream]]"
 """Decoding time in seconds, output stream, running number (both to break ties), packet."""
 
 
-def _options(container: str, time_bases: Sequence[Fraction]) -> dict[str, str]:
+def _options(
+    container: str, time_bases: Sequence[Fraction], streams: Sequence[EncodedVideo | AudioOut]
+) -> dict[str, str]:
     """Muxer options under which the timestamps and offsets of all streams stay what they are."""
     options = {"fflags": "+bitexact"}
     if container in {"mp4", "mov", "m4a"}:
         scale = lcm(*(base.denominator for base in time_bases))
         options["movie_timescale"] = str(min(scale, MAX_TIMESCALE))
         options["use_editlist"] = "1"
+    for stream in streams:
+        if isinstance(stream, AudioOut):
+            options |= stream.muxer_options()
     return options
 
 
@@ -60,15 +66,16 @@ def _video_packets(video: EncodedVideo, stream: AvStream, place: int) -> "Iterat
     pts, base = video.pts, video.spec.time_base
     reorder = PROFILES[video.spec.profile].reorder
     step = pts[1] - pts[0] if len(pts) > 1 else 1
-    after = dict(zip(pts, [*pts[1:], pts[-1] + (pts[-1] - pts[-2] if len(pts) > 1 else 1)], strict=True))
+    end = pts[-1] + (pts[-1] - pts[-2] if len(pts) > 1 else 1)
     number = 0
     for path in video.paths:
-        for encoded in segments.read(path).packets:
+        for encoded in segments.packets(path):
             packet: Packet[AvStream] = Packet(encoded.data)
             packet.stream, packet.time_base = stream, base
             packet.pts, packet.is_keyframe = encoded.pts, encoded.is_keyframe
             packet.dts = pts[number - reorder] if number >= reorder else pts[0] - (reorder - number) * step
-            packet.duration = after[encoded.pts] - encoded.pts
+            following = bisect_right(pts, encoded.pts)
+            packet.duration = (pts[following] if following < len(pts) else end) - encoded.pts
             if packet.dts > encoded.pts:
                 raise VeridactError("the encoder reordered frames further than its options allow")
             yield packet.dts * base, place, number, packet
@@ -87,11 +94,11 @@ def write(
     """Writes the streams into a new file at `path`; raises `MediaError` where the container cannot hold one."""
     bases = [s.spec.time_base if isinstance(s, EncodedVideo) else Fraction(1, s.rate_hz) for s in streams]
     try:
-        with av.open(str(path), "w", format=MUXERS[container], options=_options(container, bases)) as output:
+        with av.open(str(path), "w", format=MUXERS[container], options=_options(container, bases, streams)) as output:
             sources: list[Iterator[Timed]] = []
             for place, source in enumerate(streams):
                 if isinstance(source, EncodedVideo):
-                    extradata = segments.read(source.paths[0]).extradata
+                    extradata = segments.head(source.paths[0]).extradata
                     sources.append(_video_packets(source, _add_video(output, source, extradata), place))
                 else:
                     sources.append(_audio_packets(source, source.add_to(output), place))
