@@ -10,6 +10,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 BASE := .venv-base
+EXTRAS := .venv-extras
 SOURCES := pyproject.toml $(shell find schema locate render -name '*.py' -o -name '*.json')
 DEBIAN := libgl1 libglib2.0-0 libxcb1
 TEST_DEBIAN := $(DEBIAN) espeak-ng libimage-exiftool-perl
@@ -48,6 +49,17 @@ $(BASE)/.done: $(BIN)/python $(SOURCES)
 	rm -rf build *.egg-info
 	touch $@
 
+# torch is named first, so that a small CPU build is taken where there is one.
+$(EXTRAS)/.done: $(BIN)/python $(SOURCES)
+	$(call debian,$(TEST_DEBIAN))
+	test -x $(EXTRAS)/bin/python || $(PYTHON) -m venv $(EXTRAS)
+	$(EXTRAS)/bin/pip install --quiet --upgrade 'pip>=25.1'
+	$(EXTRAS)/bin/pip install --quiet torch==2.13.0
+	$(EXTRAS)/bin/pip install --quiet '.[locate,aws,heic,ultralytics,whisperx]' torch==2.13.0
+	$(EXTRAS)/bin/pip install --quiet --group dev
+	rm -rf build *.egg-info
+	touch $@
+
 demo: $(VENV)/.user
 	mkdir -p out && rm -f out/manifest.json out/sheet.png out/redacted.mp4 out/redacted.mp4.audit.jsonl
 	test -e '$(VIDEO)' || $(BIN)/python docs/demo.py clip '$(VIDEO)'
@@ -67,8 +79,11 @@ lint: $(VENV)/.dev
 test: lint $(BASE)/.done
 	$(BIN)/python -m pytest
 
+test-extras: $(EXTRAS)/.done
+	$(EXTRAS)/bin/python -m pytest -m extra
+
 bench: $(VENV)/.dev
 	$(BIN)/python benchmarks/run.py
 
 clean:
-	rm -rf $(VENV) $(BASE) .venv-extras out build *.egg-info
+	rm -rf $(VENV) $(BASE) $(EXTRAS) out build *.egg-info
