@@ -125,7 +125,7 @@ def _locked(folder: Path, resume: bool) -> Iterator[None]:
         except BlockingIOError:
             raise SafetyError("another render is writing the same output; wait for it or choose another name") from None
         for left in folder.iterdir():
-            if not (resume and left.suffix in {".segment", ".key"}):
+            if not (resume and left.suffix == ".segment"):
                 left.unlink()
         yield
     finally:

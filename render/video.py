@@ -111,6 +111,7 @@ def encode_stream(
         first = next(decoded)
         spec = spec_of(stream, first, manifest.output.profile or "")
         layout = layout_of(spec.pixel_format)
+        binding = segments.binding_of(manifest)
         raster = Raster(record.coded_width, record.coded_height, record.orientation, layout.step_x, layout.step_y)
         plan = StreamPlan(manifest, record, pts, raster)
         length = segment_frames(record, layout.bits)
@@ -126,11 +127,11 @@ def encode_stream(
                 raise BindingError(f"stream {record.index} ends after {number + 1} of {len(pts)} frames")
 
         def work(segment: int, numbered: Iterator[workers.Numbered]) -> None:
-            if segments.is_whole(paths[segment]):
+            if segments.is_usable(paths[segment], binding):
                 for _ in numbered:
                     pass
             else:
-                segments.write(paths[segment], _encode_segment(numbered, plan, raster, spec))
+                segments.write(paths[segment], binding, _encode_segment(numbered, plan, raster, spec))
 
         workers.run(checked(), length, jobs, work)
     return EncodedVideo(record, spec, pts, paths)
