@@ -12,7 +12,7 @@ from render import attest
 from render.pipeline import Options
 from render.pipeline import render as render_file
 from schema import cli, reading
-from schema.errors import UsageError
+from schema.errors import SafetyError, UsageError
 
 PROGRESS_SECONDS = 0.2
 
@@ -64,6 +64,8 @@ def render(
     """Apply MANIFEST to MEDIA and write OUT and its receipt. The same input gives the same bytes, everywhere."""
     if (attestation is None) != (key is None):
         raise UsageError("--attest and --sign go together")
+    if attestation and attestation.exists():
+        raise SafetyError(f"{attestation} exists; choose another name for the attestation")
     signer = attest.private_key(key) if key else None
     started = datetime.now(UTC)
     options = Options(

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from schema import receipt
-from schema.errors import UsageError
+from schema.errors import AuditError, UsageError
 from schema.receipt import DISCLOSED, Entry, EntryType
 
 SALT_BYTES = 32
@@ -47,8 +47,13 @@ def disclosed(entries: Iterable[Entry], salt: bytes) -> bytes:
 
     def bodies() -> Iterator[tuple[EntryType, dict[str, Any]]]:
         for entry in entries:
-            if entry.type != "seal":
-                yield entry.type, _body(entry.type, entry.body, salt)
+            if entry.type == "seal":
+                continue
+            try:
+                body = _body(entry.type, entry.body, salt)
+            except (KeyError, TypeError, AttributeError):
+                raise AuditError(f"the {entry.type} entry is not one that veridact writes") from None
+            yield entry.type, body
 
     return receipt.chain(bodies(), DISCLOSED)
 

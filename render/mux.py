@@ -1,5 +1,6 @@
 """Putting rendered streams into one container: packets of all streams interleaved by time, nothing else written."""
 
+import errno
 import heapq
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
@@ -19,10 +20,11 @@ from render import segments
 from render.encoder import PROFILES, configure
 from render.sound.streams import MUXERS, AudioOut
 from render.video import EncodedVideo
-from schema.errors import MediaError, VeridactError
+from schema.errors import MachineError, MediaError, VeridactError
 from schema.geometry import matrix_of_orientation
 from schema.media import fraction, reason_of
 
+NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS, errno.ENOMEM}
 MAX_TIMESCALE = 2**31 - 1
 
 
@@ -110,4 +112,6 @@ def write(
             for _, _, _, packet in heapq.merge(*sources):
                 output.mux(packet)
     except (av.FFmpegError, ValueError) as e:
+        if getattr(e, "errno", None) in NO_ROOM:
+            raise MachineError(f"the output cannot be written: {reason_of(e)}") from None
         raise MediaError(f"the {container} container cannot hold these streams: {reason_of(e)}") from None

@@ -92,7 +92,7 @@ class AudioStream(Model):
 class PictureStream(Model):
     """A still or animated picture; animated ones carry a time base (1/1000) and the digest of their frame times."""
 
-    index: Literal[0]
+    index: Annotated[int, Field(ge=0, le=0)]
     type: Literal["picture"]
     codec: Codec
     width: Side

@@ -9,9 +9,9 @@ The head of a receipt is the hash of its last entry, the seal. A receipt holds n
 import hashlib
 import json
 from collections.abc import Iterable, Sequence
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from schema.digests import canonical
 from schema.errors import AuditError
@@ -32,7 +32,7 @@ class Entry(BaseModel):
     prev: str
     seq: int
     type: EntryType
-    v: Literal[1]
+    v: Annotated[int, Field(ge=1, le=1)]
 
 
 def genesis_prev(version: str = AUDIT) -> str:
