@@ -1,0 +1,32 @@
+"""Writing what was heard to a file, on explicit request only: it holds everything that is to be hidden."""
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+from locate.recognizer import Reading
+from schema.errors import MachineError, SafetyError
+
+
+def check_target(path: Path) -> None:
+    """Refuses a target that is there already, before any work is done."""
+    if os.path.lexists(path):
+        raise SafetyError(f"--transcript {path}: exists; it is never overwritten, choose another name")
+
+
+def write(path: Path, heard: Iterable[tuple[int, int, int, Reading]]) -> None:
+    """Writes `(stream, channel, number of the reading, words)` as lines of tabs, readable by the owner alone."""
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    except FileExistsError:
+        raise SafetyError(f"--transcript {path}: exists; it is never overwritten, choose another name") from None
+    except OSError as e:
+        raise MachineError(f"--transcript {path}: cannot be written ({e.strerror})") from None
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        os.fchmod(descriptor, 0o600)
+        file.write("stream\tchannel\treading\tstart_ms\tend_ms\tconfidence_permille\tword\n")
+        for stream, channel, number, reading in heard:
+            for w in reading:
+                times = "\t".join("" if t is None else str(t) for t in (w.start_ms, w.end_ms))
+                text = " ".join(w.text.split())
+                file.write(f"{stream}\t{channel}\t{number}\t{times}\t{round(w.confidence * 1000)}\t{text}\n")
