@@ -7,10 +7,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
-import numpy as np
-
 from locate.cadence import AUTO_SECONDS, Thresholds, agree
-from locate.camera import Gist, Spectrum, path, shift, spectrum
+from locate.camera import Glance, path, shift
 from locate.detector import Detection, Detector, View, without_doubles
 from locate.frames import Shown
 
@@ -104,7 +102,7 @@ class _Run:
         self._pool = pool
         self._seconds_per_pts = seconds_per_pts
         self._open: list[_Seen] = []
-        self._before: tuple[Gist, Spectrum] | None = None
+        self._before: Glance | None = None
         self._asked_seconds: dict[int, float] = {}
         self._quick = [d for d in search.detectors if d.rest_seconds == 0]
 
@@ -120,14 +118,12 @@ class _Run:
 
     def _compared(self, shown: Shown) -> _Seen:
         """A frame and how it differs from the one before."""
-        gist = shown.view.gist()
-        waves = spectrum(gist)
-        change, moved = 0.0, (0.0, 0.0)
-        if self._before is not None:
-            change = float(np.abs(gist - self._before[0]).mean())
-            moved = shift(self._before[1], waves)
-        self._before = (gist, waves)
-        return _Seen(shown, change, (moved[0] * shown.view.width, moved[1] * shown.view.height))
+        now = Glance.of(shown.view.gist())
+        before, self._before = self._before, now
+        if before is None:
+            return _Seen(shown, 0.0, (0.0, 0.0))
+        right, down = shift(before, now)
+        return _Seen(shown, now.change_from(before), (right * shown.view.width, down * shown.view.height))
 
     def close(self) -> None:
         """Looks at the last frame too, so that nothing hangs over the end."""

@@ -1,7 +1,7 @@
 """Going through the streams of a file: footage and pictures are searched, everything else is listed."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import av
 from av.audio.stream import AudioStream as AvAudioStream
@@ -57,7 +57,8 @@ def _picture(media: MediaFile, search: Search, tell: Tell) -> tuple[list[Stream]
 
     with open_picture(media) as image:
         total = frame_count(image)
-    looks = tuple(search.looks(noted(), 1 / 1000, lambda done: tell("frames", done, total)))
+    every = replace(search, stride=search.stride or 1)
+    looks = tuple(every.looks(noted(), 1 / 1000, lambda done: tell("frames", done, total)))
     with open_picture(media) as image:
         record = picture_record(image, media.format.name, durations_ms, searched=True)
     return [record], [Searched(0, 1 / 1000, (record.width, record.height), looks)]

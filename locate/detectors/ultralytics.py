@@ -59,6 +59,10 @@ class Yolo:
         if request.class_map and (unknown := sorted(self._map.keys() - names)):
             raise UsageError(f"{path.name} has no class {unknown[0]!r}; it has {', '.join(sorted(names))[:200]}")
         self.labels = frozenset(label for name, label in self._map.items() if name in names)
+        if not self.labels:
+            raise UsageError(
+                f"{path.name} finds {', '.join(sorted(names))[:160]}; say what is what: {path.name}:CLASS=LABEL"
+            )
         self.producer = Producer(
             id=request.producer_id,
             kind="model",
