@@ -1,6 +1,6 @@
 # make demo [VIDEO=path]   locate -> render -> verify on a clip, results in out/
 # make test                set up, lint, test
-# make test-extras         the extras ultralytics and whisperx in an environment of their own, and their tests
+# make test-extras         the extras that need torch in an environment of their own, and their tests
 # make lint · make bench
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
@@ -49,13 +49,14 @@ $(BASE)/.done: $(BIN)/python $(SOURCES)
 	rm -rf build *.egg-info
 	touch $@
 
-# torch is named first, so that a small CPU build is taken where there is one.
+# torch is named first, so that a small CPU build is taken where there is one. whisperx wants torch 2.8 and cannot stand
+# beside it; its back end is tested on recorded results.
 $(EXTRAS)/.done: $(BIN)/python $(SOURCES)
 	$(call debian,$(TEST_DEBIAN))
 	test -x $(EXTRAS)/bin/python || $(PYTHON) -m venv $(EXTRAS)
 	$(EXTRAS)/bin/pip install --quiet --upgrade 'pip>=25.1'
 	$(EXTRAS)/bin/pip install --quiet torch==2.13.0
-	$(EXTRAS)/bin/pip install --quiet '.[locate,aws,heic,ultralytics,whisperx]' torch==2.13.0
+	$(EXTRAS)/bin/pip install --quiet '.[locate,aws,heic,ultralytics]' torch==2.13.0
 	$(EXTRAS)/bin/pip install --quiet --group dev
 	rm -rf build *.egg-info
 	touch $@
