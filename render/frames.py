@@ -26,22 +26,22 @@ def check(frame: VideoFrame, record: VideoStream, number: int, pts: Sequence[int
 def copy(frame: VideoFrame, spec: VideoSpec) -> tuple[VideoFrame, list[Plane]]:
     """A frame of our own with the same samples and nothing else (no captions, no side data), and its planes.
 
-    The planes are of the decoded size; what an odd side leaves free is filled by `widen` after painting.
+    Components are matched by what they mean, since one format stores red first and another blue. The planes are of
+    the decoded size; what an odd side leaves free is filled by `widen` after painting.
     """
-    layout = layout_of(frame.format.name)
-    source = plane_arrays(frame, layout)
+    layout, wanted = layout_of(frame.format.name), layout_of(spec.pixel_format)
+    source = dict(zip(layout.roles, plane_arrays(frame, layout), strict=True))
+    if layout.bits != wanted.bits or {*layout.roles, "0"} != {*wanted.roles, "0"}:
+        raise VeridactError("a frame has other components than its encoded form")
     fresh = VideoFrame(spec.width, spec.height, spec.pixel_format)
     fresh.pts, fresh.time_base = frame.pts, spec.time_base
     fresh.color_range, fresh.colorspace = spec.color_range, spec.colorspace
     planes = frame_planes(fresh, spec.color_range == 2)
-    if layout.bits != layout_of(spec.pixel_format).bits or len(source) != len(planes):
-        raise VeridactError("a frame has other planes than its encoded form")
-    cut = [
-        replace(plane, samples=plane.samples[: samples.shape[0], : samples.shape[1]])
-        for plane, samples in zip(planes, source, strict=True)
-    ]
-    for plane, samples in zip(cut, source, strict=True):
-        np.copyto(plane.samples, samples)
+    cut: list[Plane] = []
+    for role, plane in zip(wanted.roles, planes, strict=True):
+        samples = source.get(role, np.zeros((frame.height, frame.width), plane.samples.dtype))
+        cut.append(replace(plane, samples=plane.samples[: samples.shape[0], : samples.shape[1]]))
+        np.copyto(cut[-1].samples, samples)
     return fresh, cut
 
 

@@ -31,9 +31,10 @@ class Plane:
 
 @dataclass(frozen=True)
 class Layout:
-    """How a pixel format is stored: bits a component, the chroma block, and the planes by role, in storage order.
+    """How a pixel format is stored: bits a component, the chroma block, and the components by role, in storage order.
 
-    Roles: `y` luma, `c` chroma, `r` red, green or blue, `a` alpha. `packed` formats hold all components in one plane.
+    Roles: `y` luma, `u` and `v` chroma, `r`, `g`, `b` colours, `a` alpha, `0` unused. `packed` formats hold all
+    components in one plane.
     """
 
     bits: int
@@ -47,26 +48,31 @@ def _planar() -> dict[str, Layout]:
     table: dict[str, Layout] = {}
     blocks = {"420": (2, 2), "422": (2, 1), "444": (1, 1), "411": (4, 1), "410": (4, 4), "440": (1, 2)}
     for name, (step_x, step_y) in blocks.items():
-        table[f"yuv{name}p"] = table[f"yuvj{name}p"] = Layout(8, step_x, step_y, "ycc")
-        table[f"yuva{name}p"] = Layout(8, step_x, step_y, "ycca")
+        table[f"yuv{name}p"] = table[f"yuvj{name}p"] = Layout(8, step_x, step_y, "yuv")
+        table[f"yuva{name}p"] = Layout(8, step_x, step_y, "yuva")
         for bits in (9, 10, 12, 14, 16):
-            table[f"yuv{name}p{bits}le"] = Layout(bits, step_x, step_y, "ycc")
-            table[f"yuva{name}p{bits}le"] = Layout(bits, step_x, step_y, "ycca")
+            table[f"yuv{name}p{bits}le"] = Layout(bits, step_x, step_y, "yuv")
+            table[f"yuva{name}p{bits}le"] = Layout(bits, step_x, step_y, "yuva")
     for bits, suffix in ((8, ""), (9, "9le"), (10, "10le"), (12, "12le"), (14, "14le"), (16, "16le")):
         table[f"gray{suffix}"] = Layout(bits, 1, 1, "y")
-        table[f"gbrp{suffix}"] = Layout(bits, 1, 1, "rrr")
-        table[f"gbrap{suffix}"] = Layout(bits, 1, 1, "rrra")
+        table[f"gbrp{suffix}"] = Layout(bits, 1, 1, "gbr")
+        table[f"gbrap{suffix}"] = Layout(bits, 1, 1, "gbra")
     return table
 
 
 LAYOUTS: dict[str, Layout] = {
     **_planar(),
-    "rgb24": Layout(8, 1, 1, "rrr", packed=True),
-    "bgr24": Layout(8, 1, 1, "rrr", packed=True),
-    "rgba": Layout(8, 1, 1, "rrra", packed=True),
-    "bgra": Layout(8, 1, 1, "rrra", packed=True),
-    "bgr0": Layout(8, 1, 1, "rrr0", packed=True),
-    "rgb0": Layout(8, 1, 1, "rrr0", packed=True),
+    "rgb24": Layout(8, 1, 1, "rgb", packed=True),
+    "bgr24": Layout(8, 1, 1, "bgr", packed=True),
+    "rgba": Layout(8, 1, 1, "rgba", packed=True),
+    "bgra": Layout(8, 1, 1, "bgra", packed=True),
+    "bgr0": Layout(8, 1, 1, "bgr0", packed=True),
+    "rgb0": Layout(8, 1, 1, "rgb0", packed=True),
+    "argb": Layout(8, 1, 1, "argb", packed=True),
+    "abgr": Layout(8, 1, 1, "abgr", packed=True),
+    "rgb48le": Layout(16, 1, 1, "rgb", packed=True),
+    "rgba64le": Layout(16, 1, 1, "rgba", packed=True),
+    "ya8": Layout(8, 1, 1, "ya", packed=True),
 }
 """The pixel formats whose planes can be painted; others are refused by name."""
 
@@ -82,8 +88,8 @@ def plane_of(samples: Samples, role: str, layout: Layout, full_range: bool) -> P
     """One plane with the values that its role asks for."""
     scale = 1 << (layout.bits - 8)
     peak = (1 << layout.bits) - 1
-    black = {"y": 0 if full_range else 16 * scale, "c": 128 * scale, "r": 0, "a": peak, "0": 0}[role]
-    step_x, step_y = (layout.step_x, layout.step_y) if role == "c" else (1, 1)
+    black = {"y": 0 if full_range else 16 * scale, "u": 128 * scale, "v": 128 * scale, "a": peak}.get(role, 0)
+    step_x, step_y = (layout.step_x, layout.step_y) if role in {"u", "v"} else (1, 1)
     return Plane(samples, step_x, step_y, black, 8 * scale, role == "a")
 
 
@@ -98,7 +104,7 @@ def plane_arrays(frame: VideoFrame, layout: Layout) -> list[Samples]:
             lines = lines[::-1]
         if layout.packed:
             count = len(layout.roles)
-            pixels = lines[:, : plane.width * count].reshape(plane.height, plane.width, count)
+            pixels = lines[:, : plane.width * count * dtype.itemsize].view(dtype).reshape(plane.height, -1, count)
             arrays += [pixels[:, :, i] for i in range(count)]
         else:
             arrays.append(lines[:, : plane.width * dtype.itemsize].view(dtype))

@@ -71,7 +71,7 @@ def _bytes(name: str, count: int) -> Samples:
     return np.frombuffer(hashlib.shake_128(name.encode()).digest(count), np.uint8)
 
 
-def _picture(number: int, rows: int, columns: int) -> Samples:
+def picture(number: int, rows: int, columns: int) -> Samples:
     """One plane of a moving picture: a gradient with coarse texture and fine noise, values 16 to 235."""
     texture = _bytes("texture", (rows // 4 + 1) * (columns // 4 + 1)).reshape(rows // 4 + 1, -1) // 2
     coarse = np.roll(texture.repeat(4, axis=0).repeat(4, axis=1)[:rows, :columns], number, axis=1)
@@ -86,7 +86,7 @@ def _video_frames(spec: VideoSpec) -> Iterator[VideoFrame]:
         frame.pts, frame.time_base = number, spec.time_base
         for plane in frame_planes(frame, full_range=False):
             rows, columns = plane.samples.shape
-            plane.samples[:] = _picture(number, rows, columns).astype(plane.samples.dtype) << shift
+            plane.samples[:] = picture(number, rows, columns).astype(plane.samples.dtype) << shift
         yield frame
 
 
@@ -104,7 +104,7 @@ def _video(profile: str, pixel_format: str) -> str:
 
 def _still(container: str) -> str:
     """The digest of a small picture: the file, and the pixels that it decodes to."""
-    image = Image.fromarray(np.stack([_picture(n, _SIZE[1], _SIZE[0]) for n in range(3)], axis=2).astype(np.uint8))
+    image = Image.fromarray(np.stack([picture(n, _SIZE[1], _SIZE[0]) for n in range(3)], axis=2).astype(np.uint8))
     options = save_options(
         image, Manifest.model_construct(output=Output.model_construct(container=container, quality=None))
     )

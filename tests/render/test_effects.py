@@ -15,7 +15,7 @@ from schema.geometry import Edges, clip, edges, ellipse_bounds, grow_to_grid
 from schema.manifest import Cells, Solid
 
 WIDTH, HEIGHT = 48, 36
-LAYOUT_420 = Layout(8, 2, 2, "ycc")
+LAYOUT_420 = Layout(8, 2, 2, "yuv")
 RASTER = Raster(WIDTH, HEIGHT, 1, 2, 2)
 BLACK = Solid(effect="solid", shape="box", pad_permille=0)
 
@@ -34,7 +34,7 @@ def planes_420(seed: int, width: int = WIDTH, height: int = HEIGHT) -> list[Plan
     generator = np.random.default_rng(seed)
     sizes = [(height, width), (-(-height // 2), -(-width // 2)), (-(-height // 2), -(-width // 2))]
     arrays = [generator.integers(1, 255, size, dtype=np.uint8) for size in sizes]
-    return [plane_of(a, role, LAYOUT_420, False) for a, role in zip(arrays, "ycc", strict=True)]
+    return [plane_of(a, role, LAYOUT_420, False) for a, role in zip(arrays, "yuv", strict=True)]
 
 
 def copied(planes: list[Plane]) -> list[Plane]:
