@@ -103,7 +103,7 @@ def _check_video(media: MediaFile, manifest: Manifest, record: VideoStream, plac
 def _check_sound(media: MediaFile, manifest: Manifest, index: int, place: int) -> Finding:
     """Every range of one audio stream is silent or the beep, on every channel."""
     plan = sound_plan(manifest, index)
-    zero = origin(media, range(len(rendered_indexes(manifest))))
+    zero = origin(media)
     try:
         heard = next(audible_spans(media, place, plan, zero), None)
     except MediaError as e:

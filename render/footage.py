@@ -6,7 +6,7 @@ from functools import partial
 
 from av.container import InputContainer
 
-from render import check, mux, segments, timeline
+from render import check, mux, segments
 from render.account import OutputStreamRecord, Rendered, StreamOutcome, safe_names
 from render.check import ExpectedStream
 from render.encoder import PROFILES
@@ -15,7 +15,7 @@ from render.sound.check import sound_digest
 from render.sound.plan import Range, SoundPlan, padded_samples
 from render.sound.streams import AudioOut, render_audio
 from render.video import EncodedVideo, encode_stream
-from schema import digests
+from schema import digests, presentation
 from schema.errors import BindingError
 from schema.manifest import AudioStream, Manifest, VideoStream
 from schema.media import MediaFile, demux, open_media
@@ -72,12 +72,12 @@ def sound_plan(manifest: Manifest, index: int) -> SoundPlan:
 
 def _streams(media: MediaFile, manifest: Manifest, place: Place, jobs: int, tell: Tell) -> Iterator[OutStream]:
     indexes = rendered_indexes(manifest)
-    zero = origin(media, indexes) if manifest.audio or manifest.scope == "everything" else Fraction(0)
+    zero = origin(media) if manifest.audio or manifest.scope == "everything" else Fraction(0)
     for index in indexes:
         record = manifest.source.streams[index]
         if isinstance(record, VideoStream):
             progress = partial(_tell_frame, tell, record.frames)
-            pts = timeline.read(media, record)
+            pts = presentation.read(media, record)
             yield encode_stream(media, manifest, record, pts, place.folder, jobs, progress)
         else:
             yield render_audio(media, index, sound_plan(manifest, index), zero, manifest.output.container)

@@ -1,6 +1,5 @@
 """When 0 ms of a manifest is: the earliest presentation time among the streams it lists, in the file's own clock."""
 
-from collections.abc import Iterable
 from fractions import Fraction
 
 import av
@@ -10,7 +9,7 @@ from av.stream import Stream as AvStream
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream as AvVideoStream
 
-from schema.media import MediaFile, demux, fraction, prepare_decoder
+from schema.media import MediaFile, demux, fraction, is_cover_art, prepare_decoder
 
 
 def first_time(media: MediaFile, index: int) -> Fraction | None:
@@ -37,6 +36,17 @@ def first_time(media: MediaFile, index: int) -> Fraction | None:
     return None
 
 
-def origin(media: MediaFile, indexes: Iterable[int]) -> Fraction:
-    """The earliest first presentation time of the streams at `indexes`, in seconds; 0 where none presents anything."""
+def is_presented(stream: AvStream) -> bool:
+    """Whether a stream is footage or sound that a player shows; cover art is not."""
+    seen_or_heard = isinstance(stream, AvVideoStream | AvAudioStream) and stream.codec_context is not None
+    return seen_or_heard and not is_cover_art(stream)
+
+
+def origin(media: MediaFile) -> Fraction:
+    """The earliest first presentation time of all footage and sound in the file, in seconds; 0 where there is none.
+
+    Streams that the output drops count as well: leaving one out must not move the ranges of the others.
+    """
+    with demux(media) as container:
+        indexes = [s.index for s in container.streams if is_presented(s)]
     return min((t for i in indexes if (t := first_time(media, i)) is not None), default=Fraction(0))

@@ -4,6 +4,7 @@ from schema.errors import BindingError, MediaError
 from schema.manifest import PictureStream, VideoStream
 from schema.media import MediaFile, decode, demux
 from schema.pictures import frames, open_picture
+from schema.probe import picture_pts
 from schema.timeline import first_fault, pts_sha256
 
 
@@ -24,7 +25,7 @@ def _of_picture(media: MediaFile, index: int) -> list[int]:
     """The start of each frame of an animated picture, in milliseconds."""
     with open_picture(media) as image:
         durations_ms = [duration for _, duration in frames(image)]
-    return [sum(durations_ms[:i]) for i in range(len(durations_ms))]
+    return picture_pts(durations_ms)
 
 
 def read(media: MediaFile, record: VideoStream | PictureStream) -> list[int]:

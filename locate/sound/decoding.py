@@ -15,14 +15,11 @@ import numpy as np
 from av.audio.frame import AudioFrame
 from av.audio.stream import AudioStream
 from av.container import InputContainer
-from av.stream import Stream
-from av.video.frame import VideoFrame
-from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from locate.recognizer import RATE_HZ, Sound
 from schema.errors import MediaError
-from schema.media import MediaFile, demux, is_cover_art, reason_of
+from schema.media import MediaFile, demux, reason_of
 
 GAP_SECONDS = Fraction(1, 10)
 """Where timestamps run ahead of the samples by more than this, the gap is heard as silence; less is rounding."""
@@ -41,37 +38,6 @@ class Block:
 
     start: int
     samples: NDArray[np.int16]
-
-
-def presentation_zero(media: MediaFile) -> Fraction:
-    """When 0 ms of the manifest is, in seconds of the file's own clock."""
-    starts: list[Fraction] = []
-    with demux(media) as container:
-        indices = [s.index for s in container.streams if _is_presented(s)]
-    for index in indices:
-        with demux(media) as container:
-            start = _first_time(container, container.streams[index])
-        if start is not None:
-            starts.append(start)
-    return min(starts, default=Fraction(0))
-
-
-def _is_presented(stream: Stream) -> bool:
-    return (
-        isinstance(stream, VideoStream | AudioStream) and stream.codec_context is not None and not is_cover_art(stream)
-    )
-
-
-def _first_time(container: InputContainer, stream: Stream) -> Fraction | None:
-    """When the first frame of a stream is shown or sounds; None for a stream that has none."""
-    try:
-        for packet in container.demux(stream):
-            for frame in packet.decode():
-                if isinstance(frame, AudioFrame | VideoFrame) and frame.pts is not None and frame.time_base:
-                    return frame.pts * frame.time_base
-    except (av.FFmpegError, ValueError):
-        return None
-    return None
 
 
 def blocks(media: MediaFile, index: int, zero: Fraction) -> Iterator[Block]:

@@ -21,7 +21,7 @@ from locate.recognizer import (
     load,
 )
 from locate.sound import transcript
-from locate.sound.decoding import channel, distinct_channels, presentation_zero
+from locate.sound.decoding import channel, distinct_channels
 from locate.sound.personal import Wanted, find, read_phrases
 from locate.sound.presidio import Presidio
 from locate.sound.ranges import ProposedRange, joined, overlap_ms, range_of, united
@@ -29,6 +29,7 @@ from locate.sound.voice import Voice, stretches
 from schema.errors import MediaError
 from schema.manifest import Producer
 from schema.media import MediaFile, demux
+from schema.origin import origin
 
 HEARD_LABELS = (
     "person_name", "location", "phone_number", "credit_card", "iban", "email", "date", "id_number", "speech", "custom",
@@ -121,7 +122,7 @@ class Ears:
 def hear(media: MediaFile, options: HearOptions, tell: Tell) -> Heard:
     """What is to be covered in the sound of a file, every stream and every distinct channel of it."""
     ears = Ears(options)
-    zero = presentation_zero(media)
+    zero = origin(media)
     streams: list[HeardStream] = []
     ranges: list[ProposedRange] = []
     said: list[tuple[int, int, int, Reading]] = []

@@ -14,12 +14,12 @@ import pytest
 from render import frames as render_frames
 from render.effects import paint
 from render.plan import Raster, StreamPlan
-from render.timeline import read as read_timeline
 from render.video import spec_of
 from schema.geometry import clip as cut
 from schema.geometry import edges, grow_to_grid, matrix_of_orientation
 from schema.manifest import Cells, Key, Manifest, Solid
 from schema.media import decode, demux, open_media
+from schema.presentation import read as read_timeline
 
 VFR = [0, 40, 55, 130, 131, 200, 333, 340, 341, 500]
 NINETY = matrix_of_orientation(6)
