@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from itertools import groupby
 from typing import Any, Literal
 
-from schema.digests import canonical, counts, effect_of
+from schema.digests import counts, effect_of
 from schema.errors import BindingError
 from schema.geometry import Box
 from schema.manifest import AudioRange, AudioStream, Manifest, PictureStream, Track, VideoStream
@@ -68,9 +68,8 @@ def _scope(a: Manifest, b: Manifest) -> Iterator[Change]:
         yield Change("weaker", "the effect over everything is weaker than it was")
 
 
-def _signature(cover: Cover) -> bytes:
-    segments = [s.model_dump(mode="json") for s in cover.item.segments]
-    return canonical([segments, cover.level, cover.ellipse, cover.pad_permille])
+def _signature(cover: Cover) -> tuple[object, ...]:
+    return (cover.item.segments, cover.level, cover.ellipse, cover.pad_permille)
 
 
 def _changed(before: list[Cover], after: list[Cover]) -> list[Cover]:
@@ -92,8 +91,9 @@ Standing = dict[int, list[tuple[Cover, Box]]]
 
 def _standing(covers: list[Cover], clock: Clock, frames: set[int]) -> Standing:
     found: Standing = defaultdict(list)
+    within = range(min(frames, default=0), max(frames, default=-1) + 1)
     for cover in covers:
-        for frame, box in visibility.placed(cover, clock):
+        for frame, box in visibility.placed(cover, clock, within):
             if frame in frames:
                 found[frame].append((cover, box))
     return found

@@ -34,12 +34,18 @@ def box_at(segment: Segment, frame: int, clock: Clock, inward: bool = False) -> 
     return (x, y, max(w, 1), max(h, 1))
 
 
-def walk(segments: Segments, clock: Clock, inward: bool = False) -> Iterator[tuple[int, Box]]:
-    """Every frame that the segments cover, with the box on it, in order."""
+def walk(
+    segments: Segments, clock: Clock, inward: bool = False, within: range | None = None
+) -> Iterator[tuple[int, Box]]:
+    """Every frame that the segments cover, or those `within` an unbroken range, with the box on it, in order."""
     between = interpolate_inward if inward else interpolate
+    limits = within if within is not None else range(2**63)
     for segment in segments:
+        if segment.end <= limits.start or segment.keys[0].frame >= limits.stop:
+            continue
         for key, after in zip_longest(segment.keys, segment.keys[1:]):
-            for frame in range(key.frame, after.frame if after else segment.end):
+            end = after.frame if after else segment.end
+            for frame in range(max(key.frame, limits.start), min(end, limits.stop)):
                 if frame == key.frame or after is None or after.box == key.box:
                     yield frame, key.box
                 else:

@@ -63,9 +63,9 @@ def ground(manifest: Manifest) -> int:
     return VISIBLE
 
 
-def placed(cover: Cover, clock: Clock) -> Iterator[tuple[int, Box]]:
-    """Every frame of a cover with its padded box."""
-    for frame, box in walk(cover.item.segments, clock.assumed(), inward=cover.keep):
+def placed(cover: Cover, clock: Clock, within: range | None = None) -> Iterator[tuple[int, Box]]:
+    """Every frame of a cover, or those within an unbroken range, with its padded box."""
+    for frame, box in walk(cover.item.segments, clock.assumed(), cover.keep, within):
         if box[2] > 0 and box[3] > 0:
             yield frame, pad(box, cover.pad_permille)
 

@@ -122,3 +122,11 @@ def _held(found: tracks.Segments) -> int:
 @given(st.dictionaries(st.integers(0, FRAMES - 1), BOXES, max_size=FRAMES))
 def test_any_boxes_are_given_back(boxes: dict[int, Box]) -> None:
     assert _boxes(thin.segments(boxes, VARIABLE)) == boxes
+
+
+@given(segments(), st.integers(0, FRAMES), st.integers(0, FRAMES), st.booleans())
+def test_a_walk_within_a_range_is_the_part_of_the_whole_one(
+    found: tracks.Segments, first: int, end: int, inward: bool
+) -> None:
+    whole = list(tracks.walk(found, CLOCK, inward))
+    assert list(tracks.walk(found, CLOCK, inward, range(first, end))) == [p for p in whole if first <= p[0] < end]
