@@ -48,14 +48,12 @@ def load(identity: str, options: RecognizerOptions) -> FasterWhisper:
     except ImportError:
         raise MissingModelError("faster-whisper is not installed: pip install 'veridact[locate]'") from None
     if options.model is None:
-        raise MissingModelError(
-            "faster-whisper needs a model: --recognizer faster-whisper:FOLDER with a model.bin in it"
-        )
+        raise MissingModelError("faster-whisper needs a model: --recognizer faster-whisper:FOLDER with its model.bin")
     weights = Path(options.model) / WEIGHTS
     if not weights.is_file() and not options.allow_download:
         raise MissingModelError(
-            f"faster-whisper:{options.model}: no folder with a {WEIGHTS}; get one from huggingface.co/Systran, or give a "
-            "model's name with --allow-download"
+            f"faster-whisper:{options.model}: no folder with a {WEIGHTS}; get one from huggingface.co/Systran, or name "
+            "a model with --allow-download"
         )
     precision = "float16" if options.device == "cuda" else "int8"
     try:

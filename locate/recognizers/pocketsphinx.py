@@ -4,9 +4,9 @@
     phone loop     ──► how well any sounds fit               (no reading)
     digit grammar  ──► digits, everywhere                    reading 1, where the gate says so
 
-A digit grammar invents digits in any speech. The gate compares it with a yardstick, mostly the phone loop, which may say
-anything, and the language model's pass: over a window of consecutive grammar words, the log likelihood of a frame may
-on average lag behind by `GATE` nats and no more. Gate and share were chosen on synthetic and real recordings.
+A digit grammar invents digits in any speech. The gate compares it with a yardstick, mostly the phone loop, which may
+say anything, and the language model's pass: over a window of consecutive grammar words, the log likelihood of a frame
+may on average lag behind by `GATE` nats and no more. Gate and share were chosen on synthetic and real recordings.
 Around what passes, a grammar that also knows letters listens again for the rest of an account number.
 """
 

@@ -33,7 +33,7 @@ class WhisperX:
 
 
 def load(identity: str, options: RecognizerOptions) -> WhisperX:
-    """The model that `options.model` names; raises `MissingModelError`. Without `--allow-download` nothing is fetched."""
+    """The model that `options.model` names; raises `MissingModelError`; fetches nothing unless it may."""
     if options.model is None:
         raise MissingModelError("whisperx needs a model: --recognizer whisperx:FOLDER, or a name with --allow-download")
     if not options.allow_download:

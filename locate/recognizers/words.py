@@ -1,4 +1,4 @@
-"""A transcript with times from anywhere, instead of listening: JSON of WhisperX, Whisper or faster-whisper, CTM, WebVTT, SRT.
+"""A transcript with times from anywhere, instead of listening: JSON of the Whisper family, CTM, WebVTT, SRT.
 
 Times in the file count from 0 ms of the manifest, what a player shows as 0. A cue of subtitles has one time for all its
 words: each of them is covered with the whole cue.

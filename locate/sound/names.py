@@ -10,7 +10,7 @@ from importlib import import_module
 from importlib.util import find_spec
 
 from locate.sound.finding import Finding
-from locate.sound.spoken import ORDINALS
+from locate.sound.spoken import NUMBER_WORDS, ORDINALS
 from schema.errors import MissingModelError
 
 LOCALES = {
@@ -78,7 +78,7 @@ def places() -> frozenset[tuple[str, ...]]:
 def _everyday_words() -> frozenset[str]:
     from spacy.lang.en.stop_words import STOP_WORDS
 
-    return frozenset(STOP_WORDS) | frozenset(ORDINALS) | EVERYDAY | TITLES
+    return frozenset(STOP_WORDS) | frozenset(ORDINALS) | EVERYDAY | TITLES | {"speaking", "calling"}
 
 
 def _begins(said: Sequence[str], i: int, phrase: Sequence[str]) -> bool:
@@ -118,20 +118,20 @@ def _named(said: Sequence[str], start: int, known: frozenset[str], known_only: b
 
 def locations(said: Sequence[str]) -> Iterator[Finding]:
     """Countries, states, streets with their numbers, and what follows "live in" and the like."""
-    everyday = _everyday_words()
+    everyday = _everyday_words() - NUMBER_WORDS
     for i, word in enumerate(said):
         for name in places():
             if name[0] == word and _begins(said, i, name):
                 yield Finding("location", i, i + len(name), KNOWN)
         if word in STREETS and i and said[i - 1] not in everyday:
             start = i - 1
-            while start and i - start < 8 and (said[start - 1] not in everyday or said[start - 1].isdigit()):
+            while start and i - start < 8 and said[start - 1] not in everyday:
                 start -= 1
             yield Finding("location", start, i + 1, INTRODUCED)
         for phrase in PLACE_INTRODUCTIONS:
             if _begins(said, i, phrase):
                 start = end = i + len(phrase)
-                while end < len(said) and end - start < 8 and said[end] not in everyday - {"twenty", "forty"}:
+                while end < len(said) and end - start < 8 and said[end] not in everyday:
                     end += 1
                 if end > start:
                     yield Finding("location", start, end, INTRODUCED)

@@ -78,6 +78,7 @@ class Heard:
     streams: tuple[HeardStream, ...]
     ranges: tuple[ProposedRange, ...]
     producers: tuple[Producer, ...]
+    transcript: Path | None = None
 
     def remarks(self) -> tuple[str, ...]:
         """What the caller must know, in lines for stderr."""
@@ -86,6 +87,8 @@ class Heard:
             if s.not_understood_permille:
                 percent = -(-s.not_understood_permille // 10)
                 lines.append(f"stream {s.index}: {percent} % of the speech was not understood; listen to it yourself")
+        if self.transcript is not None:
+            lines.append(f"{self.transcript} holds everything that was said; keep it as safe as the recording")
         return tuple(lines)
 
 
@@ -139,7 +142,7 @@ def hear(media: MediaFile, options: HearOptions, tell: Tell) -> Heard:
     if options.transcript is not None:
         transcript.write(options.transcript, said)
     producers = (ears.recognizer.producer, ears.voice.producer, ears.presidio.producer)
-    return Heard(tuple(streams), joined(ranges), producers)
+    return Heard(tuple(streams), joined(ranges), producers, options.transcript)
 
 
 def _audio_streams(media: MediaFile) -> list[tuple[int, int]]:
