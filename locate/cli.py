@@ -2,21 +2,30 @@
 
 import os
 import sys
-import tempfile
 import time
 from pathlib import Path
-from typing import cast, get_args
+from typing import Any, cast, get_args
 
 import click
 
+from locate import folder
 from locate import options as asked
 from locate.detector import DETECTORS
 from locate.options import Options
+from locate.pipeline import Located, detectors_for
 from locate.pipeline import locate as locate_file
+from locate.recognizer import DEFAULT_RECOGNIZER, RECOGNIZERS
+from locate.sound.pipeline import HearOptions
 from schema import cli, formatter
-from schema.manifest import Container, Manifest
+from schema.errors import MediaError, UsageError
+from schema.manifest import Container
 
 PROGRESS_SECONDS = 0.2
+PATH = click.Path(path_type=Path)
+HEARING = (
+    "recognizer", "speech", "language", "spacy", "deny_words", "keep_words", "transcript", "allow_download",
+)  # fmt: skip
+"""Options that are handed to the listening side as they are."""
 
 
 class Stride(click.ParamType[int | None]):
@@ -49,34 +58,46 @@ class Progress:
             click.echo(f"\r{what} {done}{left}   ", err=True, nl=done == total)
 
 
-def _write(manifest: bytes, target: Path | None) -> None:
-    """To stdout, or to a file that appears only when it is whole."""
-    if target is None or str(target) == "-":
+def _emit(manifest: bytes, target: Path | None) -> None:
+    if target is not None and str(target) != "-":
+        folder.write_whole(manifest, target)
+    else:
         sys.stdout.buffer.write(manifest)
         sys.stdout.buffer.flush()
-        return
-    handle, name = tempfile.mkstemp(dir=target.parent, prefix=".veridact-")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(manifest)
-            file.flush()
-            os.fchmod(file.fileno(), 0o644)
-            os.fsync(file.fileno())
-        os.replace(name, target)
-    except BaseException:
-        os.unlink(name)
-        raise
 
 
-def _remarks(manifest: Manifest) -> list[str]:
+def _remarks(located: Located, options: Options) -> list[str]:
     """What the caller should know besides the manifest."""
-    remarks = []
-    sound = [str(s.index) for s in manifest.source.streams if s.type == "audio"]
-    if sound:
-        remarks.append(f"stream {', '.join(sound)}: the sound was not searched and is kept as it is")
-    if not manifest.tracks:
+    kinds = {s.type for s in located.manifest.source.streams}
+    remarks = list(located.remarks)
+    if not options.heard and "audio" in kinds:
+        remarks.append("the sound was not searched and is kept: --labels names nothing that can be heard")
+    if not options.seen and kinds & {"video", "picture"}:
+        remarks.append("the picture was not searched and is kept: --labels names nothing that can be seen")
+    if not located.manifest.tracks and not located.manifest.audio:
         remarks.append("nothing was found; render refuses a manifest that covers nothing (exit 6)")
     return remarks
+
+
+def _folder(media: Path, out: Path | None, options: Options, quiet: bool) -> int:
+    """Searches a folder with a progress bar; says what was refused and ends with exit code 4 if anything was."""
+    if out is None or str(out) == "-":
+        raise UsageError("a folder needs a folder for its manifests: -o DIR")
+    total, refused, found, done = len(folder.files_in(media)), [], 0, 0
+    tell = Progress(quiet)
+    for outcome in folder.locate_folder(media, out, options, detectors_for(options)):
+        done += 1
+        found += outcome.found
+        if outcome.reason is not None:
+            refused.append(outcome)
+        tell("files", done, total)
+    for outcome in refused:
+        click.echo(f"{outcome.path}: {outcome.reason}", err=True)
+    if not quiet:
+        click.echo(
+            f"{done - len(refused)} of {done} files searched, {found} things found, {len(refused)} refused", err=True
+        )
+    return MediaError.exit_code if refused else 0
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -84,7 +105,7 @@ def _remarks(manifest: Manifest) -> list[str]:
 @click.option(
     "-o", "out", type=click.Path(path_type=Path, allow_dash=True), help="Write the manifest here, not to stdout."
 )
-@click.option("--labels", help=f"What to look for, with commas between; {','.join(asked.DEFAULT_SEEN)} by default.")
+@click.option("--labels", help=f"What to look for, with commas between; {','.join(asked.DEFAULT_LABELS)} by default.")
 @click.option("--detector", "detectors", multiple=True, metavar="NAME[:WEIGHTS[:CLASSMAP]]",
               help=f"A model to look with, again for more: {', '.join(DETECTORS)}.")  # fmt: skip
 @click.option("--threshold", "thresholds", multiple=True, metavar="LABEL=SCORE",
@@ -101,6 +122,16 @@ def _remarks(manifest: Manifest) -> list[str]:
 @click.option(
     "--device", type=click.Choice(["cpu", "cuda"]), default="cpu", show_default=True, help="Where models run."
 )
+@click.option("--recognizer", default=DEFAULT_RECOGNIZER, show_default=True, metavar="NAME[:MODEL]",
+              help=f"What listens: {', '.join(RECOGNIZERS)}.")  # fmt: skip
+@click.option("--speech", type=click.Choice(["pii", "all"]), default="pii", show_default=True,
+              help="Cover what is personal in speech, or all of it.")  # fmt: skip
+@click.option("--language", default="en", show_default=True, help="The language that is spoken.")
+@click.option("--spacy", type=PATH, help="A spaCy pipeline that finds names and places in what is said.")
+@click.option("--deny-words", type=PATH, help="A file of words and phrases to cover wherever they are said.")
+@click.option("--keep-words", type=PATH, help="A file of words and phrases never to cover.")
+@click.option("--transcript", type=PATH, help="Write what was understood here; it holds everything that was said.")
+@click.option("--allow-download", is_flag=True, help="Let a recogniser fetch a model that it does not have.")
 @click.option("--allow-upload", is_flag=True, help="Let a cloud detector send frames away.")
 @click.option("--quiet", is_flag=True, help="No progress and no remarks on stderr.")
 def locate(
@@ -109,33 +140,34 @@ def locate(
     labels: str | None,
     detectors: tuple[str, ...],
     thresholds: tuple[str, ...],
-    stride: int | None,
-    pad_frames: int,
     effects: tuple[str, ...],
-    profile: str,
     container: str | None,
-    device: str,
-    allow_upload: bool,
     quiet: bool,
-) -> None:
-    """Look through MEDIA and write a manifest that proposes what to cover. Nothing in MEDIA is changed."""
+    **given: Any,
+) -> int:
+    """Look through MEDIA and write a manifest that proposes what to cover. Nothing in MEDIA is changed.
+
+    MEDIA may be a folder; -o then names the folder for its manifests.
+    """
+    hearing = {name: given.pop(name) for name in HEARING}
+    hearing |= {"device": given["device"]}
     options = Options(
-        labels=asked.parse_labels(labels) if labels else asked.DEFAULT_SEEN,
+        labels=asked.parse_labels(labels) if labels else asked.DEFAULT_LABELS,
         detectors=detectors,
         thresholds=dict(map(asked.parse_threshold, thresholds)),
-        stride=stride,
-        pad_frames=pad_frames,
         effects=dict(map(asked.parse_effect, effects)),
-        profile=profile,
         container=cast("Container | None", container),
-        device=device,
-        allow_upload=allow_upload,
         workers=len(os.sched_getaffinity(0)),
+        hearing=HearOptions(**hearing),
+        **given,
     )
-    manifest = locate_file(media, options, Progress(quiet))
-    _write(formatter.write(manifest), out)
-    for remark in [] if quiet else _remarks(manifest):
+    if media.is_dir():
+        return _folder(media, out, options, quiet)
+    located = locate_file(media, options, detectors_for(options), Progress(quiet))
+    _emit(formatter.write(located.manifest), out)
+    for remark in [] if quiet else _remarks(located, options):
         click.echo(remark, err=True)
+    return 0
 
 
 def main() -> None:

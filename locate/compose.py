@@ -6,12 +6,14 @@ from dataclasses import dataclass
 from locate.fill import Course
 from locate.options import AUDIO_EFFECTS, VIDEO_EFFECTS, Options
 from locate.simplify import simplified
+from locate.sound.ranges import ProposedRange
 from schema import rules
 from schema.errors import UsageError
 from schema.manifest import (
     SCHEMA_ID,
     AudioEffect,
     AudioEffects,
+    AudioRange,
     AudioStream,
     Container,
     Effects,
@@ -71,6 +73,28 @@ def tracks(covers: Sequence[Cover]) -> tuple[Track, ...]:
     return tuple(made)
 
 
+def sounds(ranges: Sequence[ProposedRange]) -> tuple[AudioRange, ...]:
+    """The stretches of sound as proposed ranges, numbered within each label by start and stream."""
+    counts: dict[str, int] = {}
+    made: list[AudioRange] = []
+    for r in sorted(ranges, key=lambda r: (r.start_ms, r.stream, r.end_ms, r.label)):
+        counts[r.label] = counts.get(r.label, 0) + 1
+        made.append(
+            AudioRange.model_validate(
+                {
+                    "id": f"{r.label.replace('_', '-')}-{counts[r.label]:04d}",
+                    "stream": r.stream,
+                    "label": r.label,
+                    "review": "proposed",
+                    "origin": Origin(by=r.by, score=r.score),
+                    "start_ms": r.start_ms,
+                    "end_ms": r.end_ms,
+                }
+            )
+        )
+    return tuple(made)
+
+
 def effects(source: Source, options: Options) -> Effects:
     """The effects of the media that occur, with what the caller chose."""
     chosen = options.effects
@@ -104,20 +128,33 @@ def _container(source: Source, form: Format, options: Options) -> Container:
     return "mkv" if options.profile == "lossless" else "mp4"
 
 
+def _disposition(stream: VideoStream | AudioStream, options: Options) -> str:
+    """A stream is dropped when it should have been searched and was not (SPEC §1.1 rule 13)."""
+    asked = options.seen if isinstance(stream, VideoStream) else options.heard
+    return "drop" if asked and not stream.searched else "render"
+
+
 def output(source: Source, form: Format, options: Options) -> Output:
-    """The container, the profile and the streams that are kept: footage and sound, nothing else."""
+    """The container, the profile and what becomes of footage and sound; all other streams are left out."""
     container = _container(source, form, options)
     if source.kind == "picture":
         return Output(container=container)
-    kept = [s.index for s in source.streams if isinstance(s, VideoStream | AudioStream)]
-    streams = tuple(OutputStream(index=index, disposition="render") for index in kept)
+    listed = [s for s in source.streams if isinstance(s, VideoStream | AudioStream)]
+    streams = tuple(
+        OutputStream.model_validate({"index": s.index, "disposition": _disposition(s, options)}) for s in listed
+    )
     if source.kind == "audio":
         return Output(container=container, streams=streams)
     return Output.model_validate({"container": container, "profile": options.profile, "streams": streams})
 
 
 def compose(
-    source: Source, form: Format, producers: Sequence[Producer], covers: Sequence[Cover], options: Options
+    source: Source,
+    form: Format,
+    producers: Sequence[Producer],
+    covers: Sequence[Cover],
+    ranges: Sequence[ProposedRange],
+    options: Options,
 ) -> Manifest:
     """The manifest of what was found; raises `ManifestError` rather than give one that breaks a rule."""
     manifest = Manifest.model_validate(
@@ -129,7 +166,7 @@ def compose(
             "scope": "listed",
             "effects": effects(source, options),
             "tracks": tracks(covers),
-            "audio": (),
+            "audio": sounds(ranges),
             "ext": {},
         }
     )

@@ -84,6 +84,9 @@ class PictureView:
 
 FrameView = FootageView | PictureView
 
+RARE_FPS = 6
+"""With so few frames a second, each is worth as long a look as a still."""
+
 
 @dataclass(frozen=True)
 class Shown:
@@ -98,8 +101,9 @@ def footage(media: MediaFile, index: int) -> Iterator[Shown]:
     """The frames of one video stream; raises `MediaError` for anything that does not decode whole."""
     with demux(media) as container:
         stream = next(s for s in container.streams.video if s.index == index)
+        rare = stream.average_rate is not None and 0 < stream.average_rate <= RARE_FPS
         for number, frame in enumerate(decode(container, stream)):
-            yield Shown(number, frame.pts or 0, FootageView(frame, orientation(frame)))
+            yield Shown(number, frame.pts or 0, FootageView(frame, orientation(frame), rare))
 
 
 def picture(media: MediaFile) -> Iterator[tuple[Shown, int]]:

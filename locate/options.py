@@ -8,6 +8,7 @@ from pydantic import BaseModel
 
 from locate.cadence import Thresholds
 from locate.detector import Request
+from locate.sound.pipeline import DEFAULT_HEARD, HEARD_LABELS, HearOptions
 from schema.errors import UsageError
 from schema.manifest import (
     AudioEffect,
@@ -22,6 +23,8 @@ from schema.manifest import (
 
 SEEN_LABELS = tuple(label for label in get_args(VideoLabel) if label != "keep")
 DEFAULT_SEEN = ("face", "plate")
+DEFAULT_LABELS = (*DEFAULT_SEEN, *DEFAULT_HEARD)
+LABELS = tuple(dict.fromkeys((*SEEN_LABELS, *HEARD_LABELS)))
 LINK_OF_START = 0.5
 """A detection may continue a track when it scores this part of what a track must reach once."""
 
@@ -34,7 +37,7 @@ STILL_START = 0.3
 class Options:
     """The options of the command line, by their names; `thresholds` by label, from 0 to 1, `stride` None for auto."""
 
-    labels: tuple[str, ...] = DEFAULT_SEEN
+    labels: tuple[str, ...] = DEFAULT_LABELS
     detectors: tuple[str, ...] = ()
     thresholds: Mapping[str, float] = field(default_factory=dict)
     stride: int | None = None
@@ -45,6 +48,17 @@ class Options:
     device: str = "cpu"
     allow_upload: bool = False
     workers: int = 1
+    hearing: HearOptions = field(default_factory=HearOptions)
+
+    @property
+    def seen(self) -> tuple[str, ...]:
+        """The labels to look for; `custom` is a word to listen for unless a detector is named."""
+        return tuple(x for x in self.labels if x in SEEN_LABELS and (x != "custom" or self.detectors))
+
+    @property
+    def heard(self) -> tuple[str, ...]:
+        """The labels to listen for."""
+        return tuple(x for x in self.labels if x in HEARD_LABELS)
 
     def thresholds_of(self, label: str, still: bool) -> Thresholds:
         """What detections of a label must score, in a still or in footage."""
@@ -53,16 +67,17 @@ class Options:
 
     def all_thresholds(self, still: bool) -> dict[str, Thresholds]:
         """The thresholds of every label that is asked for."""
-        return {label: self.thresholds_of(label, still) for label in self.labels}
+        return {label: self.thresholds_of(label, still) for label in self.seen}
 
     @property
     def request(self) -> Request:
         """What is asked of every back end."""
-        return Request("", frozenset(self.labels), self._floor(), self.device, self.allow_upload)
+        return Request("", frozenset(self.seen), self._floor(), self.device, self.allow_upload)
 
     def _floor(self) -> float:
         """The least score that any label can use."""
-        return min(t.link for label in self.labels for t in (self.thresholds_of(label, s) for s in (True, False)))
+        both = [self.thresholds_of(label, still) for label in self.seen for still in (True, False)]
+        return min((t.link for t in both), default=1.0)
 
 
 VIDEO_EFFECTS = VideoEffects(
@@ -77,8 +92,8 @@ def parse_labels(text: str) -> tuple[str, ...]:
     """`face,plate` as labels; raises `UsageError` for one that is unknown."""
     labels = tuple(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
     for label in labels:
-        if label not in SEEN_LABELS:
-            raise UsageError(f"there is no label {label!r}; choose from {', '.join(SEEN_LABELS)}")
+        if label not in LABELS:
+            raise UsageError(f"there is no label {label!r}; choose from {', '.join(LABELS)}")
     if not labels:
         raise UsageError("--labels names no label")
     return labels

@@ -1,12 +1,15 @@
-"""The main path of `locate`: decode once, detect on each frame, track, fill, pad, simplify, write it all down."""
+"""The main path of `locate`: decode once, detect on each frame, track, fill, pad, simplify; listen; write it down."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from locate import detector
 from locate.cadence import Thresholds
 from locate.compose import Cover, compose, cover
+from locate.detector import Detector
 from locate.fill import course
+from locate.hearing import listen
 from locate.holding import check_copies
 from locate.options import Options
 from locate.search import Search, shots
@@ -17,18 +20,32 @@ from schema.manifest import Manifest
 from schema.media import open_media
 
 
-def locate(path: Path, options: Options, tell: Tell) -> Manifest:
+@dataclass(frozen=True)
+class Located:
+    """A manifest, and what its reader must know besides it, a line each."""
+
+    manifest: Manifest
+    remarks: tuple[str, ...]
+
+
+def detectors_for(options: Options) -> list[Detector]:
+    """The models that the options ask for, loaded; raises `MissingModelError` for a label that none of them finds."""
+    return detector.load(options.detectors, options.request)
+
+
+def locate(path: Path, options: Options, detectors: Sequence[Detector], tell: Tell) -> Located:
     """The manifest that proposes a cover for everything found in the file at `path`."""
-    detectors = detector.load(options.detectors, options.request)
     with open_media(path) as media:
         thresholds = options.all_thresholds(still=media.format.library == "pillow")
         search = Search(detectors, thresholds, options.workers, options.stride)
         source, searched = search_streams(media, search, options.profile, tell)
         covers = [c for stream in searched for c in covers_of(stream, thresholds, options)]
-        manifest = compose(source, media.format, [d.producer for d in detectors], covers, options)
+        source, heard = listen(media, source, options, tell)
+        producers = [*(d.producer for d in detectors), *heard.producers]
+        manifest = compose(source, media.format, producers, covers, heard.ranges, options)
         check_copies(media, manifest)
         media.check_unchanged()
-    return manifest
+    return Located(manifest, heard.remarks())
 
 
 def covers_of(stream: Searched, thresholds: Mapping[str, Thresholds], options: Options) -> list[Cover]:

@@ -60,7 +60,7 @@ def _picture(media: MediaFile, search: Search, tell: Tell) -> tuple[list[Stream]
     every = replace(search, stride=search.stride or 1)
     looks = tuple(every.looks(noted(), 1 / 1000, lambda done: tell("frames", done, total)))
     with open_picture(media) as image:
-        record = picture_record(image, media.format.name, durations_ms, searched=True)
+        record = picture_record(image, media.format.name, durations_ms, searched=bool(search.thresholds))
     return [record], [Searched(0, 1 / 1000, (record.width, record.height), looks)]
 
 
@@ -107,7 +107,7 @@ def _video(
     )
     frame = first[0].frame
     timeline = VideoTimeline([look.pts for look in looks], frame.width, frame.height, first[0].orientation)
-    record = video_record(stream, timeline, searched=True)
+    record = video_record(stream, timeline, searched=bool(search.thresholds))
     return record, Searched(stream.index, seconds_per_pts, (record.width, record.height), looks)
 
 

@@ -25,6 +25,9 @@ TURN = ("ch_ppocr_mobile_v2.0_cls_mobile.onnx", "e47acedf663230f8863ff1ab0e64dd2
 LONG_SIDE_PX = 960
 STILL_LONG_SIDE_PX = 1600
 LEAST_HEIGHT_PX = 7
+TEXT_REST_SECONDS = 0.32
+"""Plates drive by; other text stays for a while."""
+
 PLATE_ASPECT = (1.2, 9.0)
 PLATE_GROWTH = (0.10, 0.25)
 TEXT_GROWTH = (0.02, 0.10)
@@ -48,12 +51,12 @@ class Text:
     """Finds text, and plates among it; one engine a thread, because an engine keeps state between calls."""
 
     labels = frozenset({"text", "plate"})
-    rest_seconds = 0.32
 
     def __init__(self, request: Request) -> None:
         self._floor = request.floor
         self._plates = "plate" in request.labels
         self._text = "text" in request.labels
+        self.rest_seconds = 0.0 if self._plates else TEXT_REST_SECONDS
         self._paths = {name: packaged_path("rapidocr", name, sha256) for name, sha256 in (FIND, READ, TURN)}
         self._local = threading.local()
         self.producer = Producer(

@@ -10,7 +10,7 @@ from locate.detector import Request
 from locate.detectors import centerface, weights
 from locate.frames import PictureView
 from locate.options import Options
-from locate.pipeline import locate
+from locate.pipeline import detectors_for, locate
 from schema.errors import MissingModelError, UsageError
 from schema.geometry import edges
 
@@ -52,7 +52,8 @@ def test_nothing_is_found_in_a_blank_picture(detector: centerface.CenterFace) ->
 
 
 def test_a_clip_is_covered_on_every_frame(portrait_clip: Path) -> None:
-    manifest = locate(portrait_clip, Options(workers=2), lambda what, done, total: None)
+    options = Options(workers=2)
+    manifest = locate(portrait_clip, options, detectors_for(options), lambda what, done, total: None).manifest
     track = max(manifest.tracks, key=lambda t: t.origin.score or 0)
     assert (track.segments[0].keys[0].frame, track.segments[0].end) == (0, 20)
     first = edges(track.segments[0].keys[0].box)

@@ -54,9 +54,10 @@ def test_what_was_not_searched_is_said(
     run: Callable[..., tuple[int, bytes]], clip: Callable[..., Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = clip("c.mp4", frames=3, audio="aac")
-    run(path)
-    assert "stream 1: the sound was not searched" in capsys.readouterr().err
-    run(path, "--quiet")
+    _, out = run(path, "--labels", "face")
+    assert "the sound was not searched and is kept" in capsys.readouterr().err
+    assert [s["disposition"] for s in json.loads(out)["output"]["streams"]] == ["render", "render"]
+    run(path, "--labels", "face", "--quiet")
     assert capsys.readouterr().err == ""
 
 
@@ -117,3 +118,35 @@ def test_refusals(
     error = capsys.readouterr().err
     assert says in error
     assert error.count("\n") == 1
+
+
+def test_a_folder_is_searched_file_by_file(
+    run: Callable[..., tuple[int, bytes]],
+    square_clip: Callable[..., Path],
+    picture: Callable[..., Path],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    media = tmp_path / "media"
+    (media / "more").mkdir(parents=True)
+    square_clip(STILL).rename(media / "a.mkv")
+    picture("b.png").rename(media / "more" / "b.png")
+    (media / "bad.jpg").write_bytes(b"\xff\xd8\xffnot a picture")
+    (media / ".hidden").write_text("left alone")
+    code, out = run(media, "-o", tmp_path / "manifests")
+    assert (code, out) == (4, b"")
+    made = sorted(str(p.relative_to(tmp_path / "manifests")) for p in (tmp_path / "manifests").rglob("*.json"))
+    assert made == ["a.mkv.json", "more/b.png.json"]
+    assert len(reading.read_path(tmp_path / "manifests" / "a.mkv.json").manifest.tracks) == 1
+    error = capsys.readouterr().err
+    assert "bad.jpg: " in error
+    assert "2 of 3 files searched" in error
+    (media / "bad.jpg").unlink()
+    assert run(media, "-o", tmp_path / "manifests")[0] == 0
+
+
+def test_a_folder_needs_a_folder_for_its_manifests(
+    run: Callable[..., tuple[int, bytes]], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(tmp_path)[0] == 2
+    assert "-o DIR" in capsys.readouterr().err

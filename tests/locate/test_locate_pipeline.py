@@ -10,19 +10,23 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from locate import hearing
 from locate.options import Options
-from locate.pipeline import locate
+from locate.pipeline import detectors_for, locate
+from locate.sound.pipeline import Heard, HeardStream
+from locate.sound.ranges import ProposedRange
 from schema import formatter
 from schema.errors import MediaError, MissingModelError, UsageError
 from schema.geometry import edges, matrix_of_orientation
-from schema.manifest import Manifest, VideoStream
+from schema.manifest import Manifest, Producer, VideoStream
 from schema.pictures import displayed
 
 STILL = [(40, 30)] * 12
 
 
 def located(path: Path, squares: str, **options: Any) -> Manifest:
-    return locate(path, Options(detectors=(squares,), workers=2, **options), lambda what, done, total: None)
+    asked = Options(**{"labels": ("face",), "detectors": (squares,), "workers": 2, **options})
+    return locate(path, asked, detectors_for(asked), lambda what, done, total: None).manifest
 
 
 def test_a_clip_becomes_one_track(square_clip: Callable[..., Path], squares: str) -> None:
@@ -144,7 +148,7 @@ def test_refusals(
     options: dict[str, Any], error: type[Exception], says: str, square_clip: Callable[..., Path], squares: str
 ) -> None:
     with pytest.raises(error, match=says):
-        locate(square_clip(STILL), Options(**{"detectors": (squares,), **options}), lambda what, done, total: None)
+        located(square_clip(STILL), squares, **options)
 
 
 def test_sound_that_the_container_cannot_hold_is_refused(clip: Callable[..., Path], squares: str) -> None:
@@ -158,3 +162,31 @@ def test_pixels_that_the_profile_cannot_hold_are_refused(clip: Callable[..., Pat
     with pytest.raises(MediaError, match="lossless"):
         located(path, squares)
     assert located(path, squares, profile="lossless").output.container == "mkv"
+
+
+def test_sound_is_marked_searched_and_its_ranges_written(
+    clip: Callable[..., Path], squares: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def hear(media: Any, options: Any, tell: Any) -> Heard:
+        producer = Producer(id="heard", kind="model", name="stub", settings={"labels": ",".join(options.labels)})
+        ranges = (
+            ProposedRange("phone_number", 40, 90, 800, 1, "heard"),
+            ProposedRange("email", 10, 30, 700, 1, "heard"),
+        )
+        return Heard((HeardStream(1, True, None, None),), ranges, (producer,))
+
+    monkeypatch.setattr(hearing, "hear", hear)
+    manifest = located(clip("c.mp4", frames=5, audio="aac"), squares, labels=("face", "phone_number", "email"))
+    assert [(s.type, s.searched) for s in manifest.source.streams] == [("video", True), ("audio", True)]
+    assert [(a.id, a.start_ms) for a in manifest.audio] == [("email-0001", 10), ("phone-number-0001", 40)]
+    assert manifest.producers[-1].settings == {"labels": "phone_number,email"}
+
+
+def test_sound_that_could_not_be_searched_is_dropped(
+    clip: Callable[..., Path], squares: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nothing = Heard((HeardStream(1, False, "no decoder", None),), (), ())
+    monkeypatch.setattr(hearing, "hear", lambda media, options, tell: nothing)
+    manifest = located(clip("c.mp4", frames=5, audio="aac"), squares, labels=("face", "email"))
+    assert manifest.source.streams[1].model_dump()["searched"] is False
+    assert [s.disposition for s in manifest.output.streams or ()] == ["render", "drop"]

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from locate.options import Options
-from locate.pipeline import locate
+from locate.pipeline import detectors_for, locate
 from schema.manifest import Manifest, VideoStream
 
 pytestmark = [pytest.mark.real_media, pytest.mark.extra]
@@ -17,7 +17,8 @@ ONE_FACE = [
 
 def located(path: Path) -> Manifest:
     pytest.importorskip("onnxruntime", reason="needs the extra `locate`")
-    return locate(path, Options(workers=2), lambda what, done, total: None)
+    options = Options(labels=("face",), workers=2)
+    return locate(path, options, detectors_for(options), lambda what, done, total: None).manifest
 
 
 def covered(manifest: Manifest) -> set[int]:
