@@ -47,7 +47,7 @@ GOLDEN = {
 
 _SIZE = (64, 48)
 _FRAMES = 8
-_SPEC = VideoSpec(
+SPEC = VideoSpec(
     profile="h264",
     width=_SIZE[0],
     height=_SIZE[1],
@@ -92,7 +92,7 @@ def _video_frames(spec: VideoSpec) -> Iterator[VideoFrame]:
 
 def _video(profile: str, pixel_format: str) -> str:
     """The digest of a short clip: the encoder's headers and packets, and the frames that they decode to."""
-    spec = replace(_SPEC, profile=profile, pixel_format=pixel_format)
+    spec = replace(SPEC, profile=profile, pixel_format=pixel_format)
     extradata, packets = encoder.encode(spec, _video_frames(spec))
     found = hashlib.sha256(extradata)
     for packet in packets:
