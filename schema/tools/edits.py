@@ -32,6 +32,10 @@ class Desk:
     reviewer: str | None = None
     reason: str | None = None
 
+    def for_one(self, signed: Mapping[str, str]) -> "Desk":
+        """The desk for an edit that says itself who does it or why."""
+        return Desk(self.clocks, signed.get("reviewer", self.reviewer), signed.get("reason", self.reason))
+
     def signed(self) -> dict[str, str]:
         """The fields that say who and why, as far as they were given."""
         given = {"reviewer": self.reviewer, "reason": self.reason}
@@ -237,7 +241,7 @@ def apply_all(manifest: Manifest, operations: Sequence[Operation], desk: Desk) -
     """The manifest after all edits, in order; raises `UsageError` for the first that cannot be done, and does none."""
     for operation in operations:
         try:
-            manifest = EDITS[operation.verb](manifest, operation, desk)
+            manifest = EDITS[operation.verb](manifest, operation, desk.for_one(operation.signed))
         except ValidationError as e:
             first = e.errors(include_url=False, include_input=False)[0]
             field = ".".join(str(step) for step in first["loc"])

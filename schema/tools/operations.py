@@ -7,14 +7,18 @@
     relabel ITEMS LABEL                      effect  ITEMS|label=LABEL EFFECT [shape=S] [cells=N] [pad=N]
     stream  N render|drop                    scope   listed|everything
 
-ITEMS are ids, or `where EXPRESSION` at the end (see `where`). Times and ranges: see `times`. EFFECT is `solid`,
-`mosaic`, `blur`, `silence`, `beep`, or `default` for the effect of the label; `pad` is in thousandths of the box, for
-sound in milliseconds. Several edits are joined by `then`, or stand one a line in a script, where `#` begins a comment.
+ITEMS are ids, or `where EXPRESSION` at the end: comparisons (`label == face`, `score < 500`, `start >= 4.5s`) of id,
+label, review, reviewer, reason, by, kind, score, stream, frames, x, y, w, h, start or end, `during RANGE` or
+`touches X,Y,W,H`, joined by and, or, not and parentheses; `*` in a word stands for anything.
+TIME is a frame (`120`), seconds (`4.5s`, `340ms`) or a clock time (`00:00:04.500`); RANGE is FROM-TO, either side may
+be left out. EFFECT is `solid`, `mosaic`, `blur`, `silence`, `beep`, or `default` for the effect of the label; `pad` is
+in thousandths of the box, for sound in milliseconds. `reason=TEXT` and `reviewer=TEXT` sign one edit alone. Several
+edits are joined by `then`, or stand one a line in a script, where `#` begins a comment.
 """
 
 import re
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from schema.errors import UsageError
@@ -30,12 +34,16 @@ MAX_OPERATIONS = 100_000
 
 @dataclass(frozen=True)
 class Operation:
-    """One edit: `ids` and `test` select items, `words` are the rest; `where` is for messages, as `line 3`."""
+    """One edit: `ids` and `test` select items, `signed` says who and why, `words` are the rest.
+
+    `place` is for messages, as `script line 3`.
+    """
 
     verb: str
     ids: tuple[str, ...]
     test: where.Test | None
     words: tuple[str, ...]
+    signed: Mapping[str, str]
     place: str
 
 
@@ -50,6 +58,7 @@ def parse(words: Sequence[str], common_test: where.Test | None, place: str) -> O
         at = rest.index("where")
         test = where.parse(_expression(rest[at + 1 :]))
         rest = rest[:at]
+    signed, rest = _signature(rest)
     ids = []
     while rest and ID.fullmatch(rest[0]):
         ids.append(rest.pop(0))
@@ -63,7 +72,13 @@ def parse(words: Sequence[str], common_test: where.Test | None, place: str) -> O
         test = test or common_test
         if test is None:
             raise UsageError(f"{place}: {verb} what? give ids, or --where")
-    return Operation(verb, tuple(ids), test, tuple(rest), place)
+    return Operation(verb, tuple(ids), test, tuple(rest), signed, place)
+
+
+def _signature(words: Sequence[str]) -> tuple[dict[str, str], list[str]]:
+    """What the words say of who edits and why, and the other words."""
+    found = {name: w.partition("=")[2] for w in words for name in ("reason", "reviewer") if w.startswith(f"{name}=")}
+    return found, [w for w in words if not w.startswith(("reason=", "reviewer="))]
 
 
 def _expression(words: Sequence[str]) -> str:

@@ -63,6 +63,13 @@ def test_an_edit_leaves_its_state_reviewer_and_reason(text: str, example: Exampl
     assert (item.review, item.reviewer, item.reason) == (review, "r8", "s40")
 
 
+def test_an_edit_may_be_signed_alone(example: Example) -> None:
+    script = 'reject face-0001 reason="not a face"\nadd face 5-9 1,1,9,9 reviewer=r3\naccept person-name-0001'
+    after = _edit(example("street"), script, "r8", "s40")
+    found = [_item(after, i) for i in ("face-0001", "face-0003", "person-name-0001")]
+    assert [(i.reviewer, i.reason) for i in found] == [("r8", "not a face"), ("r3", "s40"), ("r8", "s40")]
+
+
 def test_without_a_reviewer_the_earlier_one_stays(example: Example) -> None:
     item = _item(_edit(example("street"), "move face-0001 1,1"), "face-0001")
     assert (item.reviewer, item.reason) == ("r7", "s40(2)")
