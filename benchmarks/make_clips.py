@@ -60,6 +60,7 @@ CLIPS = (
     Clip("cuts", 18, cut_frames=25),
     Clip("far", 19, zoom=(0.45, 0.8)),
     Clip("hd", 20, width=1920, height=1080, zoom=(1.2, 2.0), frames=150),
+    Clip("calm", 21, width=1920, height=1080, zoom=(1.0, 1.2), frames=75, pan=0.06, roll=2.0),
 )
 HELD_OUT = (
     Clip("pan2", 111, zoom=(0.8, 1.8)),
