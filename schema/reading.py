@@ -109,8 +109,8 @@ def _limited(file: BinaryIO) -> bytes:
     return b"".join(chunks)
 
 
-def read_bytes(path: str | os.PathLike[str]) -> bytes:
-    """The bytes of a manifest at `path`, or on standard input where that is `-`; never more than the limit and one.
+def read_bytes(path: str | os.PathLike[str], what: str = "manifest") -> bytes:
+    """The bytes of a file at `path`, or on standard input where that is `-`; never more than the limit and one.
 
     Raises `UsageError` for what is no regular file, `MachineError` for one that may not be read.
     """
@@ -119,14 +119,14 @@ def read_bytes(path: str | os.PathLike[str]) -> bytes:
     try:
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except FileNotFoundError:
-        raise UsageError(f"{path!s}: no such manifest") from None
+        raise UsageError(f"{path!s}: no such {what}") from None
     except PermissionError:
         raise MachineError(f"{path!s}: not allowed to read it") from None
     except (OSError, ValueError) as e:
         raise UsageError(f"{path!s}: cannot be opened ({getattr(e, 'strerror', None) or e})") from None
     if not stat.S_ISREG(os.fstat(fd).st_mode):
         os.close(fd)
-        raise UsageError(f"{path!s}: not a regular file; give a manifest, or - for standard input")
+        raise UsageError(f"{path!s}: not a regular file; give a {what}, or - for standard input")
     with open(fd, "rb") as file:
         return _limited(file)
 

@@ -11,7 +11,7 @@ from schema import upgrade as upgrader
 from schema.manifest import OtherStream, VideoLabel
 from schema.tools import combine as combiner
 from schema.tools import interchange
-from schema.tools.cli_output import FILE, MANIFEST, SETTINGS, emit, remark
+from schema.tools.cli_output import FILE, MANIFEST, SETTINGS, emit, read_file, remark
 
 _OUT = click.option("-o", "--output", "out", type=FILE, help="A new file for the result; standard output by default.")
 
@@ -63,7 +63,7 @@ def export(manifest: Path, name: str, media: Path | None, out: Path | None) -> N
 @_OUT
 def import_(media: Path, file: Path, name: str, label: str, out: Path | None) -> None:
     """Make a manifest for MEDIA of what another tool wrote in FILE; what is not taken over is listed."""
-    manifest, lost = interchange.import_file(media, reading.read_bytes(file), name, label)
+    manifest, lost = interchange.import_file(media, read_file(file, f"{name} file"), name, label)
     emit(formatter.write(manifest), out)
     _tell_lost("not taken over", lost)
     dropped = {s.index for s in manifest.output.streams or () if s.disposition == "drop"}

@@ -63,7 +63,10 @@ def lint(manifest: Path, media: Path | None, as_json: bool) -> int:
 @click.argument("b", type=MANIFEST)
 @click.option("--json", "as_json", is_flag=True, help="The changes as JSON.")
 def diff(a: Path, b: Path, as_json: bool) -> int:
-    """Say what changes for a viewer and a listener from A to B; exit 1 when anything is newly visible or audible."""
+    """Say what changes for a viewer and a listener from A to B.
+
+    Exits 1 when anything is newly visible or audible, or covered more weakly.
+    """
     changes = differ.compare(reading.read_path(a).manifest, reading.read_path(b).manifest)
     revealed = differ.reveals(changes)
     if as_json:

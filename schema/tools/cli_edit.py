@@ -8,7 +8,7 @@ from schema import formatter, reading
 from schema.errors import UsageError
 from schema.manifest import Manifest
 from schema.tools import clock, diff, edits, operations, where, writing
-from schema.tools.cli_output import FILE, MANIFEST, SETTINGS, emit, remark
+from schema.tools.cli_output import FILE, MANIFEST, SETTINGS, emit, read_file, remark
 
 
 def _operations(words: tuple[str, ...], script: Path | None, expression: str | None) -> list[operations.Operation]:
@@ -18,7 +18,7 @@ def _operations(words: tuple[str, ...], script: Path | None, expression: str | N
     if script is None:
         return operations.from_words(words, test)
     try:
-        text = reading.read_bytes(script).decode("utf-8")
+        text = read_file(script, "script").decode("utf-8")
     except UnicodeDecodeError:
         raise UsageError(f"{script}: a script is UTF-8 text") from None
     return operations.from_script(text, test)

@@ -5,11 +5,21 @@ from pathlib import Path
 
 import click
 
+from schema import reading, strictjson
+from schema.errors import UsageError
 from schema.tools import writing
 
 SETTINGS = {"help_option_names": ["-h", "--help"]}
 MANIFEST = click.Path(path_type=Path, allow_dash=True)
 FILE = click.Path(path_type=Path)
+
+
+def read_file(path: Path, what: str) -> bytes:
+    """The bytes of a file that is no manifest, or of standard input; raises `UsageError` when it is too large."""
+    raw = reading.read_bytes(path, what)
+    if len(raw) > strictjson.MAX_BYTES:
+        raise UsageError(f"{path}: a {what} of more than {strictjson.MAX_BYTES >> 20} MiB; split it")
+    return raw
 
 
 def emit(data: bytes, out: Path | None) -> None:

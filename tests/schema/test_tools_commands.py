@@ -172,6 +172,29 @@ def test_footage_of_another_manifest_is_refused(run: Run, street: Path, clip: Cl
     assert run("show", clip("steady"), street, "-o", street.with_name("x.png"))[0] == 5
 
 
+def test_a_timeline_that_is_not_the_manifest_s_is_refused(
+    run: Run, footage: Callable[[str], tuple[Path, Path]], tmp_path: Path
+) -> None:
+    media, path = footage("variable")
+    tree = json.loads(path.read_bytes())
+    tree["source"]["streams"][0]["pts_sha256"] = "0" * 64
+    path.write_bytes(json.dumps(tree).encode())
+    code, _, err = run("show", media, path, "-o", tmp_path / "x.png")
+    assert code == 5
+    assert "on another timeline" in err
+
+
+def test_files_that_are_missing_or_too_large_are_wrong_usage(run: Run, clip: Clip, tmp_path: Path) -> None:
+    giant = tmp_path / "gt.txt"
+    with giant.open("wb") as file:
+        file.truncate((64 << 20) + 1)
+    code, _, err = run("import", clip("steady"), giant, "--format", "mot")
+    assert (code, err) == (2, f"error: {giant}: a mot file of more than 64 MiB; split it\n")
+    missing = tmp_path / "none.txt"
+    code, _, err = run("import", clip("steady"), missing, "--format", "mot")
+    assert (code, err) == (2, f"error: {missing}: no such mot file\n")
+
+
 def test_diff_exits_1_when_anything_is_revealed(run: Run, street: Path, tmp_path: Path) -> None:
     after = tmp_path / "after.json"
     assert run("edit", street, "reject", "face-0001", "-o", after)[0] == 0
