@@ -3,7 +3,7 @@
     python benchmarks/locate.py MEDIA WORK [--clips pan,zoom,...] [--no-peers] [--speed calm]
 
 MEDIA is the folder of shared test media; clips, truths and results are kept in WORK. The peers' results do not change
-and are reused. `--speed` times locate and deface, one after the other, on a 1080p clip: calm, or hd where everything moves.
+and are reused. `--speed` times locate and deface in turn on a 1080p clip: calm, or hd where everything moves.
 """
 
 # ruff: noqa: E402

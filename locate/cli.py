@@ -2,7 +2,6 @@
 
 import os
 import sys
-import time
 from pathlib import Path
 from typing import Any, cast, get_args
 
@@ -16,46 +15,16 @@ from locate.pipeline import Located, detectors_for
 from locate.pipeline import locate as locate_file
 from locate.recognizer import DEFAULT_RECOGNIZER, RECOGNIZERS
 from locate.sound.pipeline import HearOptions
+from locate.terminal import Progress, Stride
 from schema import cli, formatter
 from schema.errors import MediaError, UsageError
 from schema.manifest import Container
 
-PROGRESS_SECONDS = 0.2
 PATH = click.Path(path_type=Path)
 HEARING = (
     "recognizer", "speech", "language", "spacy", "deny_words", "keep_words", "transcript", "allow_download",
 )  # fmt: skip
 """Options that are handed to the listening side as they are."""
-
-
-class Stride(click.ParamType[int | None]):
-    """A number of frames, or `auto`, which is None."""
-
-    name = "stride"
-
-    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> int | None:
-        if value == "auto":
-            return None
-        if not value.isdecimal() or not 1 <= int(value) <= 100:
-            self.fail(f"{value!r} is neither `auto` nor a number from 1 to 100", param, ctx)
-        return int(value)
-
-
-class Progress:
-    """Writes how far a search is to stderr when that is a terminal."""
-
-    def __init__(self, quiet: bool) -> None:
-        self._shown = not quiet and sys.stderr.isatty()
-        self._next = 0.0
-        self._began = time.monotonic()
-
-    def __call__(self, what: str, done: int, total: int) -> None:
-        now = time.monotonic()
-        if self._shown and (now >= self._next or done == total):
-            self._next = now + PROGRESS_SECONDS
-            rate = done / max(now - self._began, 0.001)
-            left = f"/{total}  {rate:.1f} fps  {(total - done) / rate:.0f} s left" if total else f"  {rate:.1f} fps"
-            click.echo(f"\r{what} {done}{left}   ", err=True, nl=done == total)
 
 
 def _emit(manifest: bytes, target: Path | None) -> None:
@@ -132,6 +101,8 @@ def _folder(media: Path, out: Path | None, options: Options, quiet: bool) -> int
 @click.option("--keep-words", type=PATH, help="A file of words and phrases never to cover.")
 @click.option("--transcript", type=PATH, help="Write what was understood here; it holds everything that was said.")
 @click.option("--allow-download", is_flag=True, help="Let a recogniser fetch a model that it does not have.")
+@click.option("--text", type=click.Choice(["all", "pii"]), default="all", show_default=True,
+              help="With the label text: cover all of it, or the lines in which something personal is read.")  # fmt: skip
 @click.option("--allow-upload", is_flag=True, help="Let a cloud detector send frames away.")
 @click.option("--quiet", is_flag=True, help="No progress and no remarks on stderr.")
 def locate(

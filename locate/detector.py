@@ -96,6 +96,7 @@ class Request:
     floor: float
     device: str
     allow_upload: bool = False
+    personal_text_only: bool = False
     weights: str | None = None
     class_map: str | None = None
 

@@ -47,6 +47,7 @@ class Options:
     container: Container | None = None
     device: str = "cpu"
     allow_upload: bool = False
+    text: str = "all"
     workers: int = 1
     hearing: HearOptions = field(default_factory=HearOptions)
 
@@ -72,7 +73,7 @@ class Options:
     @property
     def request(self) -> Request:
         """What is asked of every back end."""
-        return Request("", frozenset(self.seen), self._floor(), self.device, self.allow_upload)
+        return Request("", frozenset(self.seen), self._floor(), self.device, self.allow_upload, self.text == "pii")
 
     def _floor(self) -> float:
         """The least score that any label can use."""

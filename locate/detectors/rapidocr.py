@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from locate.detector import Detection, Pixels, Request, View, fit, without_doubles
 from locate.detectors.weights import EXTRA, packaged_path, runtime_name
 from locate.plates import reads_like_a_plate
+from locate.written import WrittenWords
 from schema.errors import MissingModelError, UsageError
 from schema.manifest import Producer
 
@@ -56,6 +57,7 @@ class Text:
         self._floor = request.floor
         self._plates = "plate" in request.labels
         self._text = "text" in request.labels
+        self._written = WrittenWords() if self._text and request.personal_text_only else None
         self.rest_seconds = 0.0 if self._plates else TEXT_REST_SECONDS
         self._paths = {name: packaged_path("rapidocr", name, sha256) for name, sha256 in (FIND, READ, TURN)}
         self._local = threading.local()
@@ -66,7 +68,7 @@ class Text:
             version=version("rapidocr"),
             weights_sha256=FIND[1],
             runtime=runtime_name(),
-            settings={"floor_permille": round(request.floor * 1000), "reads": self._plates},
+            settings={"floor_permille": round(request.floor * 1000), "personal_text_only": request.personal_text_only},
         )
         self._engine()
 
@@ -102,7 +104,7 @@ class Text:
         scale = np.array([view.width / width, view.height / height])
         found: list[Detection] = []
         for points, score in zip(np.asarray(result.boxes, np.float64), result.scores, strict=True):
-            if self._text and score >= self._floor:
+            if self._text and score >= self._floor and self._is_wanted(pixels, points):
                 edges = _grown(points * scale, TEXT_GROWTH)
                 found.append(Detection("text", *edges, float(score), self.producer.id))
             if self._plates and (sure := self._plate_score(pixels, points)) >= self._floor:
@@ -114,14 +116,22 @@ class Text:
         length, height = _sides(points)
         if height < LEAST_HEIGHT_PX or not PLATE_ASPECT[0] <= length / height <= PLATE_ASPECT[1]:
             return 0.0
+        text, sure = self._read(pixels, points)
+        return sure if reads_like_a_plate(text) else 0.0
+
+    def _is_wanted(self, pixels: Pixels, points: NDArray[np.float64]) -> bool:
+        """Whether a piece of text is to be covered: all of it, or what is personal."""
+        return self._written is None or self._written.personal(self._read(pixels, points)[0])
+
+    def _read(self, pixels: Pixels, points: NDArray[np.float64]) -> tuple[str, float]:
+        """What stands within four corners, and how sure that is; the caller forgets it."""
+        length, height = _sides(points)
         cv2: Any = import_module("cv2")
         corners = np.array([[0, 0], [length, 0], [length, height], [0, height]], np.float32)
         matrix = cv2.getPerspectiveTransform(points.astype(np.float32), corners)
         crop = cv2.warpPerspective(pixels, matrix, (max(1, round(length)), max(1, round(height))))
         read = self._engine()(crop, use_det=False, use_cls=False, use_rec=True)
-        if not read.txts or not reads_like_a_plate(read.txts[0]):
-            return 0.0
-        return float(read.scores[0])
+        return (read.txts[0], float(read.scores[0])) if read.txts else ("", 0.0)
 
 
 def load(request: Request) -> Text:

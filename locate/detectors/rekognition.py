@@ -12,6 +12,7 @@ from PIL import Image
 
 from locate.detector import Detection, Request, View, fit
 from locate.plates import reads_like_a_plate
+from locate.written import WrittenWords
 from schema.errors import MachineError, MissingModelError, SafetyError, UsageError
 from schema.manifest import Producer
 
@@ -42,6 +43,7 @@ class Rekognition:
         self._client = client
         self._floor = request.floor
         self._labels = request.labels & self.labels
+        self._written = WrittenWords() if "text" in self._labels and request.personal_text_only else None
         self._failures = import_module("botocore.exceptions")
         self.producer = Producer(
             id=request.producer_id,
@@ -72,9 +74,11 @@ class Rekognition:
         found = []
         for item in answer["TextDetections"]:
             box, confidence = item["Geometry"]["BoundingBox"], item["Confidence"]
-            if item["Type"] == "LINE" and "text" in self._labels:
+            line = item["DetectedText"]
+            personal = self._written is None or self._written.personal(line)
+            if item["Type"] == "LINE" and "text" in self._labels and personal:
                 found.append(self._box("text", box, confidence, view))
-            if "plate" in self._labels and reads_like_a_plate(item["DetectedText"]):
+            if "plate" in self._labels and reads_like_a_plate(line):
                 found.append(self._box("plate", box, confidence, view))
         return [d for d in found if d.score >= self._floor]
 

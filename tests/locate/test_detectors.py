@@ -160,6 +160,16 @@ def test_nothing_that_was_read_leaves_the_detector() -> None:
     assert "4711" not in repr(found) + repr(text.producer)
 
 
+@pytest.mark.extra
+def test_only_personal_text_is_covered_where_that_is_asked() -> None:
+    pytest.importorskip("rapidocr", reason="needs the extra `locate`")
+    lines = [("Card 4111 1111 1111 1111", (40, 60), 36), ("WELCOME HOME", (40, 250), 36)]
+    asked = request(labels=frozenset({"text"}), personal_text_only=True)
+    (found,) = rapidocr.load(asked).detect(PictureView(written(lines)))
+    assert found.label == "text"
+    assert found.bottom < 180
+
+
 FACE_ANSWER = {
     "FaceDetails": [
         {"BoundingBox": {"Left": 0.25, "Top": 0.5, "Width": 0.5, "Height": 0.25}, "Confidence": 97.5}
