@@ -15,7 +15,7 @@ from schema.errors import MachineError, ManifestError, UsageError
 from schema.manifest import MAJOR, Manifest
 from schema.strictjson import member_path
 
-_SCHEMA = re.compile(r"^veridact\.manifest/([0-9]{1,6})$")
+_SCHEMA = re.compile(r"veridact\.manifest/([0-9]{1,6})")
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ def _check_version(tree: Any) -> None:
     """Refuses a document of another major version and names what upgrades it."""
     if not isinstance(tree, dict) or not isinstance(tree.get("schema"), str):
         return  # the schema layer says what is missing
-    match = _SCHEMA.match(tree["schema"])
+    match = _SCHEMA.fullmatch(tree["schema"])
     if match and (major := int(match[1])) != MAJOR:
         advice = (
             "run `veridact upgrade` on it first"
