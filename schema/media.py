@@ -6,6 +6,7 @@ a descriptor that we opened, hashed and will hash again (SPEC §6).
 
 import hashlib
 import os
+import resource
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,6 +25,17 @@ from schema.geometry import orientation_of_matrix
 from schema.timeline import first_fault
 
 MAX_PIXELS = 16_384 * 16_384 // 4
+"""Of one picture, about 67 million."""
+
+MAX_FOOTAGE_PIXELS = 139_264 * 256
+"""Of one frame of footage: the largest of H.264 level 6.2 and HEVC level 6.2, 8192 x 4352 (H.264 table A-1, MaxFS)."""
+
+MAX_DECODED_BYTES = 1 << 47
+"""Of all frames of one stream together, about 140 TB: a day and a half of 4K at 60 frames a second."""
+
+OPENING_BYTES = 1 << 30
+"""The address space that FFmpeg may add while it opens a file and looks at its first packets."""
+
 MAX_STREAMS = 1000
 MAX_FRAMES = 20_000_000
 MAX_SECONDS = 7 * 24 * 3600
@@ -192,23 +204,42 @@ def reason_of(error: Exception) -> str:
 
 
 @contextmanager
+def _little_memory() -> Iterator[None]:
+    """Keeps what FFmpeg decodes while it opens a file below `OPENING_BYTES`: an allocation beyond that fails.
+
+    `max_pixels` reaches those decoders only in formats that list their streams first, which MPEG-TS does not.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
+    with open("/proc/self/statm", "rb") as file:
+        used = int(file.read().split()[0]) * resource.getpagesize()
+    limits = [n for n in (used + OPENING_BYTES, soft, hard) if n != resource.RLIM_INFINITY]
+    resource.setrlimit(resource.RLIMIT_AS, (min(limits), hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
+
+
+@contextmanager
 def demux(media: MediaFile) -> Iterator[InputContainer]:
     """The file as an FFmpeg input that can reach nothing but its own bytes; raises `MediaError`."""
     name = media.format.name
     try:
-        container = av.open(
-            media.reader(),
-            mode="r",
-            format=name,
-            buffer_size=BUFFER_BYTES,
-            io_open=_refuse_open,
-            options={
-                "format_whitelist": name if name != "matroska" else "matroska,webm",
-                "protocol_whitelist": "",
-                "max_streams": str(MAX_STREAMS),
-                "fflags": "+bitexact",
-            },
-        )
+        with _little_memory():
+            container = av.open(
+                media.reader(),
+                mode="r",
+                format=name,
+                buffer_size=BUFFER_BYTES,
+                io_open=_refuse_open,
+                options={
+                    "format_whitelist": name if name != "matroska" else "matroska,webm",
+                    "protocol_whitelist": "",
+                    "max_streams": str(MAX_STREAMS),
+                    "fflags": "+bitexact",
+                    "max_pixels": str(MAX_FOOTAGE_PIXELS),
+                },
+            )
     except (av.FFmpegError, ValueError, MemoryError) as e:
         raise MediaError(f"not a readable {name} file: {reason_of(e)}") from None
     with container:
@@ -223,9 +254,16 @@ def is_cover_art(stream: object) -> bool:
 
 
 def prepare_decoder(stream: AvVideoStream, threads: int = 1) -> None:
-    """Sets limits and exactness on a video decoder before it opens; `threads` never changes what it puts out."""
+    """Sets limits and exactness on a video decoder before it opens; `threads` never changes what it puts out.
+
+    Raises `MediaError` where the file declares more pixels than the decoder may then put out.
+    """
     context = stream.codec_context
-    context.options = {"max_pixels": str(MAX_PIXELS), "idct": "simple", "err_detect": "crccheck"}
+    if context.width * context.height > MAX_FOOTAGE_PIXELS:
+        raise MediaError(
+            f"stream {stream.index} has more than {MAX_FOOTAGE_PIXELS} pixels a frame; scale it down first"
+        )
+    context.options = {"max_pixels": str(MAX_FOOTAGE_PIXELS), "idct": "simple", "err_detect": "crccheck"}
     context.flags |= av.codec.context.Flags.bitexact
     context.thread_count = threads
 
@@ -241,6 +279,7 @@ def decode(container: InputContainer, stream: AvVideoStream, threads: int = 1) -
     shape: tuple[object, ...] | None = None
     number = 0
     declared, packets = stream.frames, 0
+    decoded_bytes = 0
     try:
         for packet in container.demux(stream):
             if packet.is_corrupt:
@@ -263,8 +302,9 @@ def decode(container: InputContainer, stream: AvVideoStream, threads: int = 1) -
                     )
                 shape = now
                 number += 1
-                if number > MAX_FRAMES:
-                    raise MediaError(f"more than {MAX_FRAMES} frames; cut it first")
+                decoded_bytes += sum(plane.buffer_size for plane in frame.planes)
+                if number > MAX_FRAMES or decoded_bytes > MAX_DECODED_BYTES:
+                    raise MediaError(f"stream {stream.index} is longer than is safe to decode; cut it first")
                 yield frame
     except (av.FFmpegError, ValueError) as e:
         raise MediaError(f"frame {number} of stream {stream.index} does not decode: {reason_of(e)}") from None

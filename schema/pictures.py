@@ -17,6 +17,12 @@ if TYPE_CHECKING:
 
 FORMATS = ("JPEG", "PNG", "GIF", "TIFF", "WEBP", "BMP", "AVIF", "HEIF")
 MAX_PICTURE_FRAMES = 10_000
+MAX_ANIMATED_PIXELS = 4096 * 4096
+"""Of one frame of a picture with several; Pillow keeps about five of them while it puts one together."""
+
+MAX_SHOWN_PIXELS = 1 << 27
+"""Of all frames of a picture together, which are held in memory: 512 MiB with four bytes a pixel."""
+
 ANIMATED = frozenset({"GIF", "WEBP", "PNG", "AVIF"})
 CONTAINER_OF = {
     "JPEG": "jpeg",
@@ -86,10 +92,7 @@ def open_picture(media: MediaFile) -> Iterator[Image.Image]:
         warnings.simplefilter("error", Image.DecompressionBombWarning)
         try:
             with Image.open(BufferedReader(_File(media.reader())), formats=[name]) as image:
-                if image.width * image.height > MAX_PIXELS:
-                    raise MediaError(f"more than {MAX_PIXELS} pixels; scale it down first")
-                if getattr(image, "n_frames", 1) > MAX_PICTURE_FRAMES:
-                    raise MediaError(f"more than {MAX_PICTURE_FRAMES} frames; cut it first")
+                _check_size(image)
                 yield image
         except (Image.DecompressionBombWarning, Image.DecompressionBombError):
             raise MediaError("the picture declares more pixels than is safe to decode") from None
@@ -107,6 +110,18 @@ def open_picture(media: MediaFile) -> Iterator[Image.Image]:
             MemoryError,
         ) as e:
             raise MediaError(f"the {name} picture does not decode: {str(e)[:100] or type(e).__name__}") from None
+
+
+def _check_size(image: Image.Image) -> None:
+    """Refuses a picture that declares more than may be decoded; nothing of it is decoded yet."""
+    pixels = image.width * image.height
+    if pixels > MAX_PIXELS:
+        raise MediaError(f"more than {MAX_PIXELS} pixels; scale it down first")
+    if getattr(image, "n_frames", 1) > MAX_PICTURE_FRAMES:
+        raise MediaError(f"more than {MAX_PICTURE_FRAMES} frames; cut it first")
+    shown = frame_count(image)
+    if shown > 1 and (pixels > MAX_ANIMATED_PIXELS or pixels * shown > MAX_SHOWN_PIXELS):
+        raise MediaError("the animated picture is too large to hold; turn it into a video or scale it down first")
 
 
 _UNREADABLE = (ValueError, SyntaxError, OSError, KeyError, IndexError, TypeError)

@@ -1,0 +1,307 @@
+"""Each known attack on opening media: first that FFmpeg alone falls for it, then that the tools do not."""
+
+import struct
+from collections.abc import Callable
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import pytest
+
+from schema import media, pictures
+from schema.errors import MediaError
+
+PLAIN = """
+import sys, av
+with av.open(sys.argv[1]) as container:
+    for frame in container.decode(video=0):
+        pass
+"""
+OURS = """
+import sys
+from schema import media, pictures
+from schema.errors import MediaError
+try:
+    with media.open_media(sys.argv[1]) as found:
+        if found.format.library == "pillow":
+            with pictures.open_picture(found) as image:
+                for frame in pictures.frames(image): pass
+        else:
+            with media.demux(found) as container:
+                for frame in media.decode(container, container.streams.video[0]): pass
+    print("accepted")
+except MediaError as e:
+    print("refused:", e)
+"""
+CONNECT = """
+import sys, av
+try:
+    av.open(sys.argv[1], timeout=2)
+except OSError as e:
+    print("failed:", e)
+"""
+
+
+@pytest.fixture
+def refused(command: Callable[..., tuple[int, str, str]], tmp_path: Path) -> Callable[[Any], str]:
+    """Both tools must refuse a file with exit 4 in one line and write nothing; returns the line of `locate`."""
+
+    def check(path: Any) -> str:
+        (tmp_path / "m.json").write_bytes((manifests() / "valid-minimal.json").read_bytes())
+        before = {p.name for p in tmp_path.iterdir()}
+        code, out, said = command("locate", "--labels", "face", path)
+        assert (code, out, said.count("\n")) == (4, "", 1), said
+        code, out, again = command("render", path, tmp_path / "m.json", tmp_path / "out.mp4")
+        assert (code, out, again.count("\n")) == (4, "", 1), again
+        assert {p.name for p in tmp_path.iterdir()} == before
+        return said
+
+    def manifests() -> Path:
+        return Path(__file__).resolve().parents[2] / "manifests"
+
+    return check
+
+
+def test_a_list_of_neighbours_is_not_followed(clip: Any, tmp_path: Path, refused: Any) -> None:
+    clip("secret.ts", frames=5)
+    evil = tmp_path / "evil.mp4"
+    evil.write_text("ffconcat version 1.0\nfile secret.ts\n")
+    with av.open(str(evil)) as fooled:
+        assert len(list(fooled.decode(video=0))) == 5
+    refused(evil)
+
+
+def test_a_concatenation_is_no_file_name(clip: Any, tmp_path: Path, refused: Any) -> None:
+    a, b = clip("a.ts", frames=5), clip("b.ts", frames=5)
+    with av.open(f"concat:{a}|{b}") as fooled:
+        assert fooled.size == a.stat().st_size + b.stat().st_size
+    assert "no such file" in refused(f"concat:{a}|{b}")
+
+
+def test_a_pattern_is_no_file_name(picture: Any, tmp_path: Path, refused: Any) -> None:
+    for number in (1, 2, 3):
+        picture(f"im{number:03}.png")
+    with av.open(str(tmp_path / "im%03d.png")) as fooled:
+        assert len(list(fooled.decode(video=0))) == 3
+    assert "no such file" in refused(tmp_path / "im%03d.png")
+
+
+def test_an_address_is_no_file_name(run: Any, listener: Any, refused: Any) -> None:
+    address = f"http://127.0.0.1:{listener.port}/x.mp4"
+    run(address, code=CONNECT)
+    assert listener.visits.pop().startswith(b"GET /x.mp4")
+    assert "no such file" in refused(address)
+    assert listener.visits == []
+
+
+def test_a_playlist_reaches_nobody(run: Any, listener: Any, tmp_path: Path, refused: Any) -> None:
+    """FFmpeg is told the name of an open file, and follows what a playlist of that name lists."""
+    evil = tmp_path / "x.m3u8"
+    evil.write_text(
+        f"#EXTM3U\n#EXT-X-TARGETDURATION:9\n#EXTINF:9,\nhttp://127.0.0.1:{listener.port}/a.ts\n#EXT-X-ENDLIST\n"
+    )
+    run(evil, code=CONNECT.replace("sys.argv[1],", "open(sys.argv[1], 'rb'),"))
+    assert listener.visits
+    listener.visits.clear()
+    refused(evil)
+    assert listener.visits == []
+    assert not hasattr(media.Reader(0), "name")
+
+
+OTHER_SPEECH = {
+    "ffconcat": b"ffconcat version 1.0\nfile secret.ts\n",
+    "playlist": b"#EXTM3U\n#EXTINF:9,\nhttp://127.0.0.1:9/a.ts\n",
+    "dash": b"<?xml version='1.0'?><MPD xmlns='urn:mpeg:dash:schema:mpd:2011'></MPD>",
+    "session description": b"v=0\r\no=- 0 0 IN IP4 127.0.0.1\r\nm=video 9 RTP/AVP 96\r\n",
+    "svg": b"<svg xmlns='http://www.w3.org/2000/svg'><image href='file:///etc/passwd'/></svg>",
+    "subtitles": b"1\n00:00:00,000 --> 00:00:09,000\nhello\n",
+    "metadata": b";FFMETADATA1\ntitle=x\n",
+    "archive": b"PK\3\4" + bytes(60),
+    "script": b"%!PS-Adobe-3.0\n",
+    "nothing but zeros": bytes(4096),
+    "two bytes": b"\xff\xd8",
+}
+
+
+@pytest.mark.parametrize("name", OTHER_SPEECH)
+def test_what_only_refers_to_media_is_none(name: str, tmp_path: Path) -> None:
+    for suffix in (".mp4", ".jpg", ".m3u8"):
+        path = tmp_path / f"x{suffix}"
+        path.write_bytes(OTHER_SPEECH[name])
+        with pytest.raises(MediaError, match="not a video, picture or sound file"), media.open_media(path):
+            pass
+
+
+def test_the_format_found_is_the_only_one_tried(clip: Any, tmp_path: Path) -> None:
+    """A playlist behind a magic number is given to that one demuxer, which makes nothing of it."""
+    clip("secret.ts", frames=5)
+    for magic in (b"\x1aE\xdf\xa3", b"OggS", b"fLaC", b"\0\0\0\x18ftypisom", b"#!AMR\n", b"\xff\xf1"):
+        path = tmp_path / "x.mp4"
+        path.write_bytes(magic + b"\nffconcat version 1.0\nfile secret.ts\n" * 9)
+        with media.open_media(path) as found:
+            try:
+                with media.demux(found) as container:
+                    assert container.format.name.split(",")[0] in {found.format.name, "matroska"}
+                    assert not container.streams.video
+            except MediaError:
+                pass
+
+
+def test_data_in_another_file_is_never_read(make: Any, tmp_path: Path) -> None:
+    """QuickTime may say that its samples are elsewhere; with FFmpeg's own switch for it they are read from there."""
+    sample = make["png"](64, 64)
+    secret = tmp_path / "secret.mov"
+    secret.write_bytes(make["movie"](sample, 64, 64))
+    volume = bytes(10) + bytes([4]) + b"disk" + bytes(23)
+    record = (
+        bytes(4) + struct.pack(">H", 150) + bytes([0, 2, 0, 0]) + volume[10:38] + bytes(108) + struct.pack(">hh", 1, 1)
+    )
+    name = str(secret).encode()
+    name += b"\0" * (len(name) % 2)
+    record += bytes(16) + struct.pack(">HH", 2, len(name)) + name + struct.pack(">hH", -1, 0)
+    evil = tmp_path / "evil.mov"
+    evil.write_bytes(make["movie"](bytes(len(sample)), 64, 64, make["box"](b"alis", bytes(4), record)))
+    with av.open(str(evil), options={"enable_drefs": "1", "use_absolute_path": "1"}) as fooled:
+        assert [frame.width for frame in fooled.decode(video=0)] == [64]
+    with media.open_media(evil) as found, pytest.raises(MediaError), media.demux(found) as container:
+        list(media.decode(container, container.streams.video[0]))
+
+
+def test_a_small_movie_with_a_huge_frame_is_refused_unopened(make: Any, run: Any, tmp_path: Path) -> None:
+    bomb = tmp_path / "bomb.mov"
+    bomb.write_bytes(make["movie"](make["png"](8000, 8000), 8000, 8000))
+    plain, ours = run(bomb, code=PLAIN), run(bomb, code=OURS)
+    assert plain.peak_mib > 200
+    assert ours.out.startswith(b"refused"), ours
+    assert ours.peak_mib < 150
+    assert ours.seconds < 10
+
+
+def test_huge_frames_cost_little_where_streams_come_late(make: Any, run: Any, tmp_path: Path) -> None:
+    """MPEG-TS lists its streams after it is opened, when FFmpeg has begun to decode them without any limit."""
+    bomb = tmp_path / "bomb.ts"
+    with av.open(str(bomb), "w") as target:
+        stream = target.add_stream("libx264", rate=25)
+        stream.width = stream.height = 64
+        stream.pix_fmt = "yuv420p"
+        for number, data in enumerate(make["h264"](16000, 16000, 2)):
+            packet = av.Packet(data)
+            packet.pts = packet.dts = number
+            packet.time_base = Fraction(1, 25)
+            packet.stream = stream
+            target.mux(packet)
+    plain, ours = run(bomb, code=PLAIN.split("    for")[0] + "    pass"), run(bomb, code=OURS)
+    assert plain.peak_mib > 500, plain
+    assert ours.out.startswith(b"refused"), ours
+    assert ours.peak_mib < 300, ours
+    assert ours.seconds < 10
+
+
+def animated(path: Path, side: int, frames: int) -> None:
+    from PIL import Image
+
+    shades = [Image.new("L", (side, side), 40 * n % 256).convert("P") for n in range(frames)]
+    shades[0].save(path, save_all=True, append_images=shades[1:], duration=40)
+
+
+def webp_canvas(path: Path) -> None:
+    body = b"VP8X" + struct.pack("<I", 10) + b"\2\0\0\0" + (16382).to_bytes(3, "little") * 2
+    path.write_bytes(b"RIFF" + struct.pack("<I", 4 + len(body)) + b"WEBP" + body)
+
+
+def tiff_of_holes(path: Path) -> None:
+    entries = [(256, 4, 60000), (257, 4, 60000), (258, 3, 8), (259, 3, 1), (262, 3, 1), (273, 4, 8), (279, 4, 9)]
+    table = b"".join(struct.pack("<HHII", tag, kind, 1, value) for tag, kind, value in entries)
+    path.write_bytes(b"II*\0" + struct.pack("<IH", 8, len(entries)) + table + bytes(100))
+
+
+def gif_of_many(path: Path) -> None:
+    frame = bytes.fromhex("2c0000000001000100000202440100")
+    path.write_bytes(b"GIF89a" + struct.pack("<HH", 1, 1) + b"\x80\0\0\0\0\0\xff\xff\xff" + frame * 20_000 + b";")
+
+
+BOMBS: dict[str, Callable[[Path], None]] = {
+    "many.gif": gif_of_many,
+    "large.gif": lambda path: animated(path, 4200, 2),
+    "long.gif": lambda path: animated(path, 1200, 94),
+    "canvas.webp": webp_canvas,
+    "holes.tif": tiff_of_holes,
+}
+
+
+@pytest.mark.parametrize("name", BOMBS)
+def test_a_picture_that_grows_is_refused(name: str, tmp_path: Path, run: Any) -> None:
+    path = tmp_path / name
+    BOMBS[name](path)
+    ours = run(path, code=OURS)
+    assert ours.out.startswith(b"refused"), ours
+    assert ours.peak_mib < 400, ours
+    assert ours.seconds < 10
+
+
+def test_a_png_that_grows_is_refused(make: Any, run: Any, tmp_path: Path) -> None:
+    path = tmp_path / "bomb.png"
+    path.write_bytes(make["png"](8200, 8200))
+    ours = run(path, code=OURS)
+    assert ours.out.startswith(b"refused"), ours
+    assert ours.peak_mib < 150
+
+
+def test_more_streams_than_anybody_films_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, clip: Any
+) -> None:
+    path = clip("two.mkv", frames=3, audio="flac")
+    with media.open_media(path) as found, media.demux(found) as container:
+        assert len(container.streams) == 2
+    monkeypatch.setattr(media, "MAX_STREAMS", 1)
+    with media.open_media(path) as found, media.demux(found) as container:
+        assert len(container.streams) == 1
+
+
+LIMITS = [("MAX_FRAMES", 3, "longer than is safe"), ("MAX_DECODED_BYTES", 20_000, "longer than is safe"),
+          ("MAX_FOOTAGE_PIXELS", 64 * 47, "pixels|decode"), ("MAX_SECONDS", 0, "hours")]  # fmt: skip
+
+
+@pytest.mark.parametrize(("limit", "value", "reason"), LIMITS)
+def test_each_limit_is_kept(limit: str, value: int, reason: str, clip: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = clip("a.mp4", frames=5)
+
+    def read() -> int:
+        with media.open_media(path) as found, media.demux(found) as container:
+            return len(list(media.decode(container, container.streams.video[0])))
+
+    assert read() == 5
+    monkeypatch.setattr(media, limit, value)
+    with pytest.raises(MediaError, match=reason):
+        read()
+
+
+def test_every_limit_is_documented() -> None:
+    text = (Path(__file__).resolve().parents[2] / "docs" / "limits.md").read_text().replace(",", "")
+    for module in (media, pictures):
+        for name in (n for n in vars(module) if n.startswith("MAX_") or n == "OPENING_BYTES"):
+            assert f"| {getattr(module, name)} |" in text, f"docs/limits.md does not name {name}"
+
+
+def test_opening_leaves_the_memory_limit_as_it_was(clip: Any) -> None:
+    import resource
+
+    before = resource.getrlimit(resource.RLIMIT_AS)
+    with media.open_media(clip("a.mp4", frames=2)) as found, media.demux(found):
+        assert resource.getrlimit(resource.RLIMIT_AS) == before
+
+
+def test_descriptors_do_not_leak(clip: Any, tmp_path: Path) -> None:
+    path = clip("a.mp4", frames=2)
+    bad = tmp_path / "bad.mp4"
+    bad.write_bytes(path.read_bytes()[:600])
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    for _ in range(20):
+        for candidate in (path, bad, tmp_path):
+            try:
+                with media.open_media(candidate) as found, media.demux(found):
+                    pass
+            except MediaError:
+                pass
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
