@@ -18,7 +18,7 @@ from locate.detector import Detection
 from locate.motion import likeness
 
 AUTO_SECONDS = 0.17
-"""How far apart looks are to begin with: four frames of 25 a second."""
+"""How far apart looks are to begin with, at least: five frames of 25 a second."""
 
 LEAST_LIKENESS = 0.2
 """Of two looks at one thing, once the camera's own motion is taken out (see `locate.motion.likeness`): what is less

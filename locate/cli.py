@@ -102,7 +102,7 @@ def _folder(media: Path, out: Path | None, options: Options, quiet: bool) -> int
 @click.option("--transcript", type=PATH, help="Write what was understood here; it holds everything that was said.")
 @click.option("--allow-download", is_flag=True, help="Let a recogniser fetch a model that it does not have.")
 @click.option("--text", type=click.Choice(["all", "pii"]), default="all", show_default=True,
-              help="With the label text: cover all of it, or the lines in which something personal is read.")  # fmt: skip
+              help="Of the label text, cover all, or the lines in which something personal is read.")  # fmt: skip
 @click.option("--allow-upload", is_flag=True, help="Let a cloud detector send frames away.")
 @click.option("--quiet", is_flag=True, help="No progress and no remarks on stderr.")
 def locate(

@@ -1,0 +1,93 @@
+"""Which frames are looked at: few where nothing happens, all of them where something comes, goes or cuts."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from locate.cadence import Thresholds, agree
+from locate.detector import Detection, View
+from locate.frames import PictureView, Shown
+from locate.search import Search
+from schema.manifest import Producer
+
+THRESHOLDS = {"face": Thresholds(0.5, 0.2)}
+FPS = 25
+
+
+def face(x: float, score: float = 0.9, side: float = 40) -> Detection:
+    return Detection("face", x, 100, x + side, 100 + side, score, "p1")
+
+
+@pytest.mark.parametrize(
+    ("name", "a", "b", "moved_px", "agreed"),
+    [
+        ("nothing", [], [], (0, 0), True),
+        ("the same", [face(0)], [face(3)], (0, 0), True),
+        ("gone", [face(0)], [], (0, 0), False),
+        ("new", [], [face(0)], (0, 0), False),
+        ("gone weak", [face(0)], [face(0, 0.3)], (0, 0), True),
+        ("far from where it was", [face(0)], [face(70)], (0, 0), False),
+        ("where the camera leads to", [face(0)], [face(70)], (70, 0), True),
+        ("the camera whips", [face(0)], [face(200)], (200, 0), False),
+        ("unsure in both", [face(0, 0.4)], [face(0, 0.4)], (0, 0), False),
+        ("sure in one", [face(0, 0.4)], [face(0, 0.6)], (0, 0), True),
+        ("weak in both", [face(0, 0.3)], [], (0, 0), True),
+    ],
+)
+def test_when_looks_agree(
+    name: str, a: list[Detection], b: list[Detection], moved_px: tuple[float, float], agreed: bool
+) -> None:
+    assert agree(a, b, moved_px, THRESHOLDS) is agreed
+
+
+class Counter:
+    """Finds one face on the frames it is told of, and remembers how often it was asked."""
+
+    labels = frozenset({"face"})
+
+    def __init__(self, there: set[int], rest_seconds: float = 0.0) -> None:
+        self.rest_seconds = rest_seconds
+        self.producer = Producer(id="p1", kind="model", name="counter", settings={})
+        self.asked: list[int] = []
+        self._there = there
+
+    def detect(self, view: View) -> list[Detection]:
+        number = int(view.rgb(160, 90)[0, 0, 0])
+        self.asked.append(number)
+        return [face(20)] if number in self._there else []
+
+
+def shown(count: int, cut: int | None = None) -> Iterator[Shown]:
+    """A still scene; the number of the frame is in its first pixel. From `cut` on it is another scene."""
+    scenes = [np.random.default_rng(s).integers(40, 220, (90, 160, 3), np.uint8) for s in (1, 2)]
+    for number in range(count):
+        pixels = scenes[cut is not None and number >= cut].copy()
+        pixels[0, 0] = number
+        yield Shown(number, number, PictureView(Image.fromarray(pixels)))
+
+
+def asked(there: set[int], stride: int | None = None, cut: int | None = None, rest: float = 0.0) -> list[int]:
+    counter = Counter(there, rest)
+    search = Search([counter], THRESHOLDS, 1, stride)
+    looks = list(search.looks(shown(33, cut), 1 / FPS, lambda done: None))
+    assert [look.frame for look in looks] == list(range(33))
+    assert {look.frame for look in looks if look.labels} == set(counter.asked)
+    return sorted(counter.asked)
+
+
+@pytest.mark.parametrize(
+    ("name", "there", "options", "expected"),
+    [
+        ("nothing there", set(), {}, [0, 5, 10, 15, 20, 25, 30, 32]),
+        ("there throughout", set(range(33)), {}, [0, 5, 10, 15, 20, 25, 30, 32]),
+        ("comes at 12", set(range(12, 33)), {}, [0, 5, 10, 11, 12, 15, 20, 25, 30, 32]),
+        ("every frame", set(), {"stride": 1}, list(range(33))),
+        ("every tenth", set(), {"stride": 10}, [0, 10, 20, 30, 32]),
+        ("both sides of a cut", set(), {"cut": 18}, [0, 5, 10, 15, 17, 18, 23, 28, 32]),
+        ("a model that rests", set(), {"rest": 0.4}, [0, 10, 20, 30]),
+    ],
+)
+def test_frames_that_are_looked_at(name: str, there: set[int], options: dict[str, int], expected: list[int]) -> None:
+    assert asked(there, **options) == expected
