@@ -5,6 +5,7 @@ real pipeline (`--spacy PATH`) adds names and places. tldextract, which checks t
 the list inside its package.
 """
 
+import logging
 from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
@@ -86,6 +87,7 @@ class Presidio:
             from presidio_analyzer.nlp_engine import SpacyNlpEngine
         except ImportError:
             raise MissingModelError("presidio-analyzer is not installed: pip install 'veridact[locate]'") from None
+        logging.getLogger("presidio-analyzer").setLevel(logging.CRITICAL)  # it may quote what it reads
         _stay_offline()
         engine = SpacyNlpEngine(models=[{"lang_code": language, "model_name": spacy_path or "blank"}])
         engine.nlp = {language: _pipeline(language, spacy_path)}
