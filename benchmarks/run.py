@@ -1,0 +1,36 @@
+"""All benches, one after another: `make bench`.
+
+VERIDACT_MEDIA names the folder of real clips; what needs it is left out, and said to be, where it is not set.
+"""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+WORK = HERE.parent / "out" / "bench"
+BENCHES = {"render.py": (str(WORK),), "locate.py": ("MEDIA", str(WORK), "--speed"), "hear.py": ("MEDIA", str(WORK))}
+"""Each bench and its arguments; MEDIA stands for the folder of real clips."""
+
+
+def main() -> int:
+    media = os.environ.get("VERIDACT_MEDIA")
+    WORK.mkdir(parents=True, exist_ok=True)
+    failed = []
+    for name, arguments in BENCHES.items():
+        if not (HERE / name).exists():
+            continue
+        if "MEDIA" in arguments and not media:
+            print(f"== {name}: left out, set VERIDACT_MEDIA to the folder of real clips", flush=True)
+            continue
+        print(f"== {name}", flush=True)
+        command = [sys.executable, str(HERE / name), *(media if a == "MEDIA" and media else a for a in arguments)]
+        if subprocess.run(command, check=False).returncode:
+            failed.append(name)
+    print(f"failed: {', '.join(failed)}" if failed else "all benches ran")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
