@@ -24,6 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from locate.recognizer import RATE_HZ, Reading, RecognizerOptions, Sound, Stretch, Word
+from locate.sound.spoken import NUMBER_WORDS
 from schema.errors import MissingModelError, UsageError
 from schema.manifest import Producer
 
@@ -35,8 +36,15 @@ LANGUAGE_SHARE = 0.35
 """How much of the yardstick is the language model's pass; the rest is the phone loop's."""
 
 LONG_RUN = 9
-BESIDE_FRAMES = 60
+LETTER_GATE = -1.7
+"""Letters fit more of any speech than digits do, so they must fit better."""
+
+BESIDE_FRAMES = 40
 """How far letters may stand from a long number and still belong to it."""
+
+LONG_WORD = 5
+SURE_WORD = 0.5
+"""Letters and confidence from which a word of the language model shows that no digits were said there."""
 
 HALF_SURE = -3.0
 """Nats a frame behind the phone loop at which a word is as likely right as wrong, on our recordings."""
@@ -123,7 +131,8 @@ class PocketSphinx:
             phones = _per_frame(self._pass("phones", sound), frames)
             yardstick = phones + LANGUAGE_SHARE * (_per_frame(words, frames) - phones)
             said += _timed([w for w in words if _is_word(w)], phones, stretch.start_ms)
-            counted += _timed(self._numbers(sound, yardstick), phones, stretch.start_ms)
+            numbers = _unless_said(self._numbers(sound, yardstick), words, phones)
+            counted += _timed(numbers, phones, stretch.start_ms)
         return tuple(said), tuple(counted)
 
     def _pass(self, search: str, sound: Sound) -> list[Heard]:
@@ -148,7 +157,7 @@ class PocketSphinx:
             _add_letters(self._decoder)
             self._spells = True
         spelled = [w for w in self._pass("letters", sound) if _is_word(w)]
-        sure = [w for w, keep in zip(spelled, gated(spelled, yardstick, GATE), strict=True) if keep]
+        sure = [w for w, keep in zip(spelled, gated(spelled, yardstick, LETTER_GATE), strict=True) if keep]
         return _with_beside(passed, sure)
 
 
@@ -165,6 +174,21 @@ def _with_beside(digits: Sequence[Heard], spelled: Sequence[Heard]) -> list[Hear
     kept = [w for chain in chains if sum(w in certain for w in chain) >= LONG_RUN for w in chain]
     outside = [w for w in kept if all(w.end <= d.start or w.start >= d.end for d in digits)]
     return sorted([*digits, *outside], key=lambda w: w.start)
+
+
+def _unless_said(numbers: Sequence[Heard], words: Sequence[Heard], phones: NDArray[np.float64]) -> list[Heard]:
+    """The numbers without those of which most lies under long words of another kind that are heard for certain."""
+    said = np.zeros(len(phones), bool)
+    for w in words:
+        plain = _plain(w.word)
+        if len(plain) >= LONG_WORD and plain not in NUMBER_WORDS and _is_word(w):
+            said[w.start : w.end] = _confidence(_excess(w, phones)) >= SURE_WORD
+    return [n for n in numbers if 2 * int(said[n.start : n.end].sum()) <= n.end - n.start]
+
+
+def _excess(word: Heard, phones: NDArray[np.float64]) -> float:
+    """How far a word is ahead of the phone loop, in nats a frame; usually behind, so negative."""
+    return (word.nats - float(phones[word.start : word.end].sum())) / (word.end - word.start)
 
 
 def _add_letters(decoder: Any) -> None:
@@ -186,7 +210,7 @@ def _timed(words: Sequence[Heard], phones: NDArray[np.float64], offset_ms: int) 
             _plain(w.word).rstrip("."),
             offset_ms + w.start * FRAME_MS,
             offset_ms + w.end * FRAME_MS,
-            _confidence((w.nats - float(phones[w.start : w.end].sum())) / (w.end - w.start)),
+            _confidence(_excess(w, phones)),
         )
         for w in words
     ]

@@ -32,7 +32,7 @@ ORDINALS = dict(
         strict=True,
     )
 ) | {"thirtieth": 30}
-NUMBER_WORDS = frozenset({*_UNITS, *_TEENS, *_TENS} - {"o", "oh"})
+NUMBER_WORDS = frozenset({*_UNITS, *_TEENS, *_TENS, "double", "triple", "hundred"} - {"o", "oh"})
 _REPEATS = {"double": 2, "triple": 3, "treble": 3}
 _GLUE = {"dot": ".", "underscore": "_", "dash": "-", "hyphen": "-"}
 _SPOKEN_AT = "at"
