@@ -35,6 +35,8 @@ _SOUND_CONTAINER: dict[str, Container] = {
     "mp3": "mp3", "flac": "flac", "wav": "wav", "ogg": "ogg", "mov": "m4a", "aac": "m4a", "matroska": "mkv",
 }  # fmt: skip
 
+_HELD_BY_M4A = frozenset({"aac", "alac", "ac3"})
+
 
 @dataclass(frozen=True)
 class Cover:
@@ -124,7 +126,8 @@ def _container(source: Source, form: Format, options: Options) -> Container:
         chosen: Container = CONTAINER_OF[form.name]  # type: ignore[assignment]
         return chosen
     if source.kind == "audio":
-        return _SOUND_CONTAINER.get(form.name, "mkv")
+        held = {s.codec for s in source.streams if isinstance(s, AudioStream)} <= _HELD_BY_M4A
+        return "mp4" if form.name == "mov" and not held else _SOUND_CONTAINER.get(form.name, "mkv")
     return "mkv" if options.profile == "lossless" else "mp4"
 
 

@@ -190,3 +190,16 @@ def test_sound_that_could_not_be_searched_is_dropped(
     manifest = located(clip("c.mp4", frames=5, audio="aac"), squares, labels=("face", "email"))
     assert manifest.source.streams[1].model_dump()["searched"] is False
     assert [s.disposition for s in manifest.output.streams or ()] == ["render", "drop"]
+
+
+@pytest.mark.parametrize(("codec", "container"), [("aac", "m4a"), ("flac", "mp4")])
+def test_sound_alone_keeps_a_container_that_holds_it(
+    codec: str, container: str, tmp_path: Path, squares: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "s.mp4"
+    with av.open(str(path), "w") as output:
+        stream = output.add_stream(codec, rate=48000, layout="mono")
+        block = av.AudioFrame.from_ndarray(np.zeros((1, 4800), np.int16), "s16", "mono")
+        block.sample_rate, block.pts, block.time_base = 48000, 0, Fraction(1, 48000)
+        output.mux([*stream.encode(block), *stream.encode(None)])
+    assert located(path, squares).output.container == container
