@@ -15,10 +15,11 @@ from locate.pipeline import Located, detectors_for
 from locate.pipeline import locate as locate_file
 from locate.recognizer import DEFAULT_RECOGNIZER, RECOGNIZERS
 from locate.sound.pipeline import HearOptions
-from locate.terminal import Progress, Stride
+from locate.stride import Stride
 from schema import cli, formatter
 from schema.errors import MediaError, UsageError
 from schema.manifest import Container
+from schema.progress import Progress
 
 PATH = click.Path(path_type=Path)
 HEARING = (

@@ -2,7 +2,6 @@
 
 import os
 import sys
-import time
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -13,25 +12,7 @@ from render.pipeline import Options
 from render.pipeline import render as render_file
 from schema import cli, reading
 from schema.errors import SafetyError, UsageError
-
-PROGRESS_SECONDS = 0.2
-
-
-class Progress:
-    """Writes how far a render is to stderr when that is a terminal."""
-
-    def __init__(self, quiet: bool) -> None:
-        self._shown = not quiet and sys.stderr.isatty()
-        self._next = 0.0
-        self._began = time.monotonic()
-
-    def __call__(self, what: str, done: int, total: int) -> None:
-        now = time.monotonic()
-        if self._shown and (now >= self._next or done == total):
-            self._next = now + PROGRESS_SECONDS
-            rate = done / max(now - self._began, 0.001)
-            left = (total - done) / rate if rate else 0
-            click.echo(f"\r{what} {done}/{total}  {rate:.1f}/s  {left:.0f} s left ", err=True, nl=done == total)
+from schema.progress import Progress
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})

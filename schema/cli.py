@@ -29,6 +29,7 @@ COMMANDS = {
     "edit": "schema.tools.cli_edit:edit",
     "export": "schema.tools.cli_carry:export",
     "import": "schema.tools.cli_carry:import_",
+    "score": "schema.tools.cli_score:score_command",
     "verify": "render.audit_cli:verify",
     "disclose": "render.audit_cli:disclose",
     "keygen": "render.audit_cli:keygen",
@@ -41,6 +42,10 @@ _MACHINE_ERRORS = {
     errno.EACCES,
     errno.EPERM,
     errno.EROFS,
+    errno.EFBIG,
+    errno.EIO,
+    errno.ENOENT,
+    errno.ENAMETOOLONG,
     errno.EMFILE,
     errno.ENFILE,
     errno.ENOMEM,
@@ -89,6 +94,8 @@ def run(command: click.Command, name: str, arguments: list[str] | None = None) -
     """
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _interrupt)
+    if sys.stdout is None:
+        return _failed("standard output is closed; send it to a file or to /dev/null", MachineError.exit_code)
     try:
         result = command.main(arguments, prog_name=name, standalone_mode=False)
         sys.stdout.flush()
@@ -101,7 +108,7 @@ def run(command: click.Command, name: str, arguments: list[str] | None = None) -
         return _failed(str(e), e.exit_code)
     except MemoryError:
         return _failed("out of memory", MachineError.exit_code)
-    except BrokenPipeError:
+    except (BrokenPipeError, SystemExit):  # click turns a broken pipe into SystemExit, whatever it is told
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return _failed("the output was closed before all of it was written", MachineError.exit_code)
     except OSError as e:
