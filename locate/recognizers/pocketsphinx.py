@@ -31,7 +31,11 @@ from schema.manifest import Producer
 FRAME_MS = 10
 WINDOW_WORDS = 6
 SHORTEST_RUN = 4
-GATE = -1.95
+GATE = -2.05
+EDGE = -3.0
+"""Nats a frame behind the yardstick at which a word at the edge of a run is no part of it."""
+
+EDGE_PAUSE_FRAMES = 100
 LANGUAGE_SHARE = 0.35
 """How much of the yardstick is the language model's pass; the rest is the phone loop's."""
 
@@ -108,6 +112,22 @@ def gated(words: Sequence[Heard], yardstick: NDArray[np.float64], gate: float) -
     return passed
 
 
+def trimmed(words: Sequence[Heard], yardstick: NDArray[np.float64]) -> list[Heard]:
+    """The words without those at both edges of each run that fit badly: a window passes with its good words."""
+    runs: list[list[Heard]] = []
+    for word in words:
+        if runs and word.start - runs[-1][-1].end < EDGE_PAUSE_FRAMES:
+            runs[-1].append(word)
+        else:
+            runs.append([word])
+    for run in runs:
+        while run and _excess(run[0], yardstick) < EDGE:
+            del run[0]
+        while run and _excess(run[-1], yardstick) < EDGE:
+            del run[-1]
+    return [word for run in runs for word in run]
+
+
 class PocketSphinx:
     """Three passes of one decoder over each stretch; see the module."""
 
@@ -150,7 +170,7 @@ class PocketSphinx:
     def _numbers(self, sound: Sound, yardstick: NDArray[np.float64]) -> list[Heard]:
         """The digits that pass the gate; about long runs, what the grammar with letters makes of the surroundings."""
         words = [w for w in self._pass("digits", sound) if _is_word(w)]
-        passed = [w for w, keep in zip(words, gated(words, yardstick, GATE), strict=True) if keep]
+        passed = trimmed([w for w, keep in zip(words, gated(words, yardstick, GATE), strict=True) if keep], yardstick)
         if len(passed) < LONG_RUN:
             return passed
         if not self._spells:
