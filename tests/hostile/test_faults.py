@@ -1,0 +1,331 @@
+"""The machine fails, or somebody meddles: the right exit code, one line, and nothing left behind."""
+
+import ctypes
+import hashlib
+import os
+import resource
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from schema import formatter
+
+ROOT = Path(__file__).resolve().parents[2]
+CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, PR_CAPBSET_DROP = 1, 2, 24
+
+
+@pytest.fixture
+def scene(clip: Any, make_manifest: Any, make_track: Any, tmp_path: Path) -> dict[str, Path]:
+    source = clip("in.mp4", frames=12, size=(96, 64))
+    manifest = tmp_path / "m.json"
+    manifest.write_bytes(formatter.write(make_manifest(source, (make_track(1, (8, 8, 20, 16), 12),))))
+    folder = tmp_path / "out"
+    folder.mkdir()
+    return {"media": source, "manifest": manifest, "folder": folder, "out": folder / "out.mp4"}
+
+
+def fails(ended: Any, code: int) -> str:
+    """The one line that a failed command says."""
+    assert ended.code == code, ended
+    assert ended.err.count("\n") == 1, ended.err
+    assert ended.out == b""
+    return str(ended.err)
+
+
+def pipe(path: Path) -> Path:
+    os.mkfifo(path)
+    return path
+
+
+def loop(path: Path) -> Path:
+    path.symlink_to(path)
+    return path
+
+
+NO_FILES: dict[str, Callable[[Path], Path]] = {
+    "a pipe": pipe,
+    "zeros without end": lambda path: Path("/dev/zero"),
+    "a terminal's null": lambda path: Path("/dev/null"),
+    "a folder": lambda path: path.parent,
+    "a link to itself": loop,
+    "a name too long": lambda path: Path("x" * 5000),
+    "a file without bytes": lambda path: path.touch() or path,
+}
+
+
+@pytest.mark.parametrize("what", NO_FILES)
+def test_only_regular_files_are_read(what: str, scene: dict[str, Path], command: Any, tmp_path: Path) -> None:
+    path = NO_FILES[what](tmp_path / "given.mp4")
+    for arguments, expected in (
+        (("locate", "--labels", "face", path), {"a folder": 2, "a name too long": 8}.get(what, 4)),
+        (("render", path, scene["manifest"], scene["out"]), 4),
+        (("lint", scene["manifest"], path), 4),
+    ):
+        code, out, said = command(*arguments)
+        assert (code, out, said.count("\n")) == (expected, "", 1), (what, arguments[0], code, said)
+    assert not list(scene["folder"].iterdir())
+
+
+@pytest.mark.parametrize("what", NO_FILES)
+def test_only_regular_files_are_manifests_and_receipts(
+    what: str, scene: dict[str, Path], command: Any, tmp_path: Path
+) -> None:
+    path = NO_FILES[what](tmp_path / "given.json")
+    for arguments in (("render", scene["media"], path, scene["out"]), ("validate", path), ("verify", path)):
+        code, _, said = command(*arguments)
+        assert code in {1, 2, 3, 4}, (what, arguments[0], code, said)
+        assert said.count("\n") <= 1
+    assert not list(scene["folder"].iterdir())
+
+
+def test_a_link_is_read_but_never_written_through(scene: dict[str, Path], command: Any, tmp_path: Path) -> None:
+    link, precious = tmp_path / "link.mp4", tmp_path / "precious.mp4"
+    link.symlink_to(scene["media"])
+    precious.write_bytes(b"precious")
+    scene["out"].symlink_to(precious)
+    for force in ((), ("--force",)):
+        code, _, said = command("render", link, scene["manifest"], scene["out"], *force)
+        assert precious.read_bytes() == b"precious"
+        assert code in {0, 2, 6}, said
+    scene["out"].unlink()
+    assert command("render", link, scene["manifest"], scene["out"], "--force")[0] == 0
+
+
+@pytest.mark.parametrize("tool", ["locate", "render"])
+def test_an_input_that_changes_meanwhile_is_refused(
+    tool: str, scene: dict[str, Path], command: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    import locate.cli
+    import render.cli
+
+    def meddle(self: object, what: str, done: int, total: int) -> None:
+        with open(scene["media"], "r+b") as file:
+            file.seek(-1, os.SEEK_END)
+            last = file.read()
+            file.seek(-1, os.SEEK_END)
+            file.write(bytes([last[0] ^ 1]))
+            file.seek(0, os.SEEK_END)
+            file.write(b"x")
+
+    monkeypatch.setattr(locate.cli.Progress, "__call__", meddle)
+    monkeypatch.setattr(render.cli.Progress, "__call__", meddle)
+    if tool == "render":
+        code, out, said = command("render", scene["media"], scene["manifest"], scene["out"])
+    else:
+        code, out, said = command("locate", "--labels", "face", "--stride", "1", scene["media"], "-o", scene["out"])
+    assert (code, out, said.count("\n")) == (4, "", 1), said
+    assert not list(scene["folder"].iterdir())
+
+
+def test_a_manifest_that_cannot_be_written_out_is_an_error(scene: dict[str, Path], run: Any) -> None:
+    with open("/dev/full", "wb") as full:
+        assert "No space" in fails(
+            run("locate", "--labels", "face", "--quiet", scene["media"], stdout=full.fileno()), 8
+        )
+    reading, writing = os.pipe()
+    os.close(reading)
+    try:
+        fails(run("locate", "--labels", "face", "--quiet", scene["media"], stdout=writing), 8)
+    finally:
+        os.close(writing)
+
+
+def test_a_closed_stdout_is_an_error(scene: dict[str, Path]) -> None:
+    program = "from schema.cli import main; main()"
+    tail = ["locate", "--labels", "face", "--quiet", str(scene["media"])]
+    ended = subprocess.run(
+        ["sh", "-c", 'exec "$@" >&-', "sh", sys.executable, "-c", program, *tail],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        check=False,
+        timeout=60,
+    )
+    assert ended.returncode == 8, ended
+    assert ended.stderr.count(b"\n") == 1
+
+
+def test_64_descriptors_are_enough(scene: dict[str, Path], run: Any) -> None:
+    few = {resource.RLIMIT_NOFILE: 64}
+    found = run("locate", "--labels", "face", "--quiet", scene["media"], limits=few)
+    assert found.code == 0, found
+    made = run("render", scene["media"], scene["manifest"], scene["out"], limits=few)
+    assert made.code == 0, made
+
+
+def test_too_few_descriptors_are_said_so(scene: dict[str, Path], run: Any) -> None:
+    ended = run(
+        "render", scene["media"], scene["manifest"], scene["out"], "--jobs", "1", limits={resource.RLIMIT_NOFILE: 5}
+    )
+    fails(ended, 8)
+    assert not [p for folder in scene["folder"].iterdir() for p in folder.iterdir()]
+
+
+ODD_NAMES = {
+    "newline": b"a\nb",
+    "quotes": b"a'b\"c`d$(x)",
+    "leading dash": b"-rf",
+    "invalid UTF-8": b"a\xff\xfeb",
+    "emoji": "🎥 película".encode(),
+    "percent": b"im%03d",
+    "address": b"file:x",
+    "escape": b"a\x1b[31mb",
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "locale"), [*((name, "C") for name in ODD_NAMES), ("invalid UTF-8", "C.UTF-8"), ("emoji", "C.UTF-8")]
+)
+def test_any_name_will_do_in_any_locale(
+    name: str, locale: str, scene: dict[str, Path], run: Any, tmp_path: Path
+) -> None:
+    folder = Path(os.fsdecode(os.fsencode(tmp_path) + b"/" + ODD_NAMES[name]))
+    folder.mkdir()
+    media = Path(os.fsdecode(ODD_NAMES[name] + b".mp4"))
+    (folder / media).write_bytes(scene["media"].read_bytes())
+    env = {"LC_ALL": locale, "LANG": locale, "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    made = run("render", "--", media, scene["manifest"], "out.mp4", env=env, cwd=folder)
+    assert (made.code, made.err.count("\n") <= 1) == (0, True), made
+    assert sorted(p.name for p in folder.iterdir()) == sorted([os.fspath(media), "out.mp4", "out.mp4.audit.jsonl"])
+    assert ODD_NAMES[name] not in (folder / "out.mp4.audit.jsonl").read_bytes()
+    again = run("render", "--", media, scene["manifest"], "out.mp4", env=env, cwd=folder)
+    fails(again, 6)
+
+
+def without_privilege() -> None:
+    """Permissions count for root too once these capabilities are gone."""
+    library = ctypes.CDLL(None, use_errno=True)
+    for capability in (CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH):
+        library.prctl(PR_CAPBSET_DROP, capability, 0, 0, 0)
+
+
+def plain_user(*arguments: object) -> subprocess.CompletedProcess[bytes]:
+    return subprocess.run(
+        [sys.executable, "-c", "from schema.cli import main; main()", *map(str, arguments)],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        check=False,
+        timeout=60,
+        preexec_fn=without_privilege,
+    )
+
+
+def test_a_folder_that_may_not_be_written_is_said_so(scene: dict[str, Path]) -> None:
+    scene["folder"].chmod(0o500)
+    try:
+        for arguments in (
+            ("render", scene["media"], scene["manifest"], scene["out"]),
+            ("locate", "--labels", "face", scene["media"], "-o", scene["folder"] / "m.json"),
+        ):
+            ended = plain_user(*arguments)
+            assert ended.returncode == 8, ended
+            assert ended.stderr.count(b"\n") == 1
+    finally:
+        scene["folder"].chmod(0o700)
+    assert not list(scene["folder"].iterdir())
+
+
+def test_a_file_that_may_not_be_read_is_said_so(scene: dict[str, Path]) -> None:
+    scene["media"].chmod(0)
+    ended = plain_user("render", scene["media"], scene["manifest"], scene["out"])
+    assert ended.returncode in {2, 8}, ended
+    assert ended.stderr.count(b"\n") == 1
+
+
+@pytest.fixture
+def small_disk(scene: dict[str, Path]) -> Iterator[Path]:
+    """A file system of 64 KiB; the test is skipped where mounting is not allowed."""
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", scene["folder"]], capture_output=True, check=False
+    )
+    if mounted.returncode:
+        pytest.skip("mounting a small file system is not allowed here; the test of file sizes stands in")
+    yield scene["folder"]
+    subprocess.run(["umount", scene["folder"]], check=True)
+
+
+@pytest.fixture
+def big(clip: Any, make_manifest: Any, make_track: Any, tmp_path: Path) -> tuple[Path, Path]:
+    source = clip("big.mp4", frames=12, size=(320, 240))
+    manifest = tmp_path / "big.json"
+    manifest.write_bytes(formatter.write(make_manifest(source, (make_track(1, (8, 8, 20, 16), 12),))))
+    return source, manifest
+
+
+def test_a_full_disk_is_said_so(small_disk: Path, big: tuple[Path, Path], run: Any) -> None:
+    fails(run("render", *big, small_disk / "out.mp4"), 8)
+    assert not list(small_disk.iterdir())
+    (small_disk / "ballast").write_bytes(bytes(1 << 16))
+    fails(run("locate", "--labels", "face", "--quiet", big[0], "-o", small_disk / "m.json"), 8)
+    assert [p.name for p in small_disk.iterdir()] == ["ballast"]
+
+
+@pytest.mark.parametrize("size", [100, 20_000])
+def test_a_file_that_may_not_grow_is_said_so(
+    size: int, scene: dict[str, Path], big: tuple[Path, Path], run: Any
+) -> None:
+    fails(run("render", *big, scene["out"], limits={resource.RLIMIT_FSIZE: size}), 8)
+    assert not list(scene["folder"].iterdir())
+
+
+def test_two_renders_to_one_name_leave_one_whole_pair(scene: dict[str, Path], big: tuple[Path, Path], run: Any) -> None:
+    ended: list[Any] = []
+    threads = [threading.Thread(target=lambda: ended.append(run("render", *big, scene["out"]))) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(e.code for e in ended) == [0, 6, 6], ended
+    assert sorted(p.name for p in scene["folder"].iterdir()) == ["out.mp4", "out.mp4.audit.jsonl"]
+    assert run("verify", scene["out"].with_name("out.mp4.audit.jsonl"), "--output", scene["out"]).code == 0
+
+
+def test_shared_memory_is_not_used(scene: dict[str, Path], run: Any) -> None:
+    """Containers often have none. What the process opens and maps is watched."""
+    code = """
+import sys
+sys.addaudithook(lambda event, what: print(what, file=sys.stderr) if "/dev/shm" in repr(what) else None)
+from schema.cli import run, veridact
+code = run(veridact, "veridact", sys.argv[1:])
+print(code, "/dev/shm" in open("/proc/self/maps").read())
+"""
+    ended = run("render", scene["media"], scene["manifest"], scene["out"], "--jobs", "2", code=code)
+    assert ended.out.split()[:2] == [b"0", b"False"], ended
+    assert ended.err.startswith("receipt ")
+    assert ended.err.count("\n") == 1
+
+
+def test_an_output_folder_that_vanishes_is_an_error(
+    scene: dict[str, Path], command: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import shutil
+
+    import render.cli
+
+    def vanish(self: object, what: str, done: int, total: int) -> None:
+        shutil.rmtree(scene["folder"], ignore_errors=True)
+
+    monkeypatch.setattr(render.cli.Progress, "__call__", vanish)
+    code, _, said = command("render", scene["media"], scene["manifest"], scene["out"])
+    assert (code, said.count("\n")) == (8, 1), said
+    assert not scene["out"].exists()
+
+
+def test_a_clock_that_jumps_changes_no_byte(
+    scene: dict[str, Path], command: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import time
+
+    digests = set()
+    for number, base in enumerate((0.0, -1e12, 4e9)):
+        monkeypatch.setattr(time, "monotonic", lambda base=base: base)
+        monkeypatch.setattr(time, "time", lambda base=base: base)
+        out = scene["folder"] / f"{number}.mp4"
+        assert command("render", scene["media"], scene["manifest"], out)[0] == 0
+        receipt = out.with_name(f"{number}.mp4.audit.jsonl")
+        digests.add(hashlib.sha256(out.read_bytes() + receipt.read_bytes()).hexdigest())
+    assert len(digests) == 1
