@@ -259,6 +259,8 @@ def prepare_decoder(stream: AvVideoStream, threads: int = 1) -> None:
     Raises `MediaError` where the file declares more pixels than the decoder may then put out.
     """
     context = stream.codec_context
+    if context is None:
+        raise MediaError(f"stream {stream.index} is of a kind that cannot be decoded; convert it first")
     if context.width * context.height > MAX_FOOTAGE_PIXELS:
         raise MediaError(
             f"stream {stream.index} has more than {MAX_FOOTAGE_PIXELS} pixels a frame; scale it down first"

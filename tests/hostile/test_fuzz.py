@@ -1,0 +1,90 @@
+"""A short run of the fuzzer, and by name every input that once made something else happen than a plain refusal."""
+
+import importlib.util
+import random
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from schema.errors import MediaError
+from schema.media import open_media
+from schema.source import read_source
+
+ROOT = Path(__file__).resolve().parents[2]
+RUNS = {"manifest": 1500, "receipt": 1500, "opening": 700, "media": 100}
+
+
+@pytest.fixture(scope="module")
+def fuzz() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("fuzz", ROOT / "benchmarks" / "fuzz.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    before = list(sys.path)
+    spec.loader.exec_module(module)
+    sys.path[:] = before
+    return module
+
+
+@pytest.mark.parametrize("kind", RUNS)
+def test_random_changes_are_only_ever_refused(kind: str, fuzz: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("VERIDACT_MEDIA", raising=False)
+    assert fuzz.watch(kind, 7, RUNS[kind]) == []
+
+
+BREAKERS = {
+    "an exception": ("raise ValueError('found')", "ValueError: found"),
+    "a crash": ("os.abort()", "ends with -6"),
+    "a hang": ("time.sleep(60)", "hangs"),
+    "hunger": ("bytearray(4 << 30)", "MemoryError"),
+}
+
+
+@pytest.mark.parametrize("what", BREAKERS)
+def test_the_watcher_sees(what: str, fuzz: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A fuzzer that cannot fail proves nothing: each way to break is tried on it."""
+    body, expected = BREAKERS[what]
+    source = (ROOT / "benchmarks" / "fuzz.py").read_text()
+    head, tail = source.split("def try_receipt(data: bytes, path: Path) -> None:\n")
+    broken = tmp_path / "benchmarks" / "fuzz.py"
+    broken.parent.mkdir()
+    broken.write_text(
+        f"{head}def try_receipt(data, path):\n    {body}\n\n\ndef unused(data, path):\n{tail}".replace(
+            "ROOT = Path(__file__).resolve().parent.parent\nsys.path.insert(0, str(ROOT))",
+            f"ROOT = Path({str(tmp_path)!r})\nsys.path.insert(0, {str(ROOT)!r})",
+        )
+    )
+    monkeypatch.setattr(fuzz, "__file__", str(broken))
+    monkeypatch.setattr(fuzz, "ROOT", tmp_path)
+    monkeypatch.setattr(fuzz, "HANG_SECONDS", 3)
+    found = fuzz.watch("receipt", 1, 1)
+    assert len(found) == 1
+    assert expected in found[0]
+    assert (tmp_path / "out" / "fuzz" / "receipt-1-0").exists()
+
+
+def test_a_run_is_repeated_by_its_seed(fuzz: ModuleType) -> None:
+    one = [fuzz.mutate(b"0123456789" * 20, random.Random(f"{n}")) for n in range(50)]
+    assert one == [fuzz.mutate(b"0123456789" * 20, random.Random(f"{n}")) for n in range(50)]
+    assert len(set(one)) > 40
+
+
+def unknown_codec(path: Path, clip: Any) -> None:
+    """A video stream that no decoder knows ended in an AttributeError (a changed Matroska file)."""
+    path.write_bytes(clip("plain.mkv", codec="ffv1", frames=3).read_bytes().replace(b"V_FFV1", b"V_XXXX"))
+
+
+FOUND: dict[str, Callable[[Path, Any], None]] = {"unknown-codec.mkv": unknown_codec}
+
+
+@pytest.mark.parametrize("name", FOUND)
+def test_what_was_found_stays_refused(name: str, clip: Any, tmp_path: Path, command: Any) -> None:
+    FOUND[name](tmp_path / name, clip)
+    with pytest.raises(MediaError), open_media(tmp_path / name) as media:
+        read_source(media)
+    code, out, said = command("locate", "--labels", "face", tmp_path / name)
+    assert (code, out, said.count("\n")) == (4, "", 1), said
