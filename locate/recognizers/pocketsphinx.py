@@ -51,7 +51,7 @@ SURE_WORD = 0.5
 """Letters and confidence from which a word of the language model shows that no digits were said there."""
 
 HALF_SURE = -3.0
-"""Nats a frame behind the phone loop at which a word is as likely right as wrong, on our recordings."""
+"""Nats a frame behind the phone loop at which a word is taken to be as likely right as wrong; a rough measure."""
 
 FLOOR_RMS = 60
 LEVEL_PEAK = 14_000

@@ -1,6 +1,6 @@
 """Where somebody speaks: Silero's voice detector, from inside the wheel of faster-whisper, run by onnxruntime.
 
-Thresholds and paddings are those at which it kept 99.8 % of speech on our recordings and marked neither noise, tones
+Thresholds and paddings are those that keep speech even under loud noise and mark neither noise, tones
 nor silence. Sound goes through in order and is cut into stretches at silences, so memory does not grow with duration.
 """
 
