@@ -24,7 +24,9 @@ def run(frames: Iterator[VideoFrame], length: int, jobs: int, work: Work) -> Non
         for segment, group in groups:
             work(segment, group)
         return
-    crew = _Crew(jobs, jobs * length, work)
+    # The segment behind the one being decoded may wait whole while another worker is on the one before it; no more is
+    # ever needed to keep all workers busy.
+    crew = _Crew(jobs, (jobs - 1) * length, work)
     try:
         for segment, group in groups:
             crew.begin(segment)

@@ -17,6 +17,7 @@ from typing import Any, Literal
 import av
 import numpy as np
 from av.container import InputContainer
+from av.sidedata.sidedata import SideDataContainer
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream as AvVideoStream
 
@@ -40,6 +41,7 @@ MAX_STREAMS = 1000
 MAX_FRAMES = 20_000_000
 MAX_SECONDS = 7 * 24 * 3600
 BUFFER_BYTES = 1 << 18
+_SIDE_DATA: Any = SideDataContainer  # whose stub does not say that it takes a frame
 HASH_BYTES = 1 << 20
 Kind = Literal["video", "picture", "audio"]
 
@@ -319,7 +321,8 @@ def decode(container: InputContainer, stream: AvVideoStream, threads: int = 1) -
 def orientation(frame: VideoFrame) -> int:
     """The EXIF orientation of a decoded frame by its display matrix; raises `MediaError` for a slanted one."""
     try:
-        side_data: Any = frame.side_data.get("DISPLAYMATRIX")
+        # Not frame.side_data: that would tie the frame to itself, and frames would pile up until a garbage collection.
+        side_data: Any = _SIDE_DATA(frame).get("DISPLAYMATRIX")
     except ValueError:
         raise MediaError("the frames carry data of an unknown kind, as stereo footage does; convert it first") from None
     if side_data is None:
