@@ -2,6 +2,9 @@
 # make test                set up, lint, test
 # make test-extras         the extras that need torch in an environment of their own, and their tests
 # make lint · make bench
+# make fuzz                20,000 and more changed manifests, receipts and media, in a watched process
+# make corpus              every file in the folder VERIDACT_MEDIA through locate, render and verify
+# make sbom · make audit   the components as CycloneDX in out/ · known weaknesses in them, where the network allows
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DELETE_ON_ERROR:
@@ -10,13 +13,14 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 BASE := .venv-base
+TOOLS := .venv-tools
 EXTRAS := .venv-extras
 SOURCES := pyproject.toml $(shell find schema locate render -name '*.py' -o -name '*.json')
 DEBIAN := libgl1 libglib2.0-0 libxcb1
 TEST_DEBIAN := $(DEBIAN) espeak-ng libimage-exiftool-perl
 VIDEO ?= out/portrait.mp4
 
-.PHONY: demo test test-extras lint bench clean
+.PHONY: demo test test-extras lint bench fuzz corpus sbom audit clean
 
 # Debian packages that the models' libraries need; where they are all there, or this is no Debian, nothing is done.
 define debian
@@ -86,5 +90,32 @@ test-extras: $(EXTRAS)/.done
 bench: $(VENV)/.dev
 	$(BIN)/python benchmarks/run.py
 
+fuzz: $(VENV)/.dev
+	$(BIN)/python benchmarks/fuzz.py
+
+corpus: $(VENV)/.dev
+	$(BIN)/python benchmarks/corpus.py
+
+# Tools that look at packages live in an environment of their own, and never list themselves.
+$(TOOLS)/.done: $(BIN)/python
+	$(PYTHON) -m venv $(TOOLS)
+	$(TOOLS)/bin/pip install --quiet 'cyclonedx-bom>=7,<8' 'pip-audit>=2.9,<3'
+	touch $@
+
+sbom: $(TOOLS)/.done
+	mkdir -p out
+	for list in requirements/*.txt; do \
+	  $(TOOLS)/bin/cyclonedx-py requirements $$list --output-reproducible -o out/sbom-$$(basename $$list .txt).json; \
+	done
+
+audit: $(TOOLS)/.done
+	@for list in requirements/*.txt; do \
+	  code=0; said=$$($(TOOLS)/bin/pip-audit --disable-pip --require-hashes -r $$list 2>&1) || code=$$?; \
+	  if grep -qi 'known vulnerabilities in' <<< "$$said"; then echo "$$said"; exit 1; \
+	  elif [ $$code != 0 ] || grep -q 'could not be audited' <<< "$$said"; then \
+	    echo "$$list: not audited, or not wholly: the database of weaknesses cannot be asked from here"; \
+	  else echo "$$list: no known weakness"; fi; \
+	done
+
 clean:
-	rm -rf $(VENV) $(BASE) $(EXTRAS) out build *.egg-info
+	rm -rf $(VENV) $(BASE) $(EXTRAS) $(TOOLS) out build *.egg-info
