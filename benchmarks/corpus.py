@@ -27,7 +27,7 @@ INNOCENT = re.compile(
     r"|Rotation|Format|Num|Byte|Pixel|Cleaned|Planes|Samples|Strip|Rows|Photometric|Planar|Frame|Loop|Animation|GIF|Has"
     r"|Background|Transparency|VP8|WebP|Alpha|Horizontal|Vertical|EBML|Doc|Codec|Muxing|Writing|Timecode|Track|Chunk"
     r"|Block|Total|MD5|Channel|Sample|Stream|Default|Nal|Start|Language|Display|Transfer|Matrix|Primaries|Gamma|Exif"
-    r"|Orientation|SRGB|Vendor|MPEG|Copyright$|Emphasis|Original|MS|Intensity|Lame|Encoder$|Palette|Extra|Sub|Fill|Unknown"
+    r"|Orientation|SRGB|Vendor|MPEG|CopyrightFlag|Emphasis|Original|MS|Intensity|Lame|Encoder$|Palette|Extra|Sub|Fill|Unknown"
     r"|Cropp|Purple|Warning|Image|Avail|Red|Green|Blue|White|Significant)",
     re.IGNORECASE,
 )
