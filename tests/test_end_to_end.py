@@ -32,7 +32,7 @@ CONTAINERS = [
 @pytest.mark.parametrize("name", CLIPS)
 def test_every_frame_has_a_cover_and_no_face_is_left(name: str, real_media: Path, command: Any, tmp_path: Path) -> None:
     pytest.importorskip("onnxruntime", reason="needs the extra locate")
-    from locate.detector import load
+    from locate.detector import Request, load
     from locate.frames import footage
 
     source, manifest, out = real_media / "videos" / name, tmp_path / "m.json", tmp_path / "out.mp4"
@@ -42,7 +42,7 @@ def test_every_frame_has_a_cover_and_no_face_is_left(name: str, real_media: Path
     assert covered == set(range(found.source.streams[0].frames))
     assert sum(len(s.keys) for t in found.tracks for s in t.segments) * 5 <= found.source.streams[0].frames
     assert command("render", source, manifest, out)[0] == 0
-    detectors = load(("centerface",), FOUND, "cpu")
+    detectors = load(("centerface",), Request("p1", frozenset({"face"}), FOUND, "cpu"))
     left = []
     with open_media(out) as media:
         for number, shown in enumerate(footage(media, 0)):
