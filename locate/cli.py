@@ -21,7 +21,7 @@ from schema.errors import MediaError, UsageError
 from schema.manifest import Container
 from schema.progress import Progress
 
-PATH = click.Path(path_type=Path)
+PATH = click.Path(readable=False, path_type=Path)
 HEARING = (
     "recognizer", "speech", "language", "spacy", "deny_words", "keep_words", "transcript", "allow_download",
 )  # fmt: skip
@@ -71,9 +71,12 @@ def _folder(media: Path, out: Path | None, options: Options, quiet: bool) -> int
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
-@click.argument("media", type=click.Path(path_type=Path))
+@click.argument("media", type=click.Path(readable=False, path_type=Path))
 @click.option(
-    "-o", "out", type=click.Path(path_type=Path, allow_dash=True), help="Write the manifest here, not to stdout."
+    "-o",
+    "out",
+    type=click.Path(readable=False, path_type=Path, allow_dash=True),
+    help="Write the manifest here, not to stdout.",
 )
 @click.option("--labels", help=f"What to look for, with commas between; {','.join(asked.DEFAULT_LABELS)} by default.")
 @click.option("--detector", "detectors", multiple=True, metavar="NAME[:WEIGHTS[:CLASSMAP]]",

@@ -16,7 +16,8 @@ KNOWN_TAGS = frozenset(
     minor_version model make publisher performer rating software sortname synopsis title timecode track vendor_id
     com.apple.quicktime.location.iso6709 com.apple.quicktime.make com.apple.quicktime.model
     com.apple.quicktime.software com.apple.quicktime.creationdate com.android.version com.android.capture.fps
-    chapters exif xmp icc_profile iptc photoshop dpi jfif mpf adobe thumbnail gamma chromaticity srgb transparency loop
+    chapters captions
+    exif xmp icc_profile iptc photoshop dpi jfif mpf adobe thumbnail gamma chromaticity srgb transparency loop
     background version timestamp compression resolution
     """.split()
 )

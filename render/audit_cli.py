@@ -16,7 +16,7 @@ from schema.errors import UsageError
 
 FAILED = 1
 _SIGN = {"pass": "ok  ", "fail": "FAIL", "not run": "-   "}
-_FILE = click.Path(path_type=Path)
+_FILE = click.Path(readable=False, path_type=Path)
 
 
 @click.command()

@@ -16,17 +16,23 @@ from schema.progress import Progress
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
-@click.argument("media", type=click.Path(path_type=Path))
-@click.argument("manifest", type=click.Path(path_type=Path, allow_dash=True))
-@click.argument("out", type=click.Path(path_type=Path))
-@click.option("--audit", type=click.Path(path_type=Path), help="Where the receipt goes; OUT.audit.jsonl by default.")
+@click.argument("media", type=click.Path(readable=False, path_type=Path))
+@click.argument("manifest", type=click.Path(readable=False, path_type=Path, allow_dash=True))
+@click.argument("out", type=click.Path(readable=False, path_type=Path))
+@click.option(
+    "--audit",
+    type=click.Path(readable=False, path_type=Path),
+    help="Where the receipt goes; OUT.audit.jsonl by default.",
+)
 @click.option("--jobs", type=click.IntRange(1, 64), help="Workers; all cores by default. Changes no byte.")
 @click.option("--force", is_flag=True, help="Replace an existing output and its receipt.")
 @click.option("--resume", is_flag=True, help="Go on from the finished segments of a render that was killed.")
 @click.option("--require-review", is_flag=True, help="Refuse a manifest that still holds a proposed item.")
 @click.option("--allow-uncovered", is_flag=True, help="Accept a manifest under which nothing is covered.")
-@click.option("--attest", "attestation", type=click.Path(path_type=Path), help="Where the signed run facts go.")
-@click.option("--sign", "key", type=click.Path(path_type=Path), help="The private key that signs them.")
+@click.option(
+    "--attest", "attestation", type=click.Path(readable=False, path_type=Path), help="Where the signed run facts go."
+)
+@click.option("--sign", "key", type=click.Path(readable=False, path_type=Path), help="The private key that signs them.")
 @click.option("--quiet", is_flag=True, help="No progress and no remarks on stderr.")
 def render(
     media: Path,

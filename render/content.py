@@ -22,7 +22,7 @@ from render.sound.check import audible_spans
 from schema.errors import MediaError, VeridactError
 from schema.geometry import Edges, clip
 from schema.manifest import Cells, Manifest, PictureStream, Solid, VideoStream
-from schema.media import MediaFile, decode, demux, fraction
+from schema.media import MediaFile, decode, demux, fraction, has_captions
 from schema.origin import origin
 from schema.pictures import frames as picture_frames
 from schema.pictures import open_picture
@@ -76,10 +76,11 @@ def _check_container(media: MediaFile, manifest: Manifest) -> Iterator[Finding]:
 def _check_video(media: MediaFile, manifest: Manifest, record: VideoStream, place: int) -> Iterator[Finding]:
     """The frames and times of one stream are the source's, and every cover lies where the manifest says."""
     try:
-        times = _times(media, place)
+        times, captions = _times(media, place)
     except MediaError as e:
         yield Finding(f"stream {record.index} decodes", False, str(e))
         return
+    yield Finding(f"stream {record.index} captions", not captions, "there are captions" if captions else "none")
     yield Finding(f"stream {record.index} frames", len(times) == record.frames, f"{len(times)} of {record.frames}")
     pts = _source_pts(times, record)
     exact = pts is not None and pts_sha256(pts) == record.pts_sha256
@@ -113,11 +114,13 @@ def _check_sound(media: MediaFile, manifest: Manifest, index: int, place: int) -
     return Finding(f"stream {index} sound", True, "no range can be heard" if plan.ranges else "no range")
 
 
-def _times(media: MediaFile, place: int) -> list[Fraction]:
+def _times(media: MediaFile, place: int) -> tuple[list[Fraction], bool]:
+    """When each frame of a video stream is shown, in seconds, and whether captions travel with any."""
     with demux(media) as container:
         stream = next(s for s in container.streams.video if s.index == place)
         base = fraction(stream.time_base)
-        return [frame.pts * base for frame in decode(container, stream) if frame.pts is not None]
+        told = [(frame.pts * base, has_captions(frame)) for frame in decode(container, stream) if frame.pts is not None]
+        return [time for time, _ in told], any(captions for _, captions in told)
 
 
 def _source_pts(times: Sequence[Fraction], record: VideoStream) -> list[int] | None:

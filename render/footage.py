@@ -165,8 +165,9 @@ def _outcomes(source: InputContainer, manifest: Manifest, streams: Sequence[OutS
         if record.index == 0:
             names += [*source.metadata, *(["chapters"] if source.chapters() else [])]
         match rendered.get(record.index):
-            case EncodedVideo():
+            case EncodedVideo() as video:
                 how, why = "re-encoded", "covers are painted"
+                names += ["captions"] if video.captions else []
             case AudioOut() as audio:
                 how, why = audio.how, audio.why
             case _ if isinstance(record, VideoStream | AudioStream):

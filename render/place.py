@@ -6,7 +6,7 @@ import hashlib
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -118,7 +118,12 @@ def _locked(folder: Path, resume: bool) -> Iterator[None]:
         folder.mkdir(mode=0o700, exist_ok=True)
     except PermissionError:
         raise MachineError(f"not allowed to write in {folder.parent}") from None
-    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    try:
+        fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    except OSError:
+        with suppress(OSError):
+            folder.rmdir()  # ours and empty, or another's and left alone
+        raise
     try:
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)

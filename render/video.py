@@ -19,7 +19,7 @@ from render.plan import Raster, StreamPlan
 from render.planes import layout_of
 from schema.errors import BindingError, VeridactError
 from schema.manifest import Manifest, VideoStream
-from schema.media import MediaFile, decode, demux, fraction, orientation
+from schema.media import MediaFile, decode, demux, fraction, has_captions, orientation
 from schema.profiles import encoded_format
 
 SEGMENT_BYTES = 100_000_000
@@ -38,6 +38,7 @@ class EncodedVideo:
     spec: VideoSpec
     pts: Sequence[int]
     paths: Sequence[Path]
+    captions: bool
 
     @property
     def widened(self) -> bool:
@@ -117,10 +118,13 @@ def encode_stream(
         length = segment_frames(record, layout.bits)
         paths = [folder / f"{record.index:04}-{i:07}.segment" for i in range(-(-len(pts) // length))]
 
+        captioned: set[bool] = set()
+
         def checked() -> Iterator[VideoFrame]:
             number = -1
             for number, frame in enumerate(_again(first, decoded)):
                 frames.check(frame, record, number, pts)
+                captioned.add(has_captions(frame))
                 progress(number)
                 yield frame
             if number + 1 != len(pts):
@@ -134,7 +138,7 @@ def encode_stream(
                 segments.write(paths[segment], binding, _encode_segment(numbered, plan, raster, spec))
 
         workers.run(checked(), length, jobs, work)
-    return EncodedVideo(record, spec, pts, paths)
+    return EncodedVideo(record, spec, pts, paths, True in captioned)
 
 
 def _again(first: VideoFrame, rest: Iterator[VideoFrame]) -> Iterator[VideoFrame]:

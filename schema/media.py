@@ -333,6 +333,11 @@ def orientation(frame: VideoFrame) -> int:
     return found
 
 
+def has_captions(frame: VideoFrame) -> bool:
+    """Whether closed captions travel with a decoded frame; frames with unknown side data have been refused before."""
+    return _SIDE_DATA(frame).get("A53_CC") is not None
+
+
 def fraction(value: Fraction | None) -> Fraction:
     """A time base that must be there."""
     if value is None or value <= 0:

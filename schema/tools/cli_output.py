@@ -10,8 +10,8 @@ from schema.errors import UsageError
 from schema.tools import writing
 
 SETTINGS = {"help_option_names": ["-h", "--help"]}
-MANIFEST = click.Path(path_type=Path, allow_dash=True)
-FILE = click.Path(path_type=Path)
+MANIFEST = click.Path(readable=False, path_type=Path, allow_dash=True)
+FILE = click.Path(readable=False, path_type=Path)
 
 
 def read_file(path: Path, what: str) -> bytes:

@@ -177,3 +177,19 @@ def test_a_stream_that_is_not_listed_is_dropped(
     with av.open(str(tmp_path / "out.mp4")) as container:
         assert [s.type for s in container.streams] == ["video"]
     assert '"disposition":"dropped"' in (tmp_path / "out.mp4.audit.jsonl").read_text()
+
+
+@pytest.mark.real_media
+def test_captions_are_dropped_and_named_and_seen_where_they_are(
+    real_media: Path, make_manifest: Any, make_track: Any, saved: Any, command: Any, tmp_path: Path
+) -> None:
+    source, out = real_media / "containers/androidx_mp4/fragmented_captions.mp4", tmp_path / "out.mp4"
+    frames = make_manifest(source, ()).source.streams[0].frames
+    manifest = saved(make_manifest(source, (make_track(1, BOX, frames),)))
+    assert command("render", source, manifest, out)[0] == 0
+    receipt = Path(f"{out}.audit.jsonl")
+    assert '"captions"' in receipt.read_text()
+    checked = ["verify", receipt, "--manifest", manifest, "--content"]
+    assert command(*checked, "--output", out)[0] == 0
+    code, told, _ = command(*checked, "--output", source)
+    assert (code, "there are captions" in told) == (1, True)
