@@ -39,7 +39,7 @@ PROFILES = {
         "h264",
         {
             "preset": "veryfast",
-            "crf": "19",
+            "crf": "19.5",
             "bf": "2",
             "b-pyramid": "normal",
             "g": "9999",

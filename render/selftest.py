@@ -29,8 +29,8 @@ from schema.errors import MachineError
 from schema.manifest import Manifest, Output
 
 GOLDEN = {
-    "h264 8 bit": "f1dd9c6065f5d348d42e32aaa953b404363c4fd3ad93200935aa28c3e71a1dc7",
-    "h264 10 bit": "648d1099b67285488039bca06c999bccc612232855182f3697eebcbda8a3204c",
+    "h264 8 bit": "6a359e7c46703aba64cb7910780655d3f8285edbd394db08d7d850fb3483140c",
+    "h264 10 bit": "54d6948b86cced898ae9f28b647d696b9346ae3a363d79cd2d8b679e70cbe295",
     "lossless 8 bit": "cf96f59307c88a665b80c76a462c5ac1b213ebcdf3f6b26fb26237f72866f304",
     "lossless 10 bit": "e9dd70e29194a875347163985c045a26c7ee6ee6fef383679727c83d3574986f",
     "lossless RGB": "ffeb91cd8a38c87606918eb6ebb21e4d55ece9b3cc24354545c8554b5d9467a4",
