@@ -42,11 +42,17 @@ def heard(call, tmp_path_factory):
         return hear(media, HearOptions(labels=DEFAULT_HEARD, transcript=target), quiet), target
 
 
-def test_the_card_number_is_covered_and_little_else(call, heard):
+def test_the_card_number_is_covered(call, heard):
     start, end = call[1]
     covered = [(r.start_ms, r.end_ms) for r in heard[0].ranges]
     assert overlap_ms([call[1]], covered) >= 0.95 * (end - start)
-    assert overlap_ms([(0, start - 500)], covered) <= 0.3 * start
+
+
+@pytest.mark.xfail(strict=True, reason="what leads up to a number is still covered: 23 % where 15 % is the aim")
+def test_little_else_is_covered(call, heard):
+    start, _ = call[1]
+    covered = [(r.start_ms, r.end_ms) for r in heard[0].ranges]
+    assert overlap_ms([(0, start - 500)], covered) <= 0.15 * start
 
 
 def test_models_are_named_with_their_digests(heard):
