@@ -13,6 +13,7 @@ from locate.search import Look, Search
 from schema.errors import MediaError
 from schema.manifest import Source, Stream, VideoStream
 from schema.media import MediaFile, demux, fraction, is_cover_art
+from schema.origin import presents_anything
 from schema.pictures import frame_count, open_picture
 from schema.probe import VideoTimeline, audio_record, other_record, picture_record, video_record
 from schema.profiles import encoded_format
@@ -73,7 +74,11 @@ def _footage(media: MediaFile, search: Search, profile: str, tell: Tell) -> tupl
                 record, looks = _video(media, container, stream, search, profile, tell)
                 streams.append(record)
                 searched.append(looks)
-            elif isinstance(stream, AvAudioStream) and stream.codec_context is not None:
+            elif (
+                isinstance(stream, AvAudioStream)
+                and stream.codec_context is not None
+                and presents_anything(media, stream.index)
+            ):
                 streams.append(audio_record(container, stream, searched=False))
             else:
                 streams.append(other_record(stream))
@@ -84,8 +89,7 @@ def _shows(media: MediaFile, stream: AvVideoStream) -> bool:
     """Whether a video stream holds anything at all; an empty one is listed and left behind."""
     if stream.codec_context is not None and stream.codec_context.format is not None:
         return True
-    with demux(media) as container:
-        return any(packet.size for packet in container.demux(container.streams[stream.index]))
+    return presents_anything(media, stream.index)
 
 
 def _video(

@@ -9,7 +9,8 @@ from av.stream import Stream as AvStream
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream as AvVideoStream
 
-from schema.media import MediaFile, demux, fraction, is_cover_art, prepare_decoder
+from schema.errors import MediaError
+from schema.media import MediaFile, demux, fraction, is_cover_art, prepare_decoder, reason_of
 
 
 def first_time(media: MediaFile, index: int) -> Fraction | None:
@@ -34,6 +35,16 @@ def first_time(media: MediaFile, index: int) -> Fraction | None:
                 if isinstance(frame, VideoFrame | AudioFrame) and frame.pts is not None:
                     return frame.pts * fraction(frame.time_base)
     return None
+
+
+def presents_anything(media: MediaFile, index: int) -> bool:
+    """Whether a stream has a packet that is presented: a header alone, as of a file cut short, is nothing to render."""
+    try:
+        with demux(media) as container:
+            packets = container.demux(container.streams[index])
+            return any(packet.size and not packet.is_discard for packet in packets)
+    except av.FFmpegError as e:
+        raise MediaError(f"stream {index} cannot be read: {reason_of(e)}") from None
 
 
 def is_presented(stream: AvStream) -> bool:

@@ -150,7 +150,7 @@ def render_audio(media: MediaFile, index: int, plan: SoundPlan, origin: Fraction
                 raise MediaError(
                     f"stream {index} has AAC packets without a header; remux it: ffmpeg -i IN -c copy OUT.mkv"
                 )
-        seen = any(s.type == "video" and not is_cover_art(s) for s in source.streams)
+        seen = container in VIDEO and any(s.type == "video" and not is_cover_art(s) for s in source.streams)
         holders = [name for name in MUXERS if (not seen or name in VIDEO) and _can_hold(stream, header, name)]
 
     def out(how: How, why: str, config: AacConfig | None = None, target: pcm.Target | None = None) -> AudioOut:

@@ -1,13 +1,17 @@
 """A short run of the fuzzer, and by name every input that once made something else happen than a plain refusal."""
 
 import importlib.util
+import json
 import random
+import struct
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import av
+import numpy as np
 import pytest
 
 from schema.errors import MediaError
@@ -78,7 +82,16 @@ def unknown_codec(path: Path, clip: Any) -> None:
     path.write_bytes(clip("plain.mkv", codec="ffv1", frames=3).read_bytes().replace(b"V_FFV1", b"V_XXXX"))
 
 
-FOUND: dict[str, Callable[[Path, Any], None]] = {"unknown-codec.mkv": unknown_codec}
+def header_alone(path: Path, clip: Any) -> None:
+    """Sound without a sample became a manifest that render refused (pocketsphinx_null.wav)."""
+    body = b"fmt " + struct.pack("<IHHIIHH", 16, 1, 1, 16000, 32000, 2, 16) + b"data" + bytes(4)
+    path.write_bytes(b"RIFF" + struct.pack("<I", 4 + len(body)) + b"WAVE" + body)
+
+
+FOUND: dict[str, Callable[[Path, Any], None]] = {
+    "unknown-codec.mkv": unknown_codec,
+    "header-alone.wav": header_alone,
+}
 
 
 @pytest.mark.parametrize("name", FOUND)
@@ -88,3 +101,23 @@ def test_what_was_found_stays_refused(name: str, clip: Any, tmp_path: Path, comm
         read_source(media)
     code, out, said = command("locate", "--labels", "face", tmp_path / name)
     assert (code, out, said.count("\n")) == (4, "", 1), said
+
+
+def test_sound_beside_a_picture_without_frames_is_rendered(tmp_path: Path, command: Any) -> None:
+    """Such a file is sound alone to locate, so its container is too; render refused it (invalid_userdata.mp4)."""
+    source, manifest = tmp_path / "lost.mp4", tmp_path / "m.json"
+    with av.open(str(source), "w", options={"movflags": "empty_moov+frag_keyframe"}) as container:
+        video = container.add_stream("libx264", rate=25)
+        video.width, video.height, video.pix_fmt = 64, 48, "yuv420p"
+        sound = container.add_stream("aac", rate=48000, layout="stereo")
+        block = av.AudioFrame.from_ndarray(np.zeros((2, 1024), np.float32), "fltp", "stereo")
+        block.sample_rate, block.pts = 48000, 0
+        container.mux([*sound.encode(block), *sound.encode(None)])
+    with av.open(str(source)) as container:
+        assert [s.type for s in container.streams] == ["video", "audio"]
+    code, _, said = command("locate", "--labels", "face", source, "-o", manifest)
+    assert code == 0, said
+    container_name = json.loads(manifest.read_bytes())["output"]["container"]
+    assert container_name == "m4a"
+    code, _, said = command("render", "--allow-uncovered", source, manifest, tmp_path / f"out.{container_name}")
+    assert code == 0, said
