@@ -50,7 +50,7 @@ from schema.source import read_source
 
 SOUND_S = 600
 MEMORY_S = (60, 300)
-CLIP_FRAMES = 120
+CLIP_FRAMES = 480
 QUALITY_FRAMES = 128
 Samples = np.ndarray[Any, Any]
 
