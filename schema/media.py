@@ -21,8 +21,10 @@ from av.sidedata.sidedata import SideDataContainer
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream as AvVideoStream
 
+from schema import mp3
 from schema.errors import BindingError, MachineError, MediaError
 from schema.geometry import orientation_of_matrix
+from schema.pulse import beat
 from schema.timeline import first_fault
 
 MAX_PIXELS = 16_384 * 16_384 // 4
@@ -112,7 +114,7 @@ def sniff(head: bytes) -> Format | None:
             return Format("ffmpeg", "mpegts")
     if head[:4] == b"\0\0\0\x01" and len(head) > 4:
         return Format("ffmpeg", "hevc" if head[4] in {0x40, 0x42, 0x44, 0x46} else "h264")
-    return _iso_media(head) or _mpeg_audio(head)
+    return _iso_media(head) or _mpeg_audio(head) or (Format("ffmpeg", "mp3") if mp3.begins_cut(head) else None)
 
 
 class Reader:
@@ -126,6 +128,7 @@ class Reader:
         size = size if size >= 0 else os.fstat(self._fd).st_size - self._at
         data = os.pread(self._fd, size, self._at)
         self._at += len(data)
+        beat()
         return data
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
@@ -161,6 +164,7 @@ def hash_descriptor(fd: int) -> str:
     while chunk := os.pread(fd, HASH_BYTES, at):
         digest.update(chunk)
         at += len(chunk)
+        beat()
     return digest.hexdigest()
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import av
+import numpy as np
 import pytest
 
 from schema import media, pictures
@@ -131,6 +132,25 @@ def test_what_only_refers_to_media_is_none(name: str, tmp_path: Path) -> None:
         path.write_bytes(OTHER_SPEECH[name])
         with pytest.raises(MediaError, match="not a video, picture or sound file"), media.open_media(path):
             pass
+
+
+def test_mp3_cut_out_of_a_longer_recording_is_read(tmp_path: Path) -> None:
+    """It begins with the end of a frame; eleven bits that look like the next are not enough to go by."""
+    whole = tmp_path / "whole.mp3"
+    with av.open(str(whole), "w", options={"write_xing": "0", "id3v2_version": "0"}) as container:
+        stream = container.add_stream("libmp3lame", rate=48000, layout="mono")
+        samples = (np.random.default_rng(3).integers(-9000, 9000, (1, 48000))).astype(np.int16)
+        block = av.AudioFrame.from_ndarray(samples, "s16p", "mono")
+        block.sample_rate, block.pts = 48000, 0
+        container.mux([*stream.encode(block), *stream.encode(None)])
+    data = whole.read_bytes()
+    assert media.sniff(data) == media.Format("ffmpeg", "mp3")
+    for cut in (1, 2, 100, 200):
+        assert media.sniff(data[cut:]) == media.Format("ffmpeg", "mp3"), cut
+    assert media.sniff(bytes(2000) + data) is None
+    assert media.sniff(data[1:1500]) is None
+    for seed in range(50):
+        assert media.sniff(b"\1" + np.random.default_rng(seed).bytes(1 << 16)) is None
 
 
 def test_the_format_found_is_the_only_one_tried(clip: Any, tmp_path: Path) -> None:
