@@ -18,6 +18,10 @@ Gist = NDArray[np.float32]
 LEAST_PEAK = 0.06
 EXPLAINED = 0.8
 """How high the peak must stand, and what part of the difference may be left once the shift is undone."""
+
+FAST_PART = 0.03
+"""A camera that moves by this part of the picture's longer side in one frame smears it."""
+
 _FADE = np.outer(np.hanning(GIST_ROWS), np.hanning(GIST_COLUMNS)).astype(np.float32)
 
 
@@ -74,6 +78,11 @@ def _explains(before: Gist, now: Gist, x: int, y: int) -> bool:
     moved = before[top - y : top - y + rows, left - x : left - x + columns]
     still = before[top : top + rows, left : left + columns]
     return float(np.abs(stayed - moved).mean()) < EXPLAINED * float(np.abs(stayed - still).mean())
+
+
+def is_fast(shift_px: tuple[float, float], size: tuple[int, int]) -> bool:
+    """Whether the camera moved so far in one frame that what it shows is smeared; `size` is width and height."""
+    return max(map(abs, shift_px)) >= FAST_PART * max(size)
 
 
 def path(shifts_px: Sequence[tuple[float, float]]) -> NDArray[np.float64]:

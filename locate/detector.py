@@ -33,6 +33,11 @@ class View(Protocol):
         """Whether no other frame will confirm what is found on this one: it is worth a longer look."""
         ...
 
+    @property
+    def smeared(self) -> bool:
+        """Whether the camera moved so fast that things are smeared: they are found best when they are made small."""
+        ...
+
     def rgb(self, width: int, height: int) -> Pixels:
         """The whole picture scaled to `width`×`height`."""
         ...

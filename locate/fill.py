@@ -7,7 +7,7 @@ from math import ceil, floor
 import numpy as np
 from numpy.typing import NDArray
 
-from locate.camera import path
+from locate.camera import is_fast, path
 from locate.search import Look
 from locate.tracker import Trail
 from schema.geometry import Box, Edges, box_of
@@ -15,9 +15,8 @@ from schema.geometry import Box, Edges, box_of
 Rows = NDArray[np.float64]
 """One row a frame: left, top, right, bottom in displayed pixels."""
 
-FAST_PART = 0.03
 BLURRED_FRAMES = 15
-"""A camera that moves by this part of the picture's longer side in one frame blurs it; whips last about that long."""
+"""Whips of a camera last about that long."""
 
 DRIFT_FRAMES = 4
 """Beyond an end, motion is carried on for so long; after that nobody knows."""
@@ -106,7 +105,7 @@ def _blurred(
         moved = shot[at + step if step > 0 else at].shift_px
         left, top, right, bottom = end + np.tile(paths[at + step], 2)
         inside = right > 0 and bottom > 0 and left < size[0] and top < size[1]
-        if max(map(abs, moved)) < FAST_PART * max(size) or not inside:
+        if not is_fast(moved, size) or not inside:
             break
         at, count = at + step, count + 1
     return count

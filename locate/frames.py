@@ -33,6 +33,7 @@ class FootageView:
     frame: VideoFrame
     orientation: int
     still: bool = False
+    smeared: bool = False
 
     @property
     def width(self) -> int:
@@ -61,6 +62,7 @@ class PictureView:
 
     image: Image.Image
     still: bool = True
+    smeared: bool = False
 
     @property
     def width(self) -> int:

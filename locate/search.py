@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from locate.cadence import AUTO_SECONDS, Thresholds, agree
-from locate.camera import Glance, path, shift
+from locate.camera import Glance, is_fast, path, shift
 from locate.detector import Detection, Detector, View, without_doubles
 from locate.frames import Shown
 
@@ -34,7 +34,7 @@ class Look:
     """What was found on one frame, and for which labels it was looked at at all.
 
     `change` is how much its gist differs from that of the frame before, 0 to 255, and `shift_px` how far what is seen
-    moved right and down since then because the camera did.
+    moved right and down since then because the camera did; `smeared` is whether that was so fast that it shows.
     """
 
     frame: int
@@ -43,6 +43,7 @@ class Look:
     change: float
     labels: frozenset[str]
     shift_px: tuple[float, float] = (0.0, 0.0)
+    smeared: bool = False
 
 
 @dataclass(frozen=True)
@@ -111,7 +112,7 @@ class _Run:
         cut = _may_be_cut(seen)
         if cut and self._open and self._open[-1].look is None:
             self._look_at(self._open.pop(), cut=True)
-        if cut or self._is_due(shown):
+        if cut or self._is_due(seen.shown):
             self._look_at(seen, cut)
         else:
             self._open.append(seen)
@@ -123,7 +124,10 @@ class _Run:
         if before is None:
             return _Seen(shown, 0.0, (0.0, 0.0))
         right, down = shift(before, now)
-        return _Seen(shown, now.change_from(before), (right * shown.view.width, down * shown.view.height))
+        width, height = shown.view.width, shown.view.height
+        moved = (right * width, down * height)
+        smeared = replace(shown, view=replace(shown.view, smeared=is_fast(moved, (width, height))))
+        return _Seen(smeared, now.change_from(before), moved)
 
     def close(self) -> None:
         """Looks at the last frame too, so that nothing hangs over the end."""
@@ -139,6 +143,8 @@ class _Run:
             return True
         if self._search.stride is not None:
             return shown.number % self._search.stride == 0
+        if shown.view.smeared:
+            return True
         return self._seconds(shown) - self._seconds(self._open[0].shown) >= AUTO_SECONDS - EPSILON
 
     def _rested(self, shown: Shown, cut: bool) -> list[Detector]:
@@ -193,7 +199,7 @@ def _looks(span: _Span, tell: Tell) -> Iterator[Look]:
         found = seen.look.result() if seen.look else between.get(number, ())
         labels = seen.labels if seen.look else span.labels_between if number in between else frozenset()
         tell(number + 1)
-        yield Look(number, seen.shown.pts, found, seen.change, labels, seen.shift_px)
+        yield Look(number, seen.shown.pts, found, seen.change, labels, seen.shift_px, seen.shown.view.smeared)
 
 
 def shots(looks: Sequence[Look]) -> list[Sequence[Look]]:

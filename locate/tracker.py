@@ -19,13 +19,20 @@ LEAST_OVERLAP = 0.1
 LEAST_OVERLAP_AFTER_GAP = 0.25
 GAP_SECONDS = 0.2
 
+SMEARED_START = 0.5
+"""Smeared things score less: there, this part of the start threshold starts a track."""
+
 
 @dataclass(frozen=True)
 class Sighting:
-    """A detection on a frame, its place as if the camera had stood still since the shot began."""
+    """A detection on a frame, its place as if the camera had stood still since the shot began.
+
+    `strong` is whether it could have started a track.
+    """
 
     frame: int
     detection: Detection
+    strong: bool
 
 
 @dataclass(frozen=True)
@@ -72,15 +79,28 @@ def _pairs(live: Sequence[_Live], found: Sequence[Detection], seconds: float) ->
     return pairs
 
 
-def _continue(live: list[_Live], found: Sequence[Detection], frame: int, seconds: float) -> tuple[set[int], set[int]]:
+def _continue(
+    live: list[_Live], found: Sequence[Detection], frame: int, seconds: float, strong: bool
+) -> tuple[set[int], set[int]]:
     """Continues trails with detections; returns the indexes of both that were used."""
     pairs = _pairs(live, found, seconds)
     for i, j in pairs:
         trail = live[i]
         trail.motion = trail.motion.after(seconds - trail.seen_seconds).corrected(found[j].place)
         trail.seen_seconds = seconds
-        trail.sightings.append(Sighting(frame, found[j]))
+        trail.sightings.append(Sighting(frame, found[j], strong))
     return {i for i, _ in pairs}, {j for _, j in pairs}
+
+
+def _by_strength(
+    look: Look, seen: Sequence[Detection], thresholds: Mapping[str, Thresholds]
+) -> tuple[list[Detection], list[Detection]]:
+    """What may start a track and what may only continue one; what is less than that is left out."""
+    part = SMEARED_START if look.smeared else 1.0
+    linked = [d for d in seen if d.score >= thresholds[d.label].link]
+    strong = [d.score >= thresholds[d.label].start * part for d in linked]
+    pairs = list(zip(linked, strong, strict=True))
+    return [d for d, sure in pairs if sure], [d for d, sure in pairs if not sure]
 
 
 def track(looks: Sequence[Look], seconds_per_pts: float, thresholds: Mapping[str, Thresholds]) -> list[Trail]:
@@ -95,14 +115,13 @@ def track(looks: Sequence[Look], seconds_per_pts: float, thresholds: Mapping[str
         seen = [d.shifted(-right, -down) for d in look.detections]
         ended += [t for t in live if seconds - t.seen_seconds > LOST_SECONDS]
         live = [t for t in live if seconds - t.seen_seconds <= LOST_SECONDS]
-        strong = [d for d in seen if d.score >= thresholds[d.label].start]
-        weak = [d for d in seen if thresholds[d.label].link <= d.score < thresholds[d.label].start]
-        used, started = _continue(live, strong, look.frame, seconds)
+        strong, weak = _by_strength(look, seen, thresholds)
+        used, started = _continue(live, strong, look.frame, seconds, True)
         idle = [t for i, t in enumerate(live) if i not in used]
-        _, continued = _continue(idle, weak, look.frame, seconds)
-        new = [d for j, d in enumerate(strong) if j not in started]
-        new += [d for j, d in enumerate(weak) if j not in continued]
-        live += [_Live(d.label, begin(d.place), seconds, [Sighting(look.frame, d)]) for d in new]
+        _, continued = _continue(idle, weak, look.frame, seconds, False)
+        new = [(d, True) for j, d in enumerate(strong) if j not in started]
+        new += [(d, False) for j, d in enumerate(weak) if j not in continued]
+        live += [_Live(d.label, begin(d.place), seconds, [Sighting(look.frame, d, sure)]) for d, sure in new]
     trails = [Trail(t.label, tuple(t.sightings)) for t in (*ended, *live)]
-    kept = [t for t in trails if t.best.score >= thresholds[t.label].start]
+    kept = [t for t in trails if any(s.strong for s in t.sightings)]
     return sorted(kept, key=lambda t: (t.sightings[0].frame, t.best.top, t.best.left))

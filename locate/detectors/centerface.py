@@ -31,6 +31,9 @@ FOOTAGE_PERCENT = 40
 A face is found from about 10 px of height in the look: 24 px in 1080p footage, 20 px in 720p, 10 px in a still.
 """
 
+SMEARED_PERCENT = 50
+"""Smeared footage is looked at smaller as well: of the faces in a whip, 80 % score 0.2 there and 65 % at full size."""
+
 
 def _any_size(weights: bytes) -> bytes:
     """The model with batch, height and width left open; the file fixes them at [10, 3, 32, 32]."""
@@ -91,6 +94,8 @@ class CenterFace:
         part = native * FOOTAGE_PERCENT // 100
         sides = {part, native} if view.still else {part}
         within = sorted({min(max(side, LEAST_SIDE_PX), MOST_SIDE_PX) for side in sides})
+        if view.smeared:
+            within.insert(0, within[0] * SMEARED_PERCENT // 100)
         return without_doubles([d for side in within for d in self._at(view, side)])
 
     def _at(self, view: View, long_side: int) -> list[Detection]:
