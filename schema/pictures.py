@@ -1,5 +1,7 @@
 """Opening pictures with Pillow: only the formats we name, bombs refused, orientation told and undone."""
 
+import ctypes
+import struct
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,9 +9,10 @@ from io import BufferedReader, BytesIO, RawIOBase
 from typing import TYPE_CHECKING
 
 import numpy as np
-from PIL import ExifTags, Image, ImageCms, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageCms, UnidentifiedImageError, _imaging
 
 from schema.errors import MediaError, MissingModelError
+from schema.gif import is_longer
 from schema.media import MAX_PIXELS, MediaFile, Reader
 
 if TYPE_CHECKING:
@@ -81,17 +84,31 @@ def _register_heif() -> None:
     register_heif_opener(thumbnails=False)
 
 
+def _quiet_libtiff() -> None:
+    """libtiff writes what it finds wrong to stderr, beside the one line that is ours, unless it is told not to."""
+    library = ctypes.CDLL(_imaging.__file__)
+    for name in ("TIFFSetErrorHandler", "TIFFSetWarningHandler"):
+        if hasattr(library, name):
+            getattr(library, name)(None)
+
+
 @contextmanager
 def open_picture(media: MediaFile) -> Iterator[Image.Image]:
     """The picture in `media`, not yet decoded; raises `MediaError` when it is none or too large."""
     name = media.format.name
     if name == "HEIF":
         _register_heif()
+    if name == "TIFF":
+        _quiet_libtiff()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         warnings.simplefilter("error", Image.DecompressionBombWarning)
         try:
-            with Image.open(BufferedReader(_File(media.reader())), formats=[name]) as image:
+            file = BufferedReader(_File(media.reader()))
+            if name == "GIF" and is_longer(file, MAX_PICTURE_FRAMES):
+                raise MediaError(f"more than {MAX_PICTURE_FRAMES} frames; cut it first")
+            file.seek(0)
+            with Image.open(file, formats=[name]) as image:
                 _check_size(image)
                 yield image
         except (Image.DecompressionBombWarning, Image.DecompressionBombError):
@@ -108,6 +125,7 @@ def open_picture(media: MediaFile) -> Iterator[Image.Image]:
             TypeError,
             RuntimeError,
             MemoryError,
+            struct.error,
         ) as e:
             raise MediaError(f"the {name} picture does not decode: {str(e)[:100] or type(e).__name__}") from None
 
@@ -117,9 +135,9 @@ def _check_size(image: Image.Image) -> None:
     pixels = image.width * image.height
     if pixels > MAX_PIXELS:
         raise MediaError(f"more than {MAX_PIXELS} pixels; scale it down first")
-    if getattr(image, "n_frames", 1) > MAX_PICTURE_FRAMES:
-        raise MediaError(f"more than {MAX_PICTURE_FRAMES} frames; cut it first")
     shown = frame_count(image)
+    if shown > MAX_PICTURE_FRAMES:
+        raise MediaError(f"more than {MAX_PICTURE_FRAMES} frames; cut it first")
     if shown > 1 and (pixels > MAX_ANIMATED_PIXELS or pixels * shown > MAX_SHOWN_PIXELS):
         raise MediaError("the animated picture is too large to hold; turn it into a video or scale it down first")
 

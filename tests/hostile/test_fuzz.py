@@ -88,7 +88,15 @@ def header_alone(path: Path, clip: Any) -> None:
     path.write_bytes(b"RIFF" + struct.pack("<I", 4 + len(body)) + b"WAVE" + body)
 
 
+def cut_descriptor(path: Path, clip: Any) -> None:
+    """A GIF that ends within the size of its second frame ended in a struct.error, which is no ValueError."""
+    frame = bytes.fromhex("2c0000000001000100000202440100")
+    head = b"GIF89a" + struct.pack("<HH", 1, 1) + b"\x80\0\0" + bytes(6)
+    path.write_bytes(head + frame + frame[:6])
+
+
 FOUND: dict[str, Callable[[Path, Any], None]] = {
+    "cut-descriptor.gif": cut_descriptor,
     "unknown-codec.mkv": unknown_codec,
     "header-alone.wav": header_alone,
 }

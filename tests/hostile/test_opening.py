@@ -1,5 +1,6 @@
 """Each known attack on opening media: first that FFmpeg alone falls for it, then that the tools do not."""
 
+import io
 import struct
 from collections.abc import Callable
 from fractions import Fraction
@@ -10,7 +11,7 @@ import av
 import numpy as np
 import pytest
 
-from schema import media, pictures
+from schema import gif, media, pictures
 from schema.errors import MediaError
 
 PLAIN = """
@@ -236,13 +237,24 @@ def tiff_of_holes(path: Path) -> None:
     path.write_bytes(b"II*\0" + struct.pack("<IH", 8, len(entries)) + table + bytes(100))
 
 
-def gif_of_many(path: Path) -> None:
-    frame = bytes.fromhex("2c0000000001000100000202440100")
-    path.write_bytes(b"GIF89a" + struct.pack("<HH", 1, 1) + b"\x80\0\0\0\0\0\xff\xff\xff" + frame * 20_000 + b";")
+GIF_HEAD = b"GIF89a" + struct.pack("<HH", 1, 1) + b"\x80\0\0\0\0\0\xff\xff\xff"
+
+
+def gif_of_many(path: Path, frames: int = 20_000) -> None:
+    """Counting two million frames takes Pillow four seconds, and each decoder in a row again."""
+    path.write_bytes(GIF_HEAD + bytes.fromhex("2c0000000001000100000202440100") * frames + b";")
+
+
+def gif_of_dust(path: Path) -> None:
+    """Few frames, of data in blocks of one byte."""
+    frame = bytes.fromhex("2c00000000010001000002") + b"\1\x44" * 3_000_000 + b"\0"
+    path.write_bytes(GIF_HEAD + frame * 2 + b";")
 
 
 BOMBS: dict[str, Callable[[Path], None]] = {
     "many.gif": gif_of_many,
+    "millions.gif": lambda path: gif_of_many(path, 2_000_000),
+    "dust.gif": gif_of_dust,
     "large.gif": lambda path: animated(path, 4200, 2),
     "long.gif": lambda path: animated(path, 1200, 94),
     "canvas.webp": webp_canvas,
@@ -258,6 +270,68 @@ def test_a_picture_that_grows_is_refused(name: str, tmp_path: Path, run: Any) ->
     assert ours.out.startswith(b"refused"), ours
     assert ours.peak_mib < 400, ours
     assert ours.seconds < 10
+
+
+@pytest.mark.parametrize("name", ["millions.gif", "dust.gif"])
+def test_frames_are_counted_no_further_than_allowed(name: str, tmp_path: Path) -> None:
+    """Steps are counted rather than seconds, which a busy machine stretches."""
+    path = tmp_path / name
+    BOMBS[name](path)
+    steps = 0
+
+    class Counted(io.BytesIO):
+        def read(self, size: int | None = -1, /) -> bytes:
+            nonlocal steps
+            steps += 1
+            return super().read(size)
+
+    assert gif.is_longer(Counted(path.read_bytes()), pictures.MAX_PICTURE_FRAMES)
+    assert steps <= 2 * gif.MAX_GIF_BLOCKS + 100
+
+
+def gif_bytes(*parts: bytes) -> bytes:
+    return GIF_HEAD + b"".join(parts) + b";"
+
+
+FRAME = bytes.fromhex("2c0000000001000100000202440100")
+ODD_GIFS = {
+    "plain": gif_bytes(FRAME, FRAME),
+    "own palettes": gif_bytes(bytes.fromhex("2c00000000010001008000000000000002024401 00"), FRAME),
+    "empty comment": gif_bytes(b"!\xfe\0", FRAME, FRAME),
+    "empty control": gif_bytes(b"!\xf9\0\4abcd\0", FRAME, FRAME),
+    "loop that ends early": gif_bytes(b"!\xff\x0bNETSCAPE2.0\0", b"\3\1\0\0\0", FRAME, FRAME),
+    "loop later": gif_bytes(FRAME, b"!\xff\x0bNETSCAPE2.0\0", b"\3\1\0\0\0", FRAME),
+    "dust between": gif_bytes(FRAME, b"abc\0", FRAME),
+    "cut short": gif_bytes(FRAME, FRAME)[:-4],
+    "no end": gif_bytes(FRAME, FRAME)[:-1],
+}
+
+
+@pytest.mark.parametrize("name", ODD_GIFS)
+def test_frames_are_counted_as_they_are_decoded(name: str) -> None:
+    from PIL import Image
+
+    data = ODD_GIFS[name]
+    with Image.open(io.BytesIO(data), formats=["GIF"]) as image:
+        frames = image.n_frames
+    assert gif.is_longer(io.BytesIO(data), frames - 1)
+    assert not gif.is_longer(io.BytesIO(data), frames)
+
+
+def test_libtiff_says_nothing_beside_our_line(tmp_path: Path, run: Any) -> None:
+    from PIL import Image
+
+    path = tmp_path / "cut.tif"
+    Image.effect_noise((64, 64), 50).save(path, compression="tiff_lzw", big_tiff=False)
+    data = bytearray(path.read_bytes())
+    data[8:4000] = bytes(3992)
+    path.write_bytes(data)
+    plain = run(
+        path, code="import sys\nfrom PIL import Image\ntry:\n    Image.open(sys.argv[1]).load()\nexcept OSError: pass"
+    )
+    assert plain.err
+    found = run(path, code=OURS)
+    assert (found.out[:7], found.err) == (b"refused", "")
 
 
 def test_a_png_that_grows_is_refused(make: Any, run: Any, tmp_path: Path) -> None:
@@ -299,7 +373,7 @@ def test_each_limit_is_kept(limit: str, value: int, reason: str, clip: Any, monk
 
 def test_every_limit_is_documented() -> None:
     text = (Path(__file__).resolve().parents[2] / "docs" / "limits.md").read_text().replace(",", "")
-    for module in (media, pictures):
+    for module in (media, pictures, gif):
         for name in (n for n in vars(module) if n.startswith("MAX_") or n == "OPENING_BYTES"):
             assert f"| {getattr(module, name)} |" in text, f"docs/limits.md does not name {name}"
 
