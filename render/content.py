@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from render import check, effects
 from render.encoder import PROFILES
+from render.fields import block_of
 from render.footage import rendered_indexes, sound_plan
 from render.plan import Cover, FramePlan, Raster, StreamPlan
 from render.planes import Plane, Samples, frame_planes, layout_of, picture_planes
@@ -138,7 +139,8 @@ def _video_planes(media: MediaFile, manifest: Manifest, record: VideoStream, pla
         stream = next(s for s in container.streams.video if s.index == place)
         for number, frame in enumerate(decode(container, stream)):
             layout = layout_of(frame.format.name)
-            raster = Raster(record.coded_width, record.coded_height, record.orientation, layout.step_x, layout.step_y)
+            block = block_of(layout, frame.interlaced_frame)
+            raster = Raster(record.coded_width, record.coded_height, record.orientation, *block)
             full = frame.format.name.startswith("yuvj") or int(frame.color_range) == 2
             planes = [
                 replace(

@@ -13,6 +13,7 @@ from av.codec.context import Flags
 from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
 
+from render.fields import CODES, FieldOrder, marker
 from schema.errors import VeridactError
 
 X264_PARAMS = "threads=1:lookahead-threads=1:sliced-threads=0:cpu-independent=1:open-gop=0"
@@ -75,6 +76,7 @@ class VideoSpec:
     color_trc: int
     colorspace: int
     orientation: int
+    fields: FieldOrder = "progressive"
 
 
 @dataclass(frozen=True)
@@ -93,6 +95,9 @@ def configure(context: VideoCodecContext, spec: VideoSpec) -> None:
     context.thread_count = 1
     context.options = PROFILES[spec.profile].options
     context.flags |= Flags.bitexact | Flags.global_header | Flags.closed_gop
+    if spec.fields != "progressive":
+        context.flags |= Flags.interlaced_dct | Flags.interlaced_me
+        context.field_order = CODES[spec.fields]
     context.color_range, context.colorspace = spec.color_range, spec.colorspace
     context.color_primaries, context.color_trc = spec.color_primaries, spec.color_trc
     if spec.sample_aspect_ratio:
@@ -103,7 +108,8 @@ def encode(spec: VideoSpec, frames: Iterable[VideoFrame]) -> tuple[bytes, list[E
     """The frames as one closed group of pictures: the codec's extradata and the packets in decoding order."""
     context = cast(VideoCodecContext, av.CodecContext.create(PROFILES[spec.profile].encoder, "w"))
     configure(context, spec)
-    packets = [p for frame in frames for p in context.encode(frame)]
+    mark = marker(spec.fields, spec.width, spec.height, spec.pixel_format)
+    packets = [p for frame in frames for p in context.encode(mark(frame))]
     packets += context.encode(None)
     encoded = [EncodedPacket(p.pts, p.is_keyframe, bytes(p)) for p in packets if p.pts is not None]
     if len(encoded) != len(packets):

@@ -154,7 +154,9 @@ def _ranges(manifest: Manifest, streams: Sequence[OutStream]) -> dict[int, list[
 def _warnings(streams: Sequence[OutStream]) -> Iterator[str]:
     for stream in streams:
         if isinstance(stream, EncodedVideo) and stream.widened:
-            yield f"stream {stream.record.index}: an odd side was made even by repeating its last row or column"
+            yield f"stream {stream.record.index}: its last row or column is repeated to make whole blocks of colour"
+        if isinstance(stream, EncodedVideo) and stream.mixed:
+            yield f"stream {stream.record.index}: some frames are interlaced, some not; all are encoded like the first"
 
 
 def _outcomes(source: InputContainer, manifest: Manifest, streams: Sequence[OutStream]) -> Iterator[StreamOutcome]:

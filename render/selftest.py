@@ -21,6 +21,7 @@ from PIL import Image
 
 from render import encoder, frames
 from render.encoder import VideoSpec
+from render.fields import FieldOrder
 from render.pictures import PILLOW_FORMAT, save_options
 from render.planes import Samples, frame_planes, layout_of
 from render.sound.decode import Block
@@ -31,6 +32,7 @@ from schema.manifest import Manifest, Output
 GOLDEN = {
     "h264 8 bit": "6a359e7c46703aba64cb7910780655d3f8285edbd394db08d7d850fb3483140c",
     "h264 10 bit": "54d6948b86cced898ae9f28b647d696b9346ae3a363d79cd2d8b679e70cbe295",
+    "h264 interlaced": "115abb394900ce7d1cfdd9cd23b8d846e69516646fe088f7c6f5046e69576b00",
     "lossless 8 bit": "cf96f59307c88a665b80c76a462c5ac1b213ebcdf3f6b26fb26237f72866f304",
     "lossless 10 bit": "e9dd70e29194a875347163985c045a26c7ee6ee6fef383679727c83d3574986f",
     "lossless RGB": "ffeb91cd8a38c87606918eb6ebb21e4d55ece9b3cc24354545c8554b5d9467a4",
@@ -90,9 +92,9 @@ def _video_frames(spec: VideoSpec) -> Iterator[VideoFrame]:
         yield frame
 
 
-def _video(profile: str, pixel_format: str) -> str:
+def _video(profile: str, pixel_format: str, fields: FieldOrder = "progressive") -> str:
     """The digest of a short clip: the encoder's headers and packets, and the frames that they decode to."""
-    spec = replace(SPEC, profile=profile, pixel_format=pixel_format)
+    spec = replace(SPEC, profile=profile, pixel_format=pixel_format, fields=fields)
     extradata, packets = encoder.encode(spec, _video_frames(spec))
     found = hashlib.sha256(extradata)
     for packet in packets:
@@ -134,6 +136,7 @@ def _sound(codec: str) -> str:
 CASES: dict[str, tuple[Callable[..., str], tuple[str, ...]]] = {
     "h264 8 bit": (_video, ("h264", "yuv420p")),
     "h264 10 bit": (_video, ("h264", "yuv420p10le")),
+    "h264 interlaced": (_video, ("h264", "yuv420p", "top")),
     "lossless 8 bit": (_video, ("lossless", "yuv420p")),
     "lossless 10 bit": (_video, ("lossless", "yuv420p10le")),
     "lossless RGB": (_video, ("lossless", "bgr0")),

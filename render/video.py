@@ -12,7 +12,7 @@ from pathlib import Path
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream as AvVideoStream
 
-from render import encoder, frames, segments, workers
+from render import encoder, fields, frames, segments, workers
 from render.effects import paint
 from render.encoder import VideoSpec
 from render.plan import Raster, StreamPlan
@@ -32,17 +32,21 @@ Progress = Callable[[int], None]
 
 @dataclass(frozen=True)
 class EncodedVideo:
-    """A video stream ready to be put into a container; `paths` are its segment files in order."""
+    """A video stream ready to be put into a container; `paths` are its segment files in order.
+
+    `captions` is whether closed captions travelled with its frames, `mixed` whether some are interlaced and some not.
+    """
 
     record: VideoStream
     spec: VideoSpec
     pts: Sequence[int]
     paths: Sequence[Path]
     captions: bool
+    mixed: bool
 
     @property
     def widened(self) -> bool:
-        """Whether an odd side had to be made even."""
+        """Whether a side had to be made whole blocks of chroma."""
         return (self.spec.width, self.spec.height) != (self.record.coded_width, self.record.coded_height)
 
 
@@ -57,7 +61,8 @@ def spec_of(stream: AvVideoStream, first: VideoFrame, profile: str) -> VideoSpec
     """What the encoder must know, from the stream and its first frame; an odd side is made whole chroma blocks."""
     name = encoded_format(profile, first.format.name)
     layout = layout_of(name)
-    step_x, step_y = (layout.step_x, layout.step_y) if profile == "h264" else (1, 1)
+    order = fields.order_of(first)
+    step_x, step_y = fields.block_of(layout, order != "progressive") if profile == "h264" else (1, 1)
     return VideoSpec(
         profile=profile,
         width=-(-first.width // step_x) * step_x,
@@ -71,6 +76,7 @@ def spec_of(stream: AvVideoStream, first: VideoFrame, profile: str) -> VideoSpec
         color_trc=int(first.color_trc),
         colorspace=int(first.colorspace),
         orientation=orientation(first),
+        fields=order,
     )
 
 
@@ -113,18 +119,21 @@ def encode_stream(
         spec = spec_of(stream, first, manifest.output.profile or "")
         layout = layout_of(spec.pixel_format)
         binding = segments.binding_of(manifest)
-        raster = Raster(record.coded_width, record.coded_height, record.orientation, layout.step_x, layout.step_y)
+        block = fields.block_of(layout, spec.fields != "progressive")
+        raster = Raster(record.coded_width, record.coded_height, record.orientation, *block)
         plan = StreamPlan(manifest, record, pts, raster)
         length = segment_frames(record, layout.bits)
         paths = [folder / f"{record.index:04}-{i:07}.segment" for i in range(-(-len(pts) // length))]
 
         captioned: set[bool] = set()
+        interlaced: set[bool] = set()
 
         def checked() -> Iterator[VideoFrame]:
             number = -1
             for number, frame in enumerate(_again(first, decoded)):
                 frames.check(frame, record, number, pts)
                 captioned.add(has_captions(frame))
+                interlaced.add(frame.interlaced_frame)
                 progress(number)
                 yield frame
             if number + 1 != len(pts):
@@ -138,7 +147,7 @@ def encode_stream(
                 segments.write(paths[segment], binding, _encode_segment(numbered, plan, raster, spec))
 
         workers.run(checked(), length, jobs, work)
-    return EncodedVideo(record, spec, pts, paths, True in captioned)
+    return EncodedVideo(record, spec, pts, paths, True in captioned, len(interlaced) > 1)
 
 
 def _again(first: VideoFrame, rest: Iterator[VideoFrame]) -> Iterator[VideoFrame]:

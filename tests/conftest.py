@@ -9,8 +9,10 @@ from typing import Any
 import av
 import numpy as np
 import pytest
+from av.codec.context import Flags
 from PIL import Image
 
+from render.fields import FieldOrder, marker
 from schema import formatter, rules
 from schema.manifest import (
     AudioEffect,
@@ -71,6 +73,7 @@ def write_clip(
     audio: str | None = None,
     tags: dict[str, str] | None = None,
     options: dict[str, str] | None = None,
+    fields: FieldOrder = "progressive",
 ) -> Path:
     """Writes a small video; the container is that of the suffix."""
     width, height = size
@@ -80,6 +83,9 @@ def write_clip(
         stream.width, stream.height, stream.pix_fmt = width, height, pixel_format
         stream.codec_context.time_base = time_base
         stream.time_base = time_base
+        if fields != "progressive":
+            stream.codec_context.flags |= Flags.interlaced_dct | Flags.interlaced_me
+        mark = marker(fields, width, height, pixel_format)
         if matrix:
             stream.set_display_matrix(matrix)
         sound = container.add_stream(audio, rate=48000, layout="stereo") if audio else None
@@ -87,7 +93,7 @@ def write_clip(
             frame = av.VideoFrame.from_ndarray(noise(number, width, height), "rgb24").reformat(format=pixel_format)
             frame.pts = pts[number] if pts else number
             frame.time_base = time_base
-            container.mux(stream.encode(frame))
+            container.mux(stream.encode(mark(frame)))
         container.mux(stream.encode(None))
         if sound is not None:
             samples = tone(frames * 48000 // 25, 48000, 2)

@@ -83,7 +83,7 @@ def cases(clip: Any, picture: Any, sound_of: Any, make_manifest: Any, make_track
             audio=ranges(),
         ),
         "old": make_manifest(
-            clip("old.ts", frames=60, size=size, codec="mpeg2video", options={"bf": "2"}),
+            clip("old.ts", frames=60, size=size, codec="mpeg2video", options={"bf": "2"}, fields="bottom"),
             (make_track(1, (8, 8, 20, 16), 60),),
         ),
         "mp3": make_manifest(sound_of("mp3.mp3", "libmp3lame", "s16p"), (), container="flac", audio=ranges()),
@@ -169,5 +169,5 @@ def test_every_encoder_gives_its_known_answer() -> None:
 
 def test_a_render_asks_only_the_encoders_that_it_uses(clip: Any, picture: Any, make_manifest: Any) -> None:
     video = make_manifest(clip("in.mp4", audio="aac"), ())
-    assert selftest.cases_for(video) == ["h264 8 bit", "h264 10 bit", "sound flac"]
+    assert selftest.cases_for(video) == ["h264 8 bit", "h264 10 bit", "h264 interlaced", "sound flac"]
     assert selftest.cases_for(make_manifest(picture("in.jpg"), ())) == ["picture jpeg"]
