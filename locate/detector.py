@@ -4,8 +4,8 @@ A detector looks at one picture at a time, upright as displayed, and gives boxes
 called from several threads at once and keeps nothing from one picture to the next.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from importlib import import_module
 from typing import Protocol
 
@@ -36,6 +36,11 @@ class View(Protocol):
     @property
     def smeared(self) -> bool:
         """Whether the camera moved so fast that things are smeared: they are found best when they are made small."""
+        ...
+
+    @property
+    def part(self) -> bool:
+        """Whether it is a piece cut out around one thing, at the size at which it is seen best: ask less of scores."""
         ...
 
     def rgb(self, width: int, height: int) -> Pixels:
@@ -74,7 +79,8 @@ class Detection:
 class Detector(Protocol):
     """A model that is ready to look; `labels` is what it can find.
 
-    `rest_seconds` is how long it may rest between two looks at footage: 0 for things that move fast or come and go.
+    `pace_seconds` is how far apart its looks at footage are to begin with (see `locate.cadence`), `rest_seconds` how
+    long it may rest between two looks whatever it sees: 0 for things that move fast or come and go.
     """
 
     @property
@@ -82,6 +88,9 @@ class Detector(Protocol):
 
     @property
     def labels(self) -> frozenset[str]: ...
+
+    @property
+    def pace_seconds(self) -> float: ...
 
     @property
     def rest_seconds(self) -> float: ...
@@ -104,6 +113,11 @@ class Request:
     personal_text_only: bool = False
     weights: str | None = None
     class_map: str | None = None
+    links: Mapping[str, float] = field(default_factory=dict)
+
+    def link(self, label: str) -> float:
+        """The score from which a detection in footage may continue a track but not start one."""
+        return self.links.get(label, self.floor)
 
 
 DETECTORS = {

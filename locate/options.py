@@ -73,7 +73,9 @@ class Options:
     @property
     def request(self) -> Request:
         """What is asked of every back end."""
-        return Request("", frozenset(self.seen), self._floor(), self.device, self.allow_upload, self.text == "pii")
+        links = {label: self.thresholds_of(label, still=False).link for label in self.seen}
+        pii = self.text == "pii"
+        return Request("", frozenset(self.seen), self._floor(), self.device, self.allow_upload, pii, links=links)
 
     def _floor(self) -> float:
         """The least score that any label can use."""

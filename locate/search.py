@@ -49,12 +49,13 @@ class Look:
 @dataclass(frozen=True)
 class Search:
     """How to look: with what, for which labels, how many frames side by side, and at every how-manyth (None: see
-    `locate.cadence`)."""
+    `locate.cadence`), to begin with `pace_seconds` apart."""
 
     detectors: Sequence[Detector]
     thresholds: Mapping[str, Thresholds]
     workers: int
     stride: int | None
+    pace_seconds: float = AUTO_SECONDS
 
     def looks(self, frames: Iterable[Shown], seconds_per_pts: float, tell: Tell) -> Iterator[Look]:
         """A look at every frame, in order; frames that nobody looked at have no detections."""
@@ -62,11 +63,16 @@ class Search:
             run = _Run(self, pool, seconds_per_pts)
             for shown in frames:
                 run.add(shown)
-                while len(run.spans) > self.workers + 1:
+                while len(run.spans) > self._spans_ahead:
                     yield from _looks(run.spans.popleft(), tell)
             run.close()
             while run.spans:
                 yield from _looks(run.spans.popleft(), tell)
+
+    @property
+    def _spans_ahead(self) -> int:
+        """How many spans wait for their results: enough to keep the workers busy, few frames where spans are long."""
+        return max(1, round((self.workers + 1) * AUTO_SECONDS / self.pace_seconds))
 
     def found(self, view: View, detectors: Sequence[Detector]) -> Detections:
         """What the detectors find in one picture, doubles left out."""
@@ -143,9 +149,10 @@ class _Run:
             return True
         if self._search.stride is not None:
             return shown.number % self._search.stride == 0
-        if shown.view.smeared:
+        pace = self._search.pace_seconds
+        if shown.view.smeared and pace <= AUTO_SECONDS:
             return True
-        return self._seconds(shown) - self._seconds(self._open[0].shown) >= AUTO_SECONDS - EPSILON
+        return self._seconds(shown) - self._seconds(self._open[0].shown) >= pace - EPSILON
 
     def _rested(self, shown: Shown, cut: bool) -> list[Detector]:
         """The detectors whose turn it is; each rests as long as it may, but never over a cut."""

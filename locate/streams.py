@@ -8,6 +8,7 @@ from av.audio.stream import AudioStream as AvAudioStream
 from av.container import InputContainer
 from av.video.stream import VideoStream as AvVideoStream
 
+from locate import lanes
 from locate.frames import FootageView, Shown, footage, picture
 from locate.search import Look, Search
 from schema.errors import MediaError
@@ -30,6 +31,13 @@ class Searched:
     seconds_per_pts: float
     size: tuple[int, int]
     looks: tuple[Look, ...]
+
+
+def again(media: MediaFile, stream: Searched) -> Iterator[Shown]:
+    """The frames of a stream that was searched, from the first on, for another look."""
+    if media.format.library == "pillow":
+        return (shown for shown, _ in picture(media))
+    return footage(media, stream.index)
 
 
 def search_streams(media: MediaFile, search: Search, profile: str, tell: Tell) -> tuple[Source, list[Searched]]:
@@ -59,7 +67,7 @@ def _picture(media: MediaFile, search: Search, tell: Tell) -> tuple[list[Stream]
     with open_picture(media) as image:
         total = frame_count(image)
     every = replace(search, stride=search.stride or 1)
-    looks = tuple(every.looks(noted(), 1 / 1000, lambda done: tell("frames", done, total)))
+    looks = tuple(lanes.looks(every, noted(), 1 / 1000, lambda done: tell("frames", done, total)))
     with open_picture(media) as image:
         record = picture_record(image, media.format.name, durations_ms, searched=bool(search.thresholds))
     return [record], [Searched(0, 1 / 1000, (record.width, record.height), looks)]
@@ -107,7 +115,7 @@ def _video(
     total = _frames_expected(container, stream)
     seconds_per_pts = float(fraction(stream.time_base))
     looks = tuple(
-        search.looks(checked(), seconds_per_pts, lambda done: tell(f"stream {stream.index} frames", done, total))
+        lanes.looks(search, checked(), seconds_per_pts, lambda done: tell(f"stream {stream.index} frames", done, total))
     )
     frame = first[0].frame
     timeline = VideoTimeline([look.pts for look in looks], frame.width, frame.height, first[0].orientation)

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from locate.cadence import AUTO_SECONDS
 from locate.detector import Detection, Pixels, Request, View, fit, without_doubles
 from locate.detectors.weights import EXTRA, packaged_path, runtime_name, session
 from schema.errors import MissingModelError, UsageError
@@ -24,15 +25,42 @@ INPUT = "input.1"
 OUTPUTS = {"537": 1, "538": 2, "539": 2, "540": 10}
 """Channels of the heat map, the log sizes, the centre offsets and the landmarks (not used)."""
 
-LEAST_SIDE_PX, MOST_SIDE_PX = 640, 1920
+LEAST_SIDE_PX = 640
 FOOTAGE_PERCENT = 40
-"""Footage is looked at with a long side of this part of its own, within these sides; stills at their own size as well.
+"""Footage is looked at with a long side of this part of its own, at least this long; stills at their own size as well.
 
 A face is found from about 10 px of height in the look: 24 px in 1080p footage, 20 px in 720p, 10 px in a still.
 """
 
 SMEARED_PERCENT = 50
 """Smeared footage is looked at smaller as well: of the faces in a whip, 80 % score 0.2 there and 65 % at full size."""
+
+TILE_PX, TILE_OVERLAP_PX = 1920, 160
+"""What is larger is looked at in tiles, so that memory does not grow with the picture; a face too large for their
+overlap is found where the whole is looked at smaller."""
+
+PART_PERCENT = 50
+"""In a piece around a known thing, this part of the usual least score is worth telling."""
+
+
+def _long_sides(view: View) -> list[int]:
+    """The sizes at which a picture is looked at, by their longer sides."""
+    native = max(view.width, view.height)
+    if view.part:
+        return [max(1, native // 2), native]
+    usual = max(native * FOOTAGE_PERCENT // 100, LEAST_SIDE_PX)
+    sides = {usual}
+    if view.still:
+        sides.add(max(native, LEAST_SIDE_PX))
+    if view.smeared:
+        sides.add(usual * SMEARED_PERCENT // 100)
+    return sorted(sides)
+
+
+def _starts(side: int) -> list[int]:
+    """Where tiles begin along a side: evenly, and overlapping by TILE_OVERLAP_PX at least."""
+    count = 1 + max(0, -(-(side - TILE_PX) // (TILE_PX - TILE_OVERLAP_PX)))
+    return [n * (side - TILE_PX) // (count - 1) for n in range(count)] if count > 1 else [0]
 
 
 def _any_size(weights: bytes) -> bytes:
@@ -73,6 +101,7 @@ class CenterFace:
     """The face detector that is always there."""
 
     labels = frozenset({"face"})
+    pace_seconds = AUTO_SECONDS
     rest_seconds = 0.0
 
     def __init__(self, request: Request) -> None:
@@ -90,23 +119,29 @@ class CenterFace:
         )
 
     def detect(self, view: View) -> list[Detection]:
-        native = max(view.width, view.height)
-        part = native * FOOTAGE_PERCENT // 100
-        sides = {part, native} if view.still else {part}
-        within = sorted({min(max(side, LEAST_SIDE_PX), MOST_SIDE_PX) for side in sides})
-        if view.smeared:
-            within.insert(0, within[0] * SMEARED_PERCENT // 100)
-        return without_doubles([d for side in within for d in self._at(view, side)])
+        floor = self._floor * (PART_PERCENT / 100 if view.part else 1)
+        return without_doubles([d for side in _long_sides(view) for d in self._at(view, side, floor)])
 
-    def _at(self, view: View, long_side: int) -> list[Detection]:
+    def _at(self, view: View, long_side: int, floor: float) -> list[Detection]:
+        """The faces of one look, tile by tile, in pixels of the displayed picture."""
         width, height = fit(view.width, view.height, long_side)
-        heat, sizes, offsets = self._session.run(["537", "538", "539"], {INPUT: _padded(view.rgb(width, height))})
+        pixels = view.rgb(width, height)
         scale = max(view.width, view.height) / long_side
-        return self._decoded(heat[0, 0], sizes[0], offsets[0], scale)
+        tiles = [(x, y) for y in _starts(height) for x in _starts(width)]
+        found = [
+            d.shifted(x * scale, y * scale)
+            for x, y in tiles
+            for d in self._found_in(pixels[y : y + TILE_PX, x : x + TILE_PX], scale, floor)
+        ]
+        return without_doubles(found) if len(tiles) > 1 else found
 
-    def _decoded(self, heat: Any, sizes: Any, offsets: Any, scale: float) -> list[Detection]:
+    def _found_in(self, pixels: Pixels, scale: float, floor: float) -> list[Detection]:
+        heat, sizes, offsets = self._session.run(["537", "538", "539"], {INPUT: _padded(pixels)})
+        return self._decoded(heat[0, 0], sizes[0], offsets[0], scale, floor)
+
+    def _decoded(self, heat: Any, sizes: Any, offsets: Any, scale: float, floor: float) -> list[Detection]:
         """The faces of one pass; `scale` takes its pixels to those of the displayed picture."""
-        rows, columns = np.nonzero((heat >= self._floor) & (heat >= _highest_around(heat)))
+        rows, columns = np.nonzero((heat >= floor) & (heat >= _highest_around(heat)))
         unit = CELL_PX * scale
         y = (rows + offsets[0, rows, columns] + 0.5) * unit
         x = (columns + offsets[1, rows, columns] + 0.5) * unit

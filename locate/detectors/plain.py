@@ -12,6 +12,7 @@ from typing import Any, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from locate.cadence import AUTO_SECONDS
 from locate.detector import Detection, Request, View, fit, without_doubles
 from locate.detectors.weights import given_path, runtime_name, session
 from schema.errors import MissingModelError, UsageError
@@ -32,6 +33,7 @@ def _scores(rows: NDArray[np.float32]) -> NDArray[np.float32]:
 class Plain:
     """One net, one label."""
 
+    pace_seconds = AUTO_SECONDS
     rest_seconds = 0.0
 
     def __init__(self, request: Request, label: str) -> None:

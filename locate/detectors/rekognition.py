@@ -10,6 +10,7 @@ from typing import Any
 
 from PIL import Image
 
+from locate.cadence import AUTO_SECONDS
 from locate.detector import Detection, Request, View, fit
 from locate.plates import reads_like_a_plate
 from locate.written import WrittenWords
@@ -37,6 +38,7 @@ class Rekognition:
     """The cloud mode; a call that fails for good ends the run."""
 
     labels = frozenset({"face", "text", "plate"})
+    pace_seconds = AUTO_SECONDS
     rest_seconds = 0.0
 
     def __init__(self, request: Request, client: Any) -> None:

@@ -13,6 +13,7 @@ from typing import get_args
 
 import numpy as np
 
+from locate.cadence import AUTO_SECONDS
 from locate.detector import Detection, Request, View
 from locate.detectors.weights import given_path
 from schema.errors import MissingModelError, UsageError
@@ -41,6 +42,7 @@ def parse_class_map(text: str | None) -> dict[str, str]:
 class Yolo:
     """One net behind a lock: it keeps state between calls, and uses all cores, or the graphics card, by itself."""
 
+    pace_seconds = AUTO_SECONDS
     rest_seconds = 0.0
 
     def __init__(self, request: Request) -> None:

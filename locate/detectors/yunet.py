@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from locate.cadence import AUTO_SECONDS
 from locate.detector import Detection, Request, View, fit
 from locate.detectors.weights import EXTRA, given_path
 from schema.errors import MissingModelError, UsageError
@@ -26,6 +27,7 @@ class YuNet:
     """One net a thread: OpenCV's detector keeps the size of the last picture."""
 
     labels = frozenset({"face"})
+    pace_seconds = AUTO_SECONDS
     rest_seconds = 0.0
 
     def __init__(self, request: Request) -> None:

@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 from locate import detector
+from locate.cadence import AUTO_SECONDS
 from locate.detector import Detection, Request, View
 from schema.manifest import Producer
 
@@ -20,6 +21,7 @@ class Squares:
     """Finds the box around everything bright, as a face that scores 0.9."""
 
     labels = frozenset({"face", "plate"})
+    pace_seconds = AUTO_SECONDS
     rest_seconds = 0.0
 
     def __init__(self, request: Request) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from locate.cadence import Thresholds, agree
+from locate.cadence import AUTO_SECONDS, Thresholds, agree
 from locate.detector import Detection, View
 from locate.frames import PictureView, Shown
 from locate.search import Search
@@ -46,6 +46,7 @@ class Counter:
     """Finds one face on the frames it is told of, and remembers how often it was asked."""
 
     labels = frozenset({"face"})
+    pace_seconds = AUTO_SECONDS
 
     def __init__(self, there: set[int], rest_seconds: float = 0.0) -> None:
         self.rest_seconds = rest_seconds

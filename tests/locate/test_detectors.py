@@ -144,11 +144,37 @@ def test_text_and_plates_are_found_and_told_apart() -> None:
     pytest.importorskip("rapidocr", reason="needs the extra `locate`")
     picture = PictureView(written([("KA 52 XYZ 9", (80, 60), 44), ("WELCOME HOME", (60, 250), 44)]))
     found = rapidocr.load(request(labels=frozenset({"plate", "text"}))).detect(picture)
-    plates = [d for d in found if d.label == "plate"]
+    plates = [d for d in found if d.label == "plate" and d.score > request().floor]
     assert len(plates) == 1
     assert plates[0].left < 90
     assert plates[0].bottom < 180
     assert sorted(d.top > 200 for d in found if d.label == "text") == [False, True]
+
+
+@pytest.mark.extra
+@pytest.mark.parametrize(
+    ("text", "score"),
+    [("KA 52 XYZ 9", (0.7, 1.0)), ("WELCOME", (0.15, 0.15))],
+)
+def test_what_cannot_be_read_as_a_plate_may_only_continue_one(text: str, score: tuple[float, float]) -> None:
+    pytest.importorskip("onnxruntime", reason="needs the extra `locate`")
+    asked = request(labels=frozenset({"plate"}), floor=0.1, links={"plate": 0.15})
+    (found,) = rapidocr.load(asked).detect(PictureView(written([(text, (80, 60), 44)])))
+    assert score[0] <= found.score <= score[1]
+
+
+@pytest.mark.extra
+def test_a_small_plate_is_read_at_the_size_of_the_footage() -> None:
+    """At the size of the look the letters are 6 px high: found, but not to be read."""
+    pytest.importorskip("onnxruntime", reason="needs the extra `locate`")
+    small = (
+        written([("KA52XYZ9", (300, 200), 15)])
+        .resize((1920, 1080), Image.Resampling.BICUBIC)
+        .crop((640, 380, 1920, 1080))
+    )
+    footage = PictureView(small, still=False)
+    (found,) = rapidocr.load(request(labels=frozenset({"plate"}))).detect(footage)
+    assert found.score > 0.7
 
 
 @pytest.mark.extra

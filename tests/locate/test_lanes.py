@@ -1,0 +1,85 @@
+"""Detectors that look at different paces: each at its own frames, every frame once, and all that was found on it."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from locate import lanes
+from locate.cadence import AUTO_SECONDS, Thresholds
+from locate.detector import Detection, View
+from locate.frames import PictureView, Shown
+from locate.search import Look, Search
+from schema.manifest import Producer
+
+FPS = 25
+FRAMES = 31
+LIMITS = Thresholds(0.4, 0.2)
+
+
+class There:
+    """Finds one thing of its label on the frames it is told of."""
+
+    rest_seconds = 0.0
+
+    def __init__(self, label: str, pace_seconds: float, there: range) -> None:
+        self.pace_seconds = pace_seconds
+        self.labels = frozenset({label})
+        self.producer = Producer(id="p1", kind="model", name=label, settings={})
+        self.asked: list[int] = []
+        self._there = there
+
+    def detect(self, view: View) -> list[Detection]:
+        number = int(view.rgb(160, 90)[0, 0, 0])
+        self.asked.append(number)
+        (label,) = self.labels
+        return [Detection(label, 20, 20, 40, 40, 0.9, "p1")] if number in self._there else []
+
+
+def shown() -> Iterator[Shown]:
+    """A still scene; the number of the frame is in its first pixel."""
+    pixels = np.random.default_rng(1).integers(40, 220, (90, 160, 3), np.uint8)
+    for number in range(FRAMES):
+        pixels[0, 0] = number
+        yield Shown(number, number, PictureView(Image.fromarray(pixels.copy())))
+
+
+def looked(detectors: list[There], stride: int | None = None) -> list[Look]:
+    thresholds = {"face": LIMITS, "plate": LIMITS}
+    told: list[int] = []
+    found = list(lanes.looks(Search(detectors, thresholds, 2, stride), shown(), 1 / FPS, told.append))
+    assert [look.frame for look in found] == list(range(FRAMES))
+    assert told == list(range(1, FRAMES + 1))
+    return found
+
+
+@pytest.mark.parametrize(
+    ("name", "stride", "there", "faces", "plates"),
+    [
+        ("calm", None, range(0), [0, 5, 10, 15, 20, 25, 30], [0, 13, 26, 30]),
+        ("a plate comes at 20", None, range(20, 99), [0, 5, 10, 15, 20, 25, 30], [0, 13, 19, 20, 22, 26, 30]),
+        ("with a stride, together", 10, range(0), [0, 10, 20, 30], [0, 10, 20, 30]),
+    ],
+)
+def test_each_looks_at_its_own_pace(
+    name: str, stride: int | None, there: range, faces: list[int], plates: list[int]
+) -> None:
+    quick, slow = There("face", AUTO_SECONDS, range(FRAMES)), There("plate", 0.5, there)
+    looks = looked([slow, quick], stride)
+    assert (sorted(quick.asked), sorted(slow.asked)) == (faces, plates)
+    assert [look.frame for look in looks if "plate" in look.labels] == plates
+    assert [look.frame for look in looks if any(d.label == "plate" for d in look.detections)] == [
+        n for n in plates if n in there
+    ]
+    assert [look.frame for look in looks if any(d.label == "face" for d in look.detections)] == faces
+
+
+def test_two_that_find_the_same_at_different_paces_count_once() -> None:
+    both = [There("face", AUTO_SECONDS, range(FRAMES)), There("face", 0.5, range(FRAMES))]
+    assert {len(look.detections) for look in looked(both)} == {0, 1}
+    assert len(looked(both)[0].detections) == 1
+
+
+def test_no_detector_is_no_look() -> None:
+    assert not any(look.detections for look in looked([]))
