@@ -34,6 +34,7 @@ class FootageView:
     orientation: int
     still: bool = False
     smeared: bool = False
+    part: bool = False
 
     @property
     def width(self) -> int:
@@ -63,6 +64,7 @@ class PictureView:
     image: Image.Image
     still: bool = True
     smeared: bool = False
+    part: bool = False
 
     @property
     def width(self) -> int:
