@@ -1,8 +1,35 @@
 """What stands on the terminal while something runs."""
 
+import io
+from contextlib import redirect_stderr
+
 import pytest
 
 from schema.progress import Progress
+
+
+class Stderr(io.StringIO):
+    """Where people look, a terminal or not."""
+
+    def __init__(self, terminal: bool) -> None:
+        super().__init__()
+        self.terminal = terminal
+
+    def isatty(self) -> bool:
+        return self.terminal
+
+
+def shown(monkeypatch, calls, terminal=True, quiet=False) -> str:
+    """What stderr shows of calls `(at second, what, done, total)`, counted from second 0."""
+    now = [0.0]
+    monkeypatch.setattr("time.monotonic", lambda: now[0])
+    with redirect_stderr(Stderr(terminal)) as stderr:
+        progress = Progress(quiet)
+        for at, *call in calls:
+            now[0] = at
+            progress(*call)
+    return stderr.getvalue()
+
 
 LINES = {
     "frames": ("frames", 50, 200, "frames 50/200  25.0/s  0:06 left"),
@@ -12,35 +39,17 @@ LINES = {
 }
 
 
-@pytest.fixture
-def at(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> list[float]:
-    """The time that clocks show, to be set; stderr is a terminal."""
-    now = [100.0]
-    monkeypatch.setattr("time.monotonic", lambda: now[0])
-    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
-    return now
-
-
 @pytest.mark.parametrize(("what", "done", "total", "line"), LINES.values(), ids=LINES.keys())
-def test_how_far_it_is(what, done, total, line, at, capsys):
-    progress = Progress(quiet=False)
-    at[0] += 2
-    progress(what, done, total)
-    assert capsys.readouterr().err.strip() == line
+def test_how_far_it_is(what, done, total, line, monkeypatch):
+    assert shown(monkeypatch, [(2.0, what, done, total)]).strip() == line
 
 
-def test_the_time_left_of_the_sound_does_not_count_the_pictures_before_it(at, capsys):
-    progress = Progress(quiet=False)
-    at[0] += 1000
-    progress("frames", 10, 10)
-    progress("stream 1 seconds heard", 0, 100)
-    at[0] += 10
-    progress("stream 1 seconds heard", 50, 100)
-    assert "0:10 left" in capsys.readouterr().err
+def test_the_time_left_of_the_sound_does_not_count_the_pictures_before_it(monkeypatch):
+    heard = "stream 1 seconds heard"
+    calls = [(1000.0, "frames", 10, 10), (1000.0, heard, 0, 100), (1010.0, heard, 50, 100)]
+    assert shown(monkeypatch, calls).strip().endswith("5.0 times real time  0:10 left")
 
 
-@pytest.mark.parametrize("quiet", [True, False])
-def test_nothing_is_shown_where_nobody_looks(quiet, at, capsys, monkeypatch):
-    monkeypatch.setattr("sys.stderr.isatty", lambda: quiet)
-    Progress(quiet)("frames", 1, 2)
-    assert capsys.readouterr().err == ""
+@pytest.mark.parametrize(("terminal", "quiet"), [(False, False), (True, True)])
+def test_nothing_is_shown_where_nobody_looks(terminal, quiet, monkeypatch):
+    assert shown(monkeypatch, [(1.0, "frames", 1, 2)], terminal, quiet) == ""
