@@ -18,7 +18,7 @@ from render.planes import Samples, picture_planes
 from schema.errors import BindingError, MediaError, VeridactError
 from schema.manifest import Manifest, PictureStream
 from schema.media import MediaFile, open_media
-from schema.pictures import exif_orientation, frame_count, frames, has_exif, open_picture
+from schema.pictures import exif_orientation, frame_count, frames, has_exif, open_picture, pixels_of, strips
 from schema.probe import picture_pts
 from schema.timeline import pts_sha256
 
@@ -82,8 +82,7 @@ def _decode(image: Image.Image) -> tuple[list[Samples], list[int]]:
     shown: list[Samples] = []
     durations_ms: list[int] = []
     for frame, duration_ms in frames(image):
-        pixels = np.array(frame)
-        shown.append(pixels if pixels.ndim == 3 else pixels[:, :, None])
+        shown.append(pixels_of(frame))
         durations_ms.append(duration_ms)
     return shown, durations_ms
 
@@ -130,8 +129,12 @@ def _read_back(path: Path, shown: Sequence[Samples], container: str) -> list[str
             raise VeridactError("the written picture holds more than pixels")
         digests: list[str] = []
         for (frame, _), pixels in zip(frames(image), shown, strict=True):
-            again = np.asarray(frame)
-            if container in LOSSLESS and not np.array_equal(again.reshape(pixels.shape), pixels):
-                raise VeridactError("the written picture does not hold the painted pixels")
-            digests.append(hashlib.sha256(again.tobytes()).hexdigest())
+            digest, top = hashlib.sha256(), 0
+            for strip in strips(frame):
+                painted = pixels[top : top + strip.shape[0]]
+                if container in LOSSLESS and not np.array_equal(strip.reshape(painted.shape), painted):
+                    raise VeridactError("the written picture does not hold the painted pixels")
+                digest.update(np.ascontiguousarray(strip).data)
+                top += strip.shape[0]
+            digests.append(digest.hexdigest())
     return digests
