@@ -21,7 +21,7 @@ from av.sidedata.sidedata import SideDataContainer
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream as AvVideoStream
 
-from schema import mp3
+from schema import h264, mp3
 from schema.errors import BindingError, MachineError, MediaError
 from schema.geometry import orientation_of_matrix
 from schema.pulse import beat
@@ -32,6 +32,9 @@ MAX_PIXELS = 16_384 * 16_384 // 4
 
 MAX_FOOTAGE_PIXELS = 139_264 * 256
 """Of one frame of footage: the largest of H.264 level 6.2 and HEVC level 6.2, 8192 x 4352 (H.264 table A-1, MaxFS)."""
+
+MAX_HELD_PIXELS = 696_320 * 256
+"""Of all frames that an H.264 decoder must keep for reference: what level 6.2 allows (table A-1, MaxDpbMbs)."""
 
 MAX_DECODED_BYTES = 1 << 47
 """Of all frames of one stream together, about 140 TB: a day and a half of 4K at 60 frames a second."""
@@ -271,9 +274,17 @@ def prepare_decoder(stream: AvVideoStream, threads: int = 1) -> None:
         raise MediaError(
             f"stream {stream.index} has more than {MAX_FOOTAGE_PIXELS} pixels a frame; scale it down first"
         )
+    if context.name == "h264":
+        check_references(stream.index, context.extradata or b"")
     context.options = {"max_pixels": str(MAX_FOOTAGE_PIXELS), "idct": "simple", "err_detect": "crccheck"}
     context.flags |= av.codec.context.Flags.bitexact
     context.thread_count = threads
+
+
+def check_references(index: int, data: bytes) -> None:
+    """Refuses H.264 whose parameter sets, in a header or a packet, make the decoder keep too many pixels."""
+    if any(pixels * references > MAX_HELD_PIXELS for pixels, references in h264.held(data)):
+        raise MediaError(f"stream {index} keeps more frames for reference than its level allows; encode it anew first")
 
 
 def decode(container: InputContainer, stream: AvVideoStream, threads: int = 1) -> Iterator[VideoFrame]:
@@ -293,6 +304,8 @@ def decode(container: InputContainer, stream: AvVideoStream, threads: int = 1) -
             if packet.is_corrupt:
                 raise MediaError(f"stream {stream.index} is damaged or cut short near frame {number}")
             packets += packet.size > 0
+            if stream.codec_context.name == "h264":
+                check_references(stream.index, bytes(packet))
             for frame in packet.decode():
                 if frame.is_corrupt:
                     raise MediaError(f"frame {number} of stream {stream.index} is damaged and does not decode whole")

@@ -202,21 +202,47 @@ def test_a_small_movie_with_a_huge_frame_is_refused_unopened(make: Any, run: Any
 def test_huge_frames_cost_little_where_streams_come_late(make: Any, run: Any, tmp_path: Path) -> None:
     """MPEG-TS lists its streams after it is opened, when FFmpeg has begun to decode them without any limit."""
     bomb = tmp_path / "bomb.ts"
-    with av.open(str(bomb), "w") as target:
-        stream = target.add_stream("libx264", rate=25)
-        stream.width = stream.height = 64
-        stream.pix_fmt = "yuv420p"
-        for number, data in enumerate(make["h264"](16000, 16000, 2)):
-            packet = av.Packet(data)
-            packet.pts = packet.dts = number
-            packet.time_base = Fraction(1, 25)
-            packet.stream = stream
-            target.mux(packet)
+    h264_clip(bomb, make["h264"](16000, 16000, 2))
     plain, ours = run(bomb, code=PLAIN.split("    for")[0] + "    pass"), run(bomb, code=OURS)
     assert plain.peak_mib > 500, plain
     assert ours.out.startswith(b"refused"), ours
     assert ours.peak_mib < 300, ours
     assert ours.seconds < 10
+
+
+def h264_clip(path: Path, packets: list[bytes]) -> Path:
+    """A container around packets whose parameter sets nobody looked at."""
+    with av.open(str(path), "w") as target:
+        stream = target.add_stream("libx264", rate=25)
+        stream.width = stream.height = 64
+        stream.pix_fmt = "yuv420p"
+        for number, data in enumerate(packets):
+            packet = av.Packet(data)
+            packet.pts = packet.dts = number
+            packet.time_base = Fraction(1, 25)
+            packet.stream = stream
+            target.mux(packet)
+    return path
+
+
+@pytest.mark.parametrize("suffix", ["ts", "mp4", "mkv"])
+def test_sixteen_references_of_the_largest_size_are_refused(suffix: str, make: Any, run: Any, tmp_path: Path) -> None:
+    bomb = h264_clip(tmp_path / f"bomb.{suffix}", make["h264"](8192, 4352, 20))
+    if suffix == "ts":
+        plain = run(bomb, code=PLAIN)
+        assert plain.peak_mib > 1000, plain
+    ours = run(bomb, code=OURS)
+    assert b"reference" in ours.out, ours
+    assert ours.peak_mib < 700, ours
+
+
+def test_references_are_found_where_a_stream_changes(make: Any, tmp_path: Path) -> None:
+    harmless, greedy = make["h264"](64, 64, 2), make["h264"](8192, 4352, 1)
+    path = h264_clip(tmp_path / "late.ts", [*harmless, *greedy])
+    with media.open_media(path) as found, media.demux(found) as container:
+        stream = container.streams.video[0]
+        with pytest.raises(MediaError, match="for reference"):
+            list(media.decode(container, stream))
 
 
 def animated(path: Path, side: int, frames: int) -> None:
