@@ -38,7 +38,10 @@ Frames = Mapping[int, Sequence[Placed]]
 
 @dataclass
 class Tally:
-    """Counts for one label; everything else is worked out from them. Areas and overlaps are summed over boxes."""
+    """Counts for one label; everything else is worked out from them. Areas and overlaps are summed over boxes.
+
+    Where the timeline is not known, not `timed`, every frame counts as one second.
+    """
 
     true_boxes: int = 0
     found_boxes: int = 0
@@ -51,6 +54,7 @@ class Tally:
     switches: int = 0
     exposed_seconds: Fraction = Fraction(0)
     seconds: Fraction = Fraction(0)
+    timed: bool = True
 
     def ratios(self) -> dict[str, float | None]:
         """The measures that people quote; None where nothing was there to measure."""
@@ -70,7 +74,10 @@ class Tally:
 
     def document(self) -> dict[str, float | int | None]:
         """Counts and ratios as plain JSON values."""
-        plain = {k: float(v) if isinstance(v, Fraction) else v for k, v in asdict(self).items()}
+        plain = asdict(self)
+        timed = plain.pop("timed")
+        for name in ("exposed_seconds", "seconds"):
+            plain[name] = float(plain[name]) if timed else None
         return {**plain, **self.ratios()}
 
 
@@ -187,6 +194,7 @@ def score(
     if found.source.sha256 != truth.source.sha256:
         raise BindingError("the two manifests are not of the same file; score compares what was said of one file")
     tallies: dict[str, Tally] = defaultdict(Tally)
+    length, all_timed = Fraction(0), True
     for stream in truth.source.streams:
         if not isinstance(stream, VideoStream | PictureStream):
             continue
@@ -194,13 +202,15 @@ def score(
         true, got = placed(truth, stream, clock), placed(found, stream, clock)
         aside = placed(ignored, stream, clock) if ignored else {}
         tally = _Stream(least_iou, tallies)
-        seconds = [_seconds(clock, n) for n in range(stream.frames + 1)]
+        timed = clocks[stream.index].pts is not None
+        seconds = [_seconds(clock, n) if timed else Fraction(n) for n in range(stream.frames + 1)]
         for frame in range(stream.frames):
             lasts = seconds[frame + 1] - seconds[frame]
             tally.frame(true.get(frame, ()), got.get(frame, ()), aside.get(frame, ()), lasts)
         tally.end()
-        for each in tallies.values():
-            each.seconds += seconds[-1] - seconds[0]
+        length, all_timed = length + seconds[-1] - seconds[0], all_timed and timed
+    for each in tallies.values():
+        each.seconds, each.timed = length, all_timed
     return dict(tallies)
 
 
@@ -215,6 +225,7 @@ def report(tallies: Mapping[str, Tally]) -> str:
         lines.append(f"{label}: {tally.true_boxes} true boxes, {tally.found_boxes} found, {tally.matched} matched")
         for name, value in tally.ratios().items():
             lines.append(f"  {name.replace('_', ' '):26} {'-' if value is None else f'{value:.3f}'}")
-        lines.append(f"  {'exposed boxes':26} {tally.exposed}")
+        for name, count in (("exposed frames", tally.exposed), ("interruptions", tally.interruptions)):
+            lines.append(f"  {name:26} {count}")
         lines.append(f"  {'id switches':26} {tally.switches}")
     return "\n".join(lines) + "\n" if lines else "nothing to score: both manifests are empty\n"

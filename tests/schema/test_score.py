@@ -1,22 +1,30 @@
-"""`score`: counts worked out by hand on small manifests."""
+"""`score`: counts worked out by hand on small manifests, and truth in each form that it may have."""
 
 import json
+from collections.abc import Sequence
+from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
-from schema import score
-from schema.errors import BindingError
+from schema import formatter, score
+from schema.errors import BindingError, ManifestError, UsageError
 from schema.geometry import Edges
 from schema.manifest import Manifest
 from schema.timeline import pts_sha256
-from schema.tools import clock
+from schema.tools import clock, cvat, mot, truth
+from schema.tools.cli_score import score_command
 
 FRAMES = 10
 
 
 def manifest(
-    *tracks: tuple[str, list[tuple[int, int, tuple[int, int, int, int]]]], pad: int = 0, sha: str = "a"
+    *tracks: tuple[str, list[tuple[int, int, tuple[int, int, int, int]]]],
+    pad: int = 0,
+    sha: str = "a",
+    pts: Sequence[int] = range(FRAMES),
 ) -> Manifest:
     """Tracks of one label as (id, [(first, end, box), ...]) in a clip of ten frames of 40 ms, 200×100."""
     items: list[dict[str, Any]] = [
@@ -29,7 +37,7 @@ def manifest(
     stream = {
         "index": 0, "type": "video", "codec": "h264", "width": 200, "height": 100, "coded_width": 200,
         "coded_height": 100, "orientation": 1, "time_base": [1, 25], "frames": FRAMES,
-        "pts_sha256": pts_sha256(range(FRAMES)),
+        "pts_sha256": pts_sha256(pts),
     }  # fmt: skip
 
     return Manifest.model_validate_json(
@@ -114,3 +122,138 @@ def test_another_file_is_refused() -> None:
 )
 def test_covered_part(covers: list[Edges], part: float) -> None:
     assert score.covered_part(Edges(0, 0, 10, 10), covers) == pytest.approx(part)
+
+
+THREE = manifest(
+    ("face-0001", [(0, 10, (10, 10, 20, 20))]),
+    ("face-0002", [(0, 10, (100, 10, 20, 20))]),
+    ("plate-0001", [(0, 4, (50, 60, 40, 10))]),
+)
+FOUND = manifest(
+    ("face-0001", [(0, 3, (10, 10, 20, 20)), (5, 10, (10, 10, 20, 20))]),  # two frames in sight
+    ("face-0002", [(0, 6, (105, 10, 20, 20))]),  # overlap 15/25, three quarters covered
+    ("face-0003", [(6, 10, (100, 10, 20, 20))]),  # another id for the same face
+    ("face-0004", [(0, 5, (150, 60, 20, 20))]),  # nothing there
+)
+EXPECTED = {
+    "true_boxes": 20, "found_boxes": 23, "matched": 18, "exposed": 8, "true_tracks": 2, "interruptions": 1,
+    "switches": 1, "precision": 18 / 23, "recall": 18 / 20, "f1": 2 * 18 / (23 + 20),
+    "mean_iou": (12 + 6 * 15 / 25) / 18, "coverage": (12 + 6 * 0.75) / 20, "exposed_part": 8 / 20,
+    "interruptions_per_track": 0.5, "exposed_seconds": 6 / 25, "seconds": 10 / 25, "exposed_seconds_per_hour": 2160.0,
+}  # fmt: skip
+
+
+def test_every_measure_as_worked_out_by_hand() -> None:
+    tallies = score.score(FOUND, THREE, clock.from_manifest(THREE))
+    found = tallies["face"].document()
+    assert {k: found[k] for k in EXPECTED} == pytest.approx(EXPECTED)
+    plate = tallies["plate"].document()
+    assert (plate["recall"], plate["precision"], plate["coverage"], plate["exposed"]) == (0, None, 0, 4)
+    assert plate["exposed_seconds_per_hour"] == pytest.approx(4 / 10 * 3600)
+
+
+@pytest.mark.parametrize(("percent", "matched"), [(50, 18), (60, 18), (61, 12)])
+def test_the_overlap_that_counts_is_chosen(percent: int, matched: int) -> None:
+    assert scored(FOUND, THREE, least_iou=percent / 100).matched == matched
+
+
+MOT = "".join(f"{n + 1},1,11,11,20,20,1,-1,-1,-1\n{n + 1},2,101,11,20,20,1,-1,-1,-1\n" for n in range(FRAMES))
+CVAT = """<?xml version="1.0"?><annotations><meta><task><size>10</size></task></meta>
+<track id="0" label="face"><box frame="0" keyframe="1" outside="0" xtl="10" ytl="10" xbr="30" ybr="30"/></track>
+<track id="1" label="face"><box frame="0" keyframe="1" outside="0" xtl="100" ytl="10" xbr="120" ybr="30"/></track>
+<track id="2" label="plate"><box frame="0" keyframe="1" outside="0" xtl="50" ytl="60" xbr="90" ybr="70"/>
+<box frame="4" keyframe="1" outside="1" xtl="50" ytl="60" xbr="90" ybr="70"/></track></annotations>"""
+TIMES = clock.from_manifest(THREE)
+
+
+@pytest.mark.parametrize(
+    ("name", "raw", "labels"),
+    [
+        ("a manifest", formatter.write(THREE), {"face", "plate"}),
+        ("CVAT", CVAT.encode(), {"face", "plate"}),
+        ("CVAT behind a mark", b"\xef\xbb\xbf" + CVAT.encode(), {"face", "plate"}),
+        ("CVAT as exported", cvat.write(THREE, TIMES).data, {"face", "plate"}),
+        ("MOT", MOT.encode(), {"face"}),
+        ("MOT behind a mark", b"\xef\xbb\xbf" + MOT.encode(), {"face"}),
+        ("MOT as exported", mot.write(manifest(("face-0001", [(0, 10, (10, 10, 20, 20))]),
+                                               ("face-0002", [(0, 10, (100, 10, 20, 20))])), TIMES).data, {"face"}),
+    ],
+)  # fmt: skip
+def test_truth_may_come_in_three_forms(name: str, raw: bytes, labels: set[str]) -> None:
+    true, _ = truth.read(raw, FOUND, TIMES, None)
+    tallies = score.score(FOUND, true, TIMES)
+    assert set(tallies) == labels
+    found = tallies["face"].document()
+    assert {k: found[k] for k in EXPECTED} == pytest.approx(EXPECTED)
+
+
+@pytest.mark.parametrize(
+    ("name", "raw", "found", "error", "says"),
+    [
+        ("prose", b"see attached", FOUND, UsageError, "neither a manifest nor CVAT for video nor MOT"),
+        ("nothing", b"", FOUND, UsageError, "neither"),
+        ("no manifest", b"{}", FOUND, ManifestError, "schema"),
+        ("no CVAT", b"<html/>", FOUND, UsageError, "not a CVAT file"),
+        ("another clip", CVAT.replace("<size>10<", "<size>11<").encode(), FOUND, BindingError, "size 11"),
+        ("a frame too many", b"11,1,1,1,5,5,1,-1,-1,-1", FOUND, UsageError, "none of 1 to 10"),
+        ("two labels", MOT.encode(), THREE, UsageError, "--label"),
+        ("no label", MOT.encode(), manifest(), UsageError, "--label"),
+    ],
+)
+def test_what_is_no_truth_is_refused(name: str, raw: bytes, found: Manifest, error: type[Exception], says: str) -> None:
+    with pytest.raises(error, match=says):
+        truth.read(raw, found, TIMES, None)
+
+
+def test_motion_between_keys_of_cvat_is_scored_on_every_frame() -> None:
+    """A box that moves by 2 px a frame, found standing still: it lies 90 % under the cover up to the second frame."""
+    moving = CVAT.split("<track")[0] + (
+        '<track id="0" label="face"><box frame="0" keyframe="1" outside="0" xtl="10" ytl="10" xbr="30" ybr="30"/>'
+        '<box frame="9" keyframe="1" outside="0" xtl="28" ytl="10" xbr="48" ybr="30"/></track></annotations>'
+    )
+    true, _ = truth.read(moving.encode(), TRUTH, TIMES, None)
+    assert scored(TRUTH, true).exposed == 8
+
+
+def run(tmp_path: Path, raw: bytes, *options: str, found: Manifest = FOUND) -> tuple[str, str]:
+    (tmp_path / "m.json").write_bytes(formatter.write(found))
+    (tmp_path / "truth").write_bytes(raw)
+    arguments = [str(tmp_path / "m.json"), str(tmp_path / "truth"), *options]
+    result = CliRunner().invoke(score_command, arguments, catch_exceptions=False, standalone_mode=False)
+    return result.stdout, result.stderr
+
+
+def test_the_command_writes_json(tmp_path: Path) -> None:
+    out, err = run(tmp_path, MOT.encode(), "--json", "--label", "face")
+    found = json.loads(out)["face"]
+    assert {k: found[k] for k in EXPECTED} == pytest.approx(EXPECTED)
+    assert "not taken over: confidences" in err
+
+
+def test_the_command_writes_a_table(tmp_path: Path) -> None:
+    out, _ = run(tmp_path, formatter.write(THREE), "--iou", "61")
+    lines = dict(line.strip().rsplit(None, 1) for line in out.split("plate:")[0].splitlines()[1:])
+    assert (lines["recall"], lines["mean iou"], lines["exposed frames"], lines["id switches"]) == (
+        "0.600", "1.000", "8", "0",
+    )  # fmt: skip
+    assert (lines["exposed seconds per hour"], lines["interruptions per track"]) == ("2160.000", "0.500")
+
+
+def test_seconds_are_not_invented_where_the_frame_rate_varies(tmp_path: Path) -> None:
+    uneven = [0, 1, 5, 6, 10, 11, 15, 16, 20, 21]
+    out, err = run(tmp_path, MOT.encode(), "--json", found=manifest(("face-0001", [(0, 5, BOX)]), pts=uneven))
+    found = json.loads(out)["face"]
+    assert (found["seconds"], found["exposed_seconds"]) == (None, None)
+    assert "name the footage with --media" in err
+
+
+def test_a_label_that_is_only_in_the_second_stream_is_told_per_hour_of_all_footage() -> None:
+    one = THREE.source.streams[0]
+    both = THREE.source.model_copy(update={"streams": (one, one.model_copy(update={"index": 1}))})
+    plate = THREE.tracks[2].model_copy(update={"stream": 1})
+    true = THREE.model_copy(update={"source": both, "tracks": (THREE.tracks[0], plate)})
+    none = true.model_copy(update={"tracks": ()})
+    tallies = score.score(none, true, clock.from_manifest(true))
+    assert {label: tally.seconds for label, tally in tallies.items()} == {
+        "face": Fraction(20, 25), "plate": Fraction(20, 25),
+    }  # fmt: skip
