@@ -218,7 +218,8 @@ def _plain(image: Image.Image) -> Image.Image:
     if (profile := foreign_profile(image)) is not None:
         return _to_srgb(image, profile)
     if image.mode in PAINTED:
-        return image.copy()
+        image.load()
+        return image.copy() if frame_count(image) > 1 else image  # the next frame will take its place
     if image.mode in {"I;16L", "I;16B"}:
         return Image.fromarray(np.asarray(image).astype("<u2"))
     if image.mode == "1":
