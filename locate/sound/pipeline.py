@@ -141,8 +141,18 @@ def hear(media: MediaFile, options: HearOptions, tell: Tell) -> Heard:
         streams.append(HeardStream(index, True, None, _not_understood(list(channels.values()))))
     if options.transcript is not None:
         transcript.write(options.transcript, said)
-    producers = (ears.recognizer.producer, ears.voice.producer, ears.presidio.producer)
+    producers = (_noting(ears.recognizer.producer, streams), ears.voice.producer, ears.presidio.producer)
     return Heard(tuple(streams), joined(ranges), producers, options.transcript)
+
+
+def _noting(producer: Producer, streams: Sequence[HeardStream]) -> Producer:
+    """The recogniser, with how much of each stream it did not understand; `lint` reads this."""
+    shares = {
+        f"stream_{s.index}_not_understood_permille": s.not_understood_permille
+        for s in streams
+        if s.not_understood_permille is not None
+    }
+    return producer.model_copy(update={"settings": {**producer.settings, **shares}})
 
 
 def _audio_streams(media: MediaFile) -> list[tuple[int, int]]:

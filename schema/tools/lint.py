@@ -4,6 +4,7 @@ A rule is a function from the subject to findings; `RULES` is the table. The ris
 somebody is visible who should not be, and how badly. Rules that need the footage are in `lint_sound`.
 """
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from itertools import pairwise
@@ -34,6 +35,9 @@ LOW_SCORE = 500
 WEAK_CELLS = 7
 WEAK_PAD_PERMILLE = 100
 WEAK_PAD_MS = 40
+NOT_UNDERSTOOD = re.compile("stream_([0-9]{1,4})_not_understood_permille")
+"""The setting in which a recogniser notes how much of the speech in a stream has no word that it was sure of."""
+NOT_UNDERSTOOD_RISK = 40
 JUMP = 2
 """A box jumps when its centre moves more than its longer side / JUMP from one frame to the next."""
 
@@ -221,6 +225,18 @@ def _sound_without_end(subject: Subject) -> Findings:
             yield Finding("outside", 60, words, item.id, item.stream, item.start_ms, item.end_ms)
 
 
+def _not_understood(subject: Subject) -> Findings:
+    """What `locate` noted of each stream of sound, unless all of its speech is covered."""
+    covered = {item.stream for item in subject.sounds() if item.label == "speech"}
+    for producer in subject.manifest.producers:
+        for name, share in producer.settings.items():
+            noted = NOT_UNDERSTOOD.fullmatch(name)
+            if noted and type(share) is int and share > 0 and not covered & {None, int(noted[1])}:
+                words = f"stream {noted[1]}: {-(-share // 10)} % of the speech was not understood; listen to it"
+                risk = min(90, NOT_UNDERSTOOD_RISK + share // 20)
+                yield Finding("not-understood", risk, words, stream=int(noted[1]))
+
+
 RULES: tuple[Callable[[Subject], Findings], ...] = (
     _broken_rules,
     _uncovered,
@@ -234,6 +250,7 @@ RULES: tuple[Callable[[Subject], Findings], ...] = (
     _proposed,
     _weak_effects,
     _sound_without_end,
+    _not_understood,
 )
 
 

@@ -91,6 +91,26 @@ def test_low_scores_and_unsearched_streams(document: Document) -> None:
     assert (found["unsearched"].stream, found["unsearched"].risk) == (2, 90)
 
 
+SHARES = {
+    "some": (211, "accept person-name-0001", [
+        (1, 50, "stream 1: 22 % of the speech was not understood; listen to it")]),
+    "nothing was understood": (1000, "accept person-name-0001", [
+        (1, 90, "stream 1: 100 % of the speech was not understood; listen to it")]),
+    "all was understood": (0, "accept person-name-0001", []),
+    "all speech is covered": (211, "add speech 0s-20s stream=1", []),
+    "all speech was to be covered": (211, "add speech 0s-20s stream=1 then reject speech-0001", [
+        (1, 50, "stream 1: 22 % of the speech was not understood; listen to it")]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("share", "text", "expected"), SHARES.values(), ids=SHARES.keys())
+def test_speech_that_was_not_understood(share: int, text: str, expected: list[Any], document: Document) -> None:
+    tree = document("street")
+    tree["producers"][1]["settings"]["stream_1_not_understood_permille"] = share
+    found = _findings(_edit(reading.validate(tree), text))
+    assert [(f.stream, f.risk, f.words) for f in found if f.rule == "not-understood"] == expected
+
+
 def test_nothing_covered_is_the_greatest_risk_but_one(example: Example) -> None:
     first = _findings(_edit(example("minimal"), "reject face-0001"))[0]
     assert first.rule == "uncovered"
