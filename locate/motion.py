@@ -64,15 +64,21 @@ def likeness(a: Vector, b: Vector) -> float:
 
     Growing them lets small and fast things hold (C-BIoU, Yang et al. 2023).
     """
-    if (np.maximum(a[2:], b[2:]) > SIZE_RATIO * np.minimum(a[2:], b[2:])).any():
+    ax, ay, a_width, a_height = a.tolist()
+    bx, by, b_width, b_height = b.tolist()
+    if max(a_width, b_width) > SIZE_RATIO * min(a_width, b_width):
         return 0.0
-    sides_a, sides_b = a[2:] * (1 + 2 * GROWN), b[2:] * (1 + 2 * GROWN)
-    nearest_end = np.minimum(a[:2] + sides_a / 2, b[:2] + sides_b / 2)
-    shared = nearest_end - np.maximum(a[:2] - sides_a / 2, b[:2] - sides_b / 2)
-    if (shared <= 0).any():
+    if max(a_height, b_height) > SIZE_RATIO * min(a_height, b_height):
         return 0.0
-    both = float(shared.prod())
-    return both / float(sides_a.prod() + sides_b.prod() - both)
+    grown = 1 + 2 * GROWN
+    a_width, a_height, b_width, b_height = a_width * grown, a_height * grown, b_width * grown, b_height * grown
+    across = min(ax + a_width / 2, bx + b_width / 2) - max(ax - a_width / 2, bx - b_width / 2)
+    down = min(ay + a_height / 2, by + b_height / 2) - max(ay - a_height / 2, by - b_height / 2)
+    if across <= 0 or down <= 0:
+        return 0.0
+    both = across * down
+    alike: float = both / (a_width * a_height + b_width * b_height - both)
+    return alike
 
 
 def begin(measured: Vector) -> Motion:
