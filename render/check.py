@@ -1,12 +1,14 @@
 """Reading an output back before it is published: the streams, their packets and their times are what was meant."""
 
 import hashlib
+import re
 from array import array
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
+from av.container import InputContainer
 from PIL import Image
 
 from schema.errors import VeridactError
@@ -18,19 +20,20 @@ OFFSET_TOLERANCE = Fraction(1, 1000)
 CUT_ANYHOW = ("pcm_", "adpcm_")
 """Codecs whose readers cut packets as they like, so that their number says nothing; the digest of the samples does."""
 MATROSKA_TICK = Fraction(1, 1000)
-ALLOWED_TAGS = frozenset(
-    {
-        "major_brand",
-        "minor_version",
-        "compatible_brands",
-        "language",
-        "handler_name",
-        "vendor_id",
-        "encoder",
-        "duration",
-    }
-)
-"""Tags that muxers write of themselves; none of them is copied from the input but the language."""
+TAGS = {
+    name: re.compile(value, re.ASCII)
+    for name, value in {
+        "major_brand": ".{4}",
+        "minor_version": r"\d+",
+        "compatible_brands": "(.{4})*",
+        "language": "[a-z]{3}",
+        "handler_name": "(Video|Sound)Handler",
+        "vendor_id": r"FFMP|(\[0\]){4}",
+        "encoder": r"Lav[fc][\d.]*( [a-z0-9_]+)?",
+        "duration": r"[\d:.]+",
+    }.items()
+}
+"""Tags that muxers write of themselves, and their values; none of them is copied from the input but the language."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,18 @@ class ExpectedStream:
     pts: Sequence[int] | None
     time_base: Fraction
     begins: Fraction | None
+
+
+def stray_tags(opened: InputContainer) -> list[str]:
+    """The names, in lower case, of the tags of a file and its streams that no muxer writes, or not with that value."""
+    held = [(k.lower(), v) for holder in (opened, *opened.streams) for k, v in holder.metadata.items()]
+    return sorted({name for name, value in held if name not in TAGS or not TAGS[name].fullmatch(value)})
+
+
+def known_language(metadata: Mapping[str, str]) -> str | None:
+    """The language of a stream where it is one of three letters; Matroska may hold any text in its place."""
+    language = metadata.get("language", "")
+    return language if TAGS["language"].fullmatch(language) else None
 
 
 def rounded_to(tick: Fraction, at: Fraction) -> Fraction:
@@ -62,8 +77,7 @@ def check_output(path: Path, container: str, expected: Sequence[ExpectedStream])
             raise VeridactError(f"the output has the streams {found}, not {wanted}")
         if opened.chapters():
             raise VeridactError("the output has chapters")
-        tags = {k.lower() for holder in (opened, *opened.streams) for k in holder.metadata}
-        if tags - ALLOWED_TAGS:
+        if stray_tags(opened):
             raise VeridactError("the output has tags that no muxer writes")
         for number, stream in enumerate(expected):
             begins = first_time(media, number)

@@ -66,8 +66,7 @@ def _check_container(media: MediaFile, manifest: Manifest) -> Iterator[Finding]:
     with demux(media) as container:
         found = [s.type for s in container.streams]
         yield Finding("streams", found == wanted, f"{found}; the manifest renders {wanted}")
-        tags = {k.lower() for holder in (container, *container.streams) for k in holder.metadata} - check.ALLOWED_TAGS
-        strays = sorted(tags) + (["chapters"] if container.chapters() else [])
+        strays = check.stray_tags(container) + (["chapters"] if container.chapters() else [])
         yield Finding("metadata", not strays, f"stray: {', '.join(strays)}" if strays else "none")
         codec = PROFILES[manifest.output.profile].decoder if manifest.output.profile else None
         codecs = {codec_name(s) for s in container.streams.video}

@@ -34,7 +34,7 @@ def render_footage(media: MediaFile, manifest: Manifest, place: Place, jobs: int
     with demux(media) as source:
         check_streams(source, manifest)
         streams = list(_streams(media, manifest, place, jobs, tell))
-        languages = [source.streams[i].language for i in rendered_indexes(manifest)]
+        languages = [check.known_language(source.streams[i].metadata) for i in rendered_indexes(manifest)]
         mux.write(place.new_output, container, streams, languages)
         expected = [_expected(media, s, manifest.source.kind == "video") for s in streams]
         check.check_output(place.new_output, container, expected)
@@ -163,7 +163,8 @@ def _outcomes(source: InputContainer, manifest: Manifest, streams: Sequence[OutS
     """What became of each stream, and the names of the metadata that went; the file's own go with its first stream."""
     rendered = dict(zip(rendered_indexes(manifest), streams, strict=True))
     for stream, record in zip(source.streams, manifest.source.streams, strict=True):
-        names = [n for n in stream.metadata if n.lower() != "language" or record.index not in rendered]
+        kept = record.index in rendered and check.known_language(stream.metadata) is not None
+        names = [n for n in stream.metadata if n.lower() != "language" or not kept]
         if record.index == 0:
             names += [*source.metadata, *(["chapters"] if source.chapters() else [])]
         match rendered.get(record.index):
