@@ -28,6 +28,11 @@ DEFAULT_QUALITY = 92
 KEEPS_ALPHA = frozenset({"png", "webp", "tiff", "gif"})
 DEEP = frozenset({"png", "tiff"})
 LOSSLESS = frozenset({"png", "tiff", "bmp"})
+PALETTE_COLOURS = 256
+CLEAR = 2
+"""GIF's disposal method that clears a frame before the next, so that a frame may be transparent where the last was
+not (GIF89a §23)."""
+
 Covered = dict[int, tuple[int, int]]
 
 
@@ -117,7 +122,31 @@ def _save(
         if len(images) > 1
         else {}
     )
+    if container == "gif":
+        images[:] = [indexed(pixels) for pixels in shown]
+        animated |= {"append_images": images[1:], "disposal": CLEAR} if len(images) > 1 else {}
     images[0].save(path, format=PILLOW_FORMAT[container], **options, **animated)
+
+
+def indexed(pixels: Samples) -> Image.Image:
+    """A frame of a GIF: its very colours where there are no more than a palette holds, else the nearest, dithered."""
+    seen = pixels.shape[2] == 4
+    rgba = np.full((*pixels.shape[:2], 4), 255, np.uint8)
+    rgba[:, :, : 4 if seen else 3] = pixels
+    if seen:
+        rgba[rgba[:, :, 3] < 128] = 0
+        rgba[rgba[:, :, 3] >= 128, 3] = 255
+    colours, places = np.unique(rgba.view("<u4")[:, :, 0], return_inverse=True)
+    if len(colours) <= PALETTE_COLOURS:
+        image = Image.fromarray(places.reshape(pixels.shape[:2]).astype(np.uint8))
+        image.putpalette(colours.astype("<u4").view(np.uint8).reshape(-1, 4)[:, :3].tobytes())
+        if colours[0] == 0:
+            image.info["transparency"] = 0
+        return image
+    flat = Image.fromarray(np.ascontiguousarray(rgba[:, :, :3]))
+    if colours[0] == 0:
+        return Image.fromarray(rgba)  # Pillow finds the palette for what is partly transparent
+    return flat.quantize(PALETTE_COLOURS, palette=flat.quantize(PALETTE_COLOURS), dither=Image.Dither.FLOYDSTEINBERG)
 
 
 def _read_back(path: Path, shown: Sequence[Samples], container: str) -> list[str]:

@@ -22,7 +22,7 @@ from PIL import Image
 from render import encoder, frames
 from render.encoder import VideoSpec
 from render.fields import FieldOrder
-from render.pictures import PILLOW_FORMAT, save_options
+from render.pictures import PILLOW_FORMAT, indexed, save_options
 from render.planes import Samples, frame_planes, layout_of
 from render.sound.decode import Block
 from render.sound.pcm import LOSSLESS_OF, add_encoder, choose_target
@@ -41,7 +41,7 @@ GOLDEN = {
     "picture webp": "fd55289bebb9e0973281ad24d197f4a916dad28bcf7d542ef6da7b4b10ee27b6",
     "picture tiff": "a5a733cbf8cddd11e60ad571c1a0552dfadb865079e3e0c50192946b8b698152",
     "picture bmp": "152e869ead3907b8053753f61f4f5f9663a454958e2916fa430f96c1048acb20",
-    "picture gif": "048c7478408594328e9fb6fb9fedae5fe6a1014b249e629cd70b604f1d791b29",
+    "picture gif": "73b368029dd8aeeb1a3bf608a33a65870e8d9a7c359510ab7c0d10c5096a0762",
     "sound flac": "001cb8a4474894e4f00e24b5c1045685f02e06d84045863939ed9a13dad010b6",
     "sound alac": "f1e8e38c1e4bc8040f6df25168efee37e31fec2b9aceefc4595b6dfb308b8ed5",
 }
@@ -106,7 +106,8 @@ def _video(profile: str, pixel_format: str, fields: FieldOrder = "progressive") 
 
 def _still(container: str) -> str:
     """The digest of a small picture: the file, and the pixels that it decodes to."""
-    image = Image.fromarray(np.stack([picture(n, _SIZE[1], _SIZE[0]) for n in range(3)], axis=2).astype(np.uint8))
+    pixels = np.stack([picture(n, _SIZE[1], _SIZE[0]) for n in range(3)], axis=2).astype(np.uint8)
+    image = indexed(pixels) if container == "gif" else Image.fromarray(pixels)
     options = save_options(
         image, Manifest.model_construct(output=Output.model_construct(container=container, quality=None))
     )

@@ -190,3 +190,37 @@ def test_a_profile_that_is_srgb_or_broken_changes_no_pixel(
         source, out = picture(f"in{number}.png", icc_profile=profile), tmp_path / f"out{number}.png"
         assert command("render", source, saved(make_manifest(source, (make_track(1, BOX, 1),))), out)[0] == 0
         assert np.array_equal(pixels_of(out)[40:, :], pixels_of(source)[40:, :])
+
+
+def gif_frames(name: str) -> list[Image.Image]:
+    """Four frames of a noisy picture: with 200 colours, with holes that move, or with more colours than a palette."""
+    generator, frames = np.random.default_rng(5), []
+    for number in range(4):
+        rgba = np.full((30, 40, 4), 255, np.uint8)
+        rgba[:, :, 0] = generator.integers(0, 200, (30, 40)) if name != "many colours" else np.arange(40) * 6
+        rgba[:, :, 1] = number * 20 if name != "many colours" else (np.arange(30) * 8)[:, None]
+        rgba[:, :, 2] = number
+        if name == "holes":
+            rgba[20:26, 4 * number : 4 * number + 8] = 0
+        frames.append(Image.fromarray(rgba))
+    return frames
+
+
+@pytest.mark.parametrize(("name", "most"), [("200 colours", 0), ("holes", 0), ("many colours", 12)])
+def test_a_gif_keeps_its_colours_outside_covers(
+    name: str, most: int, make_manifest: Any, make_track: Any, saved: Any, command: Any, tmp_path: Path
+) -> None:
+    source, out = tmp_path / "in.png", tmp_path / "out.gif"
+    images = gif_frames(name)
+    images[0].save(source, save_all=True, append_images=images[1:], duration=[100, 50, 200, 70], loop=0)
+    manifest = make_manifest(source, (make_track(1, (5, 5, 10, 10), 4),), container="gif")
+    code, _, err = command("render", source, saved(manifest), out)
+    assert code == 0, err
+    with Image.open(out) as result:
+        assert result.n_frames == 4
+        for number, image in enumerate(images):
+            result.seek(number)
+            wanted, found = np.asarray(image).astype(int), np.asarray(result.convert("RGBA")).astype(int)
+            found[found[:, :, 3] == 0] = 0
+            assert np.abs(found - wanted)[16:].mean() <= most, number
+            assert not found[5:15, 5:15, :3].any()
