@@ -1,11 +1,11 @@
 """The main path of `locate`: decode once, detect on each frame, track, fill, pad, simplify; listen; write it down."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from locate import detector
-from locate.cadence import Thresholds
+from locate.again import Again, Shot
 from locate.compose import Cover, compose, cover
 from locate.detector import Detector
 from locate.fill import course
@@ -13,11 +13,11 @@ from locate.hearing import listen
 from locate.holding import check_copies
 from locate.options import Options
 from locate.search import Search, shots
-from locate.streams import Searched, search_streams
+from locate.streams import Searched, again, search_streams
 from locate.streams import Tell as Tell
 from locate.tracker import track
 from schema.manifest import Manifest
-from schema.media import open_media
+from schema.media import MediaFile, open_media
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ def locate(path: Path, options: Options, detectors: Sequence[Detector], tell: Te
         thresholds = options.all_thresholds(still=media.format.library == "pillow")
         search = Search(detectors, thresholds, options.workers, options.stride)
         source, searched = search_streams(media, search, options.profile, tell)
-        covers = [c for stream in searched for c in covers_of(stream, thresholds, options)]
+        covers = [c for stream in searched for c in covers_of(media, stream, search, options, tell)]
         source, heard = listen(media, source, options, tell)
         producers = [*(d.producer for d in detectors), *heard.producers]
         manifest = compose(source, media.format, producers, covers, heard.ranges, options)
@@ -48,12 +48,19 @@ def locate(path: Path, options: Options, detectors: Sequence[Detector], tell: Te
     return Located(manifest, heard.remarks())
 
 
-def covers_of(stream: Searched, thresholds: Mapping[str, Thresholds], options: Options) -> list[Cover]:
+def covers_of(media: MediaFile, stream: Searched, search: Search, options: Options, tell: Tell) -> list[Cover]:
     """What is to be covered in one stream: tracked within each shot, filled, padded, and simplified to few keys."""
     pts = [look.pts for look in stream.looks]
-    courses = [
-        course(trail, shot, stream.size, options.pad_frames)
+    divided = [
+        Shot(shot, track(shot, stream.seconds_per_pts, search.thresholds), stream.size, stream.seconds_per_pts)
         for shot in shots(stream.looks)
-        for trail in track(shot, stream.seconds_per_pts, thresholds)
+    ]
+    second = Again(divided, search.detectors)
+    frames = again(media, stream) if second.frames else ()
+    trails = second.followed(frames, search.workers, lambda done: tell("frames again", done, second.frames))
+    courses = [
+        course(trail, shot.looks, stream.size, options.pad_frames)
+        for shot, found in zip(divided, trails, strict=True)
+        for trail in found
     ]
     return [cover(stream.index, c, pts) for c in courses]

@@ -82,7 +82,7 @@ def test_boxes_lie_where_the_heat_map_says(detector: centerface.CenterFace) -> N
     heat[3, 5] = 0.9
     sizes = np.stack([np.full((8, 8), np.log(6.0)), np.full((8, 8), np.log(4.0))])
     offsets = np.stack([np.full((8, 8), 0.25), np.full((8, 8), -0.25)])
-    (found,) = detector._decoded(heat, sizes, offsets, 2.0)
+    (found,) = detector._decoded(heat, sizes, offsets, 2.0, 0.2)
     assert (found.left, found.right) == pytest.approx((42 - 16, 42 + 16))
     assert (found.top, found.bottom) == pytest.approx((30 - 24, 30 + 24))
 
@@ -90,5 +90,5 @@ def test_boxes_lie_where_the_heat_map_says(detector: centerface.CenterFace) -> N
 def test_a_box_beyond_the_edge_keeps_its_size(detector: centerface.CenterFace) -> None:
     heat = np.zeros((8, 8), np.float32)
     heat[0, 0] = 0.9
-    (found,) = detector._decoded(heat, np.full((2, 8, 8), np.log(4.0)), np.zeros((2, 8, 8)), 1.0)
+    (found,) = detector._decoded(heat, np.full((2, 8, 8), np.log(4.0)), np.zeros((2, 8, 8)), 1.0, 0.2)
     assert (found.left, found.top, found.right, found.bottom) == pytest.approx((-6, -6, 10, 10))

@@ -1,0 +1,259 @@
+"""Looking again, closer and asking less, just where a track begins or ends inside the picture.
+
+Things do not appear or vanish in the middle of a picture: they are turned away, half hidden or smeared, and a model
+that knows where to look still sees them. Where each track's motion leads to before its first and after its last
+sighting, a piece of the picture is cut out, and followed frame by frame until the thing is lost:
+
+    frames      0   1   2   3   4   5   6   7   8   9
+    sightings           x   x   x   x   x
+    looked at   -   <                       >   >   -   -       - is lost
+
+This takes the footage a second time, as far as the last of these frames, and not at all where there are none.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+import numpy as np
+from PIL import Image
+
+from locate.camera import path
+from locate.detector import Detection, Detector, Pixels, View, iou
+from locate.frames import Shown
+from locate.motion import Motion, begin, likeness
+from locate.motion import Vector as Place
+from locate.search import Look, Tell
+from locate.tracker import Sighting, Trail
+
+REACH_SECONDS, REACH_FRAMES = 1.0, 20
+"""How far beyond an end to look, at most."""
+
+LOST_AFTER = 3
+"""So many looks in a row without a trace, and the thing is lost."""
+
+LEAST_LIKENESS = 0.25
+SAME_IOU = 0.5
+"""How well a trace must lie where the motion leads to; one that overlaps so much with another track is that one's."""
+
+LEARNT_FROM = 6
+"""So many sightings next to an end tell its motion."""
+
+SIDES = 4.0
+LEAST_PX = 32
+"""A piece is so many times as long as the thing, which is at least so large in it, and less than twice that where it
+is larger in the footage."""
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A part of a picture around one thing, at the size at which it is seen best."""
+
+    pixels: Pixels
+    still: bool = False
+    smeared: bool = False
+    part: bool = True
+
+    @property
+    def width(self) -> int:
+        return int(self.pixels.shape[1])
+
+    @property
+    def height(self) -> int:
+        return int(self.pixels.shape[0])
+
+    def rgb(self, width: int, height: int) -> Pixels:
+        if (width, height) == (self.width, self.height):
+            return self.pixels
+        shrinks = width < self.width
+        kind = Image.Resampling.BOX if shrinks else Image.Resampling.BILINEAR
+        return np.asarray(Image.fromarray(self.pixels).resize((width, height), kind))
+
+
+@dataclass(frozen=True)
+class _Cut:
+    """A piece, and what takes its pixels to those of the picture: times `scale`, then shifted."""
+
+    piece: Piece
+    scale: float
+    left: float
+    top: float
+
+    def placed(self, d: Detection) -> Detection:
+        x, y = self.left, self.top
+        edges = (d.left * self.scale + x, d.top * self.scale + y, d.right * self.scale + x, d.bottom * self.scale + y)
+        return Detection(d.label, *edges, d.score, d.by)
+
+
+class _Frame:
+    """One decoded frame, scaled once for all pieces that want it at that scale."""
+
+    def __init__(self, view: View) -> None:
+        self._view = view
+        self._halved: dict[int, Pixels] = {}
+
+    def cut(self, place: Place) -> _Cut | None:
+        """The piece around a place in displayed pixels; None where it lies wholly outside."""
+        x, y, width, height = place.tolist()
+        side = max(width, height)
+        halvings = max(0, int(np.floor(np.log2(side / LEAST_PX)))) if side > LEAST_PX else 0
+        pixels = self._at(halvings)
+        down, across = self._view.height / pixels.shape[0], self._view.width / pixels.shape[1]
+        reach = SIDES * side / 2
+        left, right = max(0, int((x - reach) / across)), min(pixels.shape[1], int((x + reach) / across) + 1)
+        top, bottom = max(0, int((y - reach) / down)), min(pixels.shape[0], int((y + reach) / down) + 1)
+        if right - left < 2 or bottom - top < 2:
+            return None
+        piece = Piece(np.ascontiguousarray(pixels[top:bottom, left:right]))
+        larger = max(1.0, LEAST_PX / side)
+        if larger > 1:
+            piece = Piece(piece.rgb(round(piece.width * larger), round(piece.height * larger)))
+        return _Cut(piece, across * (right - left) / piece.width, left * across, top * down)
+
+    def _at(self, halvings: int) -> Pixels:
+        if halvings not in self._halved:
+            width, height = (max(1, side >> halvings) for side in (self._view.width, self._view.height))
+            self._halved[halvings] = self._view.rgb(width, height)
+        return self._halved[halvings]
+
+
+@dataclass
+class _End:
+    """One end of a trail: where it is in the lists, which way it leads, and what was cut out of its frames so far."""
+
+    shot: int
+    trail: int
+    label: str
+    step: int
+    motion: Motion
+    away_seconds: dict[int, float]
+    cuts: dict[int, _Cut | None] = field(default_factory=dict)
+
+    @property
+    def complete(self) -> bool:
+        return len(self.cuts) == len(self.away_seconds)
+
+
+@dataclass(frozen=True)
+class Shot:
+    """The looks of one shot, the trails in it, and where the scene lies on each of its frames, in pixels."""
+
+    looks: Sequence[Look]
+    trails: Sequence[Trail]
+    size: tuple[int, int]
+    seconds_per_pts: float
+
+    def ends(self, number: int) -> list[_End]:
+        """Where to look again in this shot, which is the `number`th."""
+        made = (self._end(number, n, trail, step) for n, trail in enumerate(self.trails) for step in (-1, 1))
+        return [end for end in made if end.away_seconds]
+
+    def moved(self) -> dict[int, Place]:
+        """How far the scene moved right and down since the first frame of the shot, by frame."""
+        paths = path([look.shift_px for look in self.looks])
+        return {look.frame: row for look, row in zip(self.looks, paths, strict=True)}
+
+    def _end(self, number: int, n: int, trail: Trail, step: int) -> _End:
+        first, moved = self.looks[0].frame, self.moved()
+        seconds = {look.frame: look.pts * self.seconds_per_pts for look in self.looks}
+        sightings = trail.sightings[-LEARNT_FROM:] if step > 0 else trail.sightings[LEARNT_FROM - 1 :: -1]
+        motion, at = begin(sightings[0].detection.place), sightings[0].frame
+        for s in sightings[1:]:
+            motion = motion.after(abs(seconds[s.frame] - seconds[at])).corrected(s.detection.place)
+            at = s.frame
+        away: dict[int, float] = {}
+        for frame in range(at + step, at + step * (REACH_FRAMES + 1), step):
+            if not first <= frame < first + len(self.looks) or abs(seconds[frame] - seconds[at]) > REACH_SECONDS:
+                break
+            dt = abs(seconds[frame] - seconds[at])
+            x, y = motion.after(dt).place[:2] + moved[frame]
+            if not (0 <= x < self.size[0] and 0 <= y < self.size[1]):
+                break
+            away[frame] = dt
+        return _End(number, n, trail.label, step, motion, away)
+
+
+class Again:
+    """A second pass over one stream with the detectors that look at every frame."""
+
+    def __init__(self, shots: Sequence[Shot], detectors: Sequence[Detector]) -> None:
+        self._shots = shots
+        self._moved = [shot.moved() for shot in shots]
+        self._detectors = [d for d in detectors if d.rest_seconds == 0]
+        self._ends = [
+            e for n, shot in enumerate(shots) for e in shot.ends(n) if any(e.label in d.labels for d in self._detectors)
+        ]
+        self.frames = 1 + max((f for e in self._ends for f in e.away_seconds), default=-1)
+        """How many frames of the stream must be decoded again."""
+
+    def followed(self, frames: Iterable[Shown], workers: int, tell: Tell) -> list[list[Trail]]:
+        """The trails of each shot with what was found beyond their ends."""
+        asked: dict[int, list[_End]] = defaultdict(list)
+        for end in self._ends:
+            for frame in end.away_seconds:
+                asked[frame].append(end)
+        found: list[Future[tuple[_End, list[Sighting]]]] = []
+        with ThreadPoolExecutor(workers) as pool:
+            for shown in frames:
+                scaled = _Frame(shown.view)
+                for end in asked.get(shown.number, ()):
+                    place = end.motion.after(end.away_seconds[shown.number]).place.copy()
+                    place[:2] += self._moved[end.shot][shown.number]
+                    end.cuts[shown.number] = scaled.cut(place)
+                    if end.complete:
+                        found.append(pool.submit(self._follow, end))
+                if len(found) > 2 * workers:
+                    found[-2 * workers].result()  # pieces are let go before more are cut out
+                tell(shown.number + 1)
+                if shown.number + 1 >= self.frames:
+                    break
+        return self._joined([f.result() for f in found])
+
+    def _follow(self, end: _End) -> tuple[_End, list[Sighting]]:
+        """The sightings beyond an end, nearest first; its pieces are let go."""
+        others = self._others(end)
+        motion, since, missed = end.motion, 0.0, 0
+        found: list[Sighting] = []
+        for frame, away in end.away_seconds.items():
+            cut = end.cuts[frame]
+            motion, since = motion.after(away - since), away
+            seen = self._seen(cut, end.label, motion, self._moved[end.shot][frame]) if cut else None
+            if seen and any(iou(seen, o) >= SAME_IOU for o in others.get(frame, ())):
+                break
+            if seen is None:
+                missed += 1
+                if missed >= LOST_AFTER:
+                    break
+                continue
+            motion, missed = motion.corrected(seen.place), 0
+            found.append(Sighting(frame, seen, False))
+        end.cuts.clear()
+        return end, found
+
+    def _seen(self, cut: _Cut, label: str, motion: Motion, moved: Place) -> Detection | None:
+        """The best trace of a thing in a piece, as if the camera had stood still; None where there is none."""
+        found = [cut.placed(d) for detector in self._detectors for d in detector.detect(cut.piece) if d.label == label]
+        still = [d.shifted(-moved[0], -moved[1]) for d in found]
+        near = [d for d in still if likeness(motion.place, d.place) >= LEAST_LIKENESS]
+        return max(near, key=lambda d: (d.score, -d.top, -d.left), default=None)
+
+    def _others(self, end: _End) -> dict[int, list[Detection]]:
+        """What other trails of the shot saw on the frames of an end."""
+        others: dict[int, list[Detection]] = defaultdict(list)
+        for n, trail in enumerate(self._shots[end.shot].trails):
+            if n != end.trail and trail.label == end.label:
+                for s in trail.sightings:
+                    if s.frame in end.away_seconds:
+                        others[s.frame].append(s.detection)
+        return others
+
+    def _joined(self, found: Sequence[tuple[_End, list[Sighting]]]) -> list[list[Trail]]:
+        beyond = {(end.shot, end.trail, end.step): tuple(sightings) for end, sightings in found}
+        return [
+            [
+                Trail(t.label, (*beyond.get((n, m, -1), ())[::-1], *t.sightings, *beyond.get((n, m, 1), ())))
+                for m, t in enumerate(shot.trails)
+            ]
+            for n, shot in enumerate(self._shots)
+        ]
