@@ -19,8 +19,9 @@ from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
-from schema import VERSION
+from schema import VERSION, contained
 from schema.errors import AuditError, UsageError
+from schema.sandbox import GIB, Active, Box
 
 PAYLOAD_TYPE = "application/vnd.in-toto+json"
 STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
@@ -30,12 +31,13 @@ MAX_BYTES = 1 << 20
 
 @dataclass(frozen=True)
 class Run:
-    """When a render ran and what it made."""
+    """When a render ran, what it made, and in what sandbox; None where nothing was decoded."""
 
     started: datetime
     ended: datetime
     output_sha256: str
     head: str
+    sandbox: Active | None = None
 
 
 def pre_authentication_encoding(payload_type: str, payload: bytes) -> bytes:
@@ -46,6 +48,7 @@ def pre_authentication_encoding(payload_type: str, payload: bytes) -> bytes:
 
 def statement(run: Run) -> dict[str, Any]:
     """The in-toto statement of a run; it names the output by digest, never by path."""
+    sandbox = {} if run.sandbox is None else {"sandbox": _told(run.sandbox)}
     return {
         "_type": STATEMENT_TYPE,
         "subject": [{"name": "output", "digest": {"sha256": run.output_sha256}}],
@@ -59,8 +62,13 @@ def statement(run: Run) -> dict[str, Any]:
             "host": platform.node(),
             "machine": platform.machine(),
             "kernel": platform.release(),
+            **sandbox,
         },
     }
+
+
+def _told(sandbox: Active) -> dict[str, Any]:
+    return {"layers": sandbox.layers, "landlockAbi": sandbox.landlock_abi, "missing": sandbox.missing}
 
 
 def key_id(public: Ed25519PublicKey) -> str:
@@ -150,6 +158,16 @@ def private_key(path: Path) -> Ed25519PrivateKey:
     if not isinstance(key, Ed25519PrivateKey):
         raise UsageError(f"{path} is no Ed25519 key; make one with `veridact keygen -o FILE`")
     return key
+
+
+def check_private_key(path: Path) -> None:
+    """Raises `UsageError` for what `private_key` would refuse. A process that ends at once reads it: the one that will
+    decode inherits the memory of this one."""
+
+    def read(tell: contained.Tell) -> None:
+        private_key(path)
+
+    contained.run(read, contained.Terms(Box(GIB), "off"), lambda what, done, total: None)
 
 
 def public_key(path: Path) -> Ed25519PublicKey:

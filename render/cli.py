@@ -13,6 +13,7 @@ from render.pipeline import render as render_file
 from schema import cli, reading
 from schema.errors import SafetyError, UsageError
 from schema.progress import Progress
+from schema.sandbox import MODES, Mode
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -33,6 +34,13 @@ from schema.progress import Progress
     "--attest", "attestation", type=click.Path(readable=False, path_type=Path), help="Where the signed run facts go."
 )
 @click.option("--sign", "key", type=click.Path(readable=False, path_type=Path), help="The private key that signs them.")
+@click.option(
+    "--sandbox",
+    type=click.Choice(MODES),
+    default="auto",
+    show_default=True,
+    help="What decodes runs shut in: as far as this kernel can, wholly or not at all (exit 8), or not.",
+)
 @click.option("--quiet", is_flag=True, help="No progress and no remarks on stderr.")
 def render(
     media: Path,
@@ -46,6 +54,7 @@ def render(
     allow_uncovered: bool,
     attestation: Path | None,
     key: Path | None,
+    sandbox: Mode,
     quiet: bool,
 ) -> None:
     """Apply MANIFEST to MEDIA and write OUT and its receipt. The same input gives the same bytes, everywhere."""
@@ -53,7 +62,8 @@ def render(
         raise UsageError("--attest and --sign go together")
     if attestation and attestation.exists():
         raise SafetyError(f"{attestation} exists; choose another name for the attestation")
-    signer = attest.private_key(key) if key else None
+    if key:
+        attest.check_private_key(key)
     started = datetime.now(UTC)
     options = Options(
         jobs=jobs or len(os.sched_getaffinity(0)),
@@ -61,12 +71,13 @@ def render(
         resume=resume,
         require_review=require_review,
         allow_uncovered=allow_uncovered,
+        sandbox=sandbox,
     )
     receipt_path = audit or out.with_name(out.name + ".audit.jsonl")
     done = render_file(media, reading.read_path(manifest), out, receipt_path, options, Progress(quiet))
-    if attestation and signer:
-        run = attest.Run(started, datetime.now(UTC), done.output_sha256, done.head)
-        attest.write_new(attestation, attest.envelope(attest.statement(run), signer), 0o644)
+    if attestation and key:
+        run = attest.Run(started, datetime.now(UTC), done.output_sha256, done.head, done.sandbox)
+        attest.write_new(attestation, attest.envelope(attest.statement(run), attest.private_key(key)), 0o644)
     if not quiet:
         click.echo(f"receipt {receipt_path}, head {done.head}", err=True)
 

@@ -23,8 +23,9 @@ from render.video import EncodedVideo
 from schema.errors import MachineError, MediaError, VeridactError
 from schema.geometry import matrix_of_orientation
 from schema.media import fraction, reason_of
+from schema.pulse import beat
 
-NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS, errno.ENOMEM}
+NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS, errno.ENOMEM, errno.ENOENT}
 MAX_TIMESCALE = 2**31 - 1
 
 
@@ -111,6 +112,7 @@ def write(
             output.start_encoding()
             for _, _, _, packet in heapq.merge(*sources):
                 output.mux(packet)
+                beat()
     except (av.FFmpegError, ValueError) as e:
         if getattr(e, "errno", None) in NO_ROOM:
             raise MachineError(f"the output cannot be written: {reason_of(e)}") from None

@@ -1,6 +1,10 @@
-"""The main path of `render`: read the manifest, check that it fits the footage, paint, encode, check, publish."""
+"""The main path of `render`: read the manifest, check that it fits the footage, paint, encode, check, publish.
+
+What decodes runs in a process of its own, which gets the open file and the hidden folder and nothing else.
+"""
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from render import account, selftest
@@ -9,10 +13,11 @@ from render.footage import Tell, render_footage
 from render.pictures import render_picture
 from render.place import Place, work_in
 from render.toolchain import toolchain
-from schema import digests, reading, receipt
+from schema import contained, digests, reading, receipt
 from schema.errors import SafetyError, UsageError
-from schema.manifest import AudioRange, Manifest, Track
-from schema.media import check_source, hash_descriptor, open_media
+from schema.manifest import AudioRange, Manifest, Track, VideoStream
+from schema.media import MediaFile, check_source, hash_descriptor, open_media
+from schema.sandbox import GIB, Active, Box, Mode
 
 RENDERERS = {"video": render_footage, "audio": render_footage, "picture": render_picture}
 """How each kind of source is rendered to `place.new_output`."""
@@ -23,6 +28,11 @@ SUFFIXES = {
     "png": (".png",), "webp": (".webp",), "tiff": (".tif", ".tiff"), "bmp": (".bmp",), "gif": (".gif",),
 }  # fmt: skip
 
+
+MEMORY_BYTES = 4 * GIB
+JOB_BYTES_A_PIXEL = 400
+"""What a render may take: so much, and for each worker so much for each pixel of the largest frame. docs/limits.md
+says what it does take."""
 
 NOTHING_COVERED = "nothing would be covered; add a track, or give --allow-uncovered if that is right"
 
@@ -36,14 +46,16 @@ class Options:
     resume: bool
     require_review: bool
     allow_uncovered: bool
+    sandbox: Mode = "auto"
 
 
 @dataclass(frozen=True)
 class Done:
-    """What a render made: the digest of the output and the head of the receipt."""
+    """What a render made: the digest of the output and the head of the receipt; and what of the sandbox was on."""
 
     output_sha256: str
     head: str
+    sandbox: Active
 
 
 REPEAT = Options(jobs=1, force=False, resume=False, require_review=False, allow_uncovered=True)
@@ -59,20 +71,32 @@ def render(media_path: Path, read: reading.Read, output: Path, audit: Path, opti
 
     Either both `output` and `audit` are written whole, or neither is.
     """
-    manifest = read.manifest
-    refuse_unsafe(manifest, options)
-    check_suffix(output, manifest.output.container)
+    refuse_unsafe(read.manifest, options)
+    check_suffix(output, read.manifest.output.container)
     with open_media(media_path) as media, work_in(media_path, output, audit, options.force, options.resume) as place:
-        check_source(media, manifest.source.sha256)
-        selftest.check(manifest)
-        rendered = RENDERERS[manifest.source.kind](media, manifest, place, options.jobs, tell)
-        refuse_uncovered(manifest, rendered, options)
-        media.check_unchanged()
-        made = _digest_of(place)
-        lines = receipt.chain(account.bodies(read, rendered, toolchain(), made))
-        place.new_audit.write_bytes(lines)
+        check_source(media, read.manifest.source.sha256)
+        toolchain()  # remembered before the fork, so that the child need not read all packages again
+        box = Box(memory_bytes(read.manifest, options.jobs * JOB_BYTES_A_PIXEL), writable=(place.folder,))
+        terms = contained.Terms(box, options.sandbox, keep=(media.fd, place.lock))
+        ended = contained.run(partial(_make, media, read, place, options), terms, tell)
+        _, entries = receipt.read(place.new_audit.read_bytes())
         place.publish()
-    return Done(str(made["sha256"]), receipt.head(receipt.read(lines)[1]))
+    return Done(str(receipt.bodies(entries, "output")[0]["sha256"]), receipt.head(entries), ended.active)
+
+
+def _make(media: MediaFile, read: reading.Read, place: Place, options: Options, tell: Tell) -> None:
+    """Makes output and receipt in the hidden folder: all that touches what is inside the media."""
+    selftest.check(read.manifest)
+    rendered = RENDERERS[read.manifest.source.kind](media, read.manifest, place, options.jobs, tell)
+    refuse_uncovered(read.manifest, rendered, options)
+    media.check_unchanged()
+    place.new_audit.write_bytes(receipt.chain(account.bodies(read, rendered, toolchain(), _digest_of(place))))
+
+
+def memory_bytes(manifest: Manifest, bytes_a_pixel: int) -> int:
+    """What may be taken for the footage of a manifest."""
+    sizes = [s.coded_width * s.coded_height for s in manifest.source.streams if isinstance(s, VideoStream)]
+    return MEMORY_BYTES + max(sizes, default=0) * bytes_a_pixel
 
 
 def _digest_of(place: Place) -> dict[str, str | int]:

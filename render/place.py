@@ -19,9 +19,10 @@ FOLDER_PREFIX = ".veridact-"
 
 @dataclass(frozen=True)
 class Place:
-    """The hidden `folder` of a render and the two files it will leave."""
+    """The hidden `folder` of a render, the descriptor whose lock makes it ours, and the two files it will leave."""
 
     folder: Path
+    lock: int
     output: Path
     audit: Path
     force: bool
@@ -104,16 +105,19 @@ def work_in(media: Path, output: Path, audit: Path, force: bool, resume: bool) -
         raise UsageError("--audit must be on the same file system as the output")
     name = hashlib.sha256(os.fsencode(output.name)).hexdigest()[:16]
     folder = output.parent / f"{FOLDER_PREFIX}{name}"
-    with _locked(folder, resume):
+    with _locked(folder, resume) as lock:
         try:
-            yield Place(folder, output, audit, force)
+            yield Place(folder, lock, output, audit, force)
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextmanager
-def _locked(folder: Path, resume: bool) -> Iterator[None]:
-    """Makes the folder ours; what a killed render left in it is removed, or kept for `resume`."""
+def _locked(folder: Path, resume: bool) -> Iterator[int]:
+    """Makes the folder ours, for as long as the descriptor that it gives is open anywhere.
+
+    What a killed render left in it is removed, or kept for `resume`.
+    """
     try:
         folder.mkdir(mode=0o700, exist_ok=True)
     except PermissionError:
@@ -132,6 +136,6 @@ def _locked(folder: Path, resume: bool) -> Iterator[None]:
         for left in folder.iterdir():
             if not (resume and left.suffix == ".segment"):
                 left.unlink()
-        yield
+        yield fd
     finally:
         os.close(fd)

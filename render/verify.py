@@ -2,20 +2,25 @@
 
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
 from render import attest, pipeline
 from render.content import check_content
 from render.disclose import disclosed, hmac_name, salted
-from schema import digests, reading, receipt
+from render.pipeline import silently
+from schema import contained, digests, reading, receipt
 from schema.errors import AuditError, VeridactError
 from schema.media import hash_descriptor, open_media, open_regular
 from schema.receipt import Entry
+from schema.sandbox import Box
 
 Status = Literal["pass", "fail", "not run"]
 Level = Literal["chain", "anchor", "files", "content", "rerun"]
+LOOK_BYTES_A_PIXEL = 1600
+"""What looking at an output may take for each pixel of a frame: a cover of 64 cells over all of it takes most."""
+
 LEVELS: tuple[Level, ...] = ("chain", "anchor", "files", "content", "rerun")
 
 
@@ -196,8 +201,11 @@ def _content(asked: Asked, known: Known) -> Iterator[Check]:
     try:
         manifest = reading.read_path(asked.manifest).manifest
         with open_media(asked.output) as media:
-            for finding in check_content(media, manifest):
-                yield _judge("content", finding.name, finding.holds, finding.detail, finding.detail)
+            terms = contained.Terms(Box(pipeline.memory_bytes(manifest, LOOK_BYTES_A_PIXEL)), keep=(media.fd,))
+            looked = contained.run(lambda tell: [asdict(f) for f in check_content(media, manifest)], terms, silently)
+        for finding in looked.value:
+            name, detail = (contained.printable(str(finding[field])) for field in ("name", "detail"))
+            yield _judge("content", name, finding["holds"] is True, detail, detail)
     except VeridactError as e:
         yield Check("content", "content", "fail", str(e))
 
@@ -231,5 +239,5 @@ def _render_again(media: Path, manifest: Path) -> tuple[pipeline.Done, bytes]:
     with tempfile.TemporaryDirectory(prefix="veridact-") as folder:
         output = Path(folder) / f"again{pipeline.SUFFIXES[read.manifest.output.container][0]}"
         audit = output.with_suffix(".jsonl")
-        done = pipeline.render(media, read, output, audit, pipeline.REPEAT, pipeline.silently)
+        done = pipeline.render(media, read, output, audit, pipeline.REPEAT, silently)
         return done, audit.read_bytes()

@@ -12,10 +12,12 @@ from typing import NoReturn
 import click
 
 from schema import VERSION
+from schema.contained import ChildBugError
 from schema.errors import MachineError, VeridactError
 
 INTERRUPTED = 130
 BUG = 70
+A_BUG, DETAILS = "this is a bug in veridact", "set VERIDACT_DEBUG=1 for details"
 
 COMMANDS = {
     "locate": "locate.cli:locate",
@@ -49,6 +51,7 @@ _MACHINE_ERRORS = {
     errno.EMFILE,
     errno.ENFILE,
     errno.ENOMEM,
+    errno.EAGAIN,
 }
 
 
@@ -115,8 +118,10 @@ def run(command: click.Command, name: str, arguments: list[str] | None = None) -
         if e.errno in _MACHINE_ERRORS:
             return _failed(f"{e.strerror}: {e.filename}" if e.filename else str(e.strerror), MachineError.exit_code)
         return _failed(f"{type(e).__name__}: {e}", BUG)
+    except ChildBugError as e:
+        return _failed(f"{A_BUG} ({e}); {DETAILS}", BUG)
     except Exception as e:  # noqa: BLE001 - the last line of defence turns any bug into exit 70
-        return _failed(f"this is a bug in veridact ({type(e).__name__}: {e}); set VERIDACT_DEBUG=1 for details", BUG)
+        return _failed(f"{A_BUG} ({type(e).__name__}: {e}); {DETAILS}", BUG)
 
 
 def main() -> NoReturn:

@@ -25,6 +25,7 @@ from render.sound.packets import sound_packets
 from schema.errors import MachineError, MediaError
 from schema.media import MediaFile, demux, fraction, reason_of
 from schema.probe import codec_name
+from schema.pulse import beat
 
 MAX_CHANNELS = 8
 # Codecs for which FFmpeg has an integer decoder beside its float one.
@@ -178,6 +179,7 @@ def _worker_blocks(media: MediaFile, index: int) -> Iterator[Block]:
                     raise MediaError(head["refused"])
                 if "failed" in head:
                     raise MachineError(f"the sound decoder process failed: {head['failed']}; run again")
+                beat()
                 yield _received(head, process.stdout.read(head["bytes"]) if process.stdout else b"")
         finally:
             process.kill()

@@ -2,6 +2,7 @@
 
 import ctypes
 import json
+import signal
 import sys
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -10,6 +11,7 @@ import av
 from av.audio.stream import AudioStream
 
 from render.sound.decode import Block, decode_stream
+from schema import linux
 from schema.errors import VeridactError
 from schema.media import Format, MediaFile, demux
 
@@ -60,4 +62,6 @@ def serve(request: dict[str, Any], out: BinaryIO) -> None:
 
 
 if __name__ == "__main__":
+    linux.prctl(linux.PR_SET_PDEATHSIG, signal.SIGKILL)
+    linux.prctl(linux.PR_SET_DUMPABLE, 0)
     serve(json.loads(sys.argv[1]), sys.stdout.buffer)

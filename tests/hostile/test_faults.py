@@ -7,6 +7,7 @@ import resource
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -96,12 +97,33 @@ def test_a_link_is_read_but_never_written_through(scene: dict[str, Path], comman
     assert command("render", link, scene["manifest"], scene["out"], "--force")[0] == 0
 
 
+@pytest.fixture
+def heard(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], bool]], None]:
+    """`heard(condition)`: render goes on after a frame only when what hears of it has made the condition true."""
+    import render.footage
+
+    def after(condition: Callable[[], bool]) -> None:
+        tell_frame = render.footage._tell_frame
+
+        def waiting(*arguments: Any) -> None:
+            tell_frame(*arguments)
+            until = time.monotonic() + 20
+            while not condition() and time.monotonic() < until:
+                time.sleep(0.01)
+
+        monkeypatch.setattr(render.footage, "_tell_frame", waiting)
+
+    return after
+
+
 @pytest.mark.parametrize("tool", ["locate", "render"])
 def test_an_input_that_changes_meanwhile_is_refused(
-    tool: str, scene: dict[str, Path], command: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    tool: str, scene: dict[str, Path], command: Any, monkeypatch: pytest.MonkeyPatch, heard: Any
 ) -> None:
     import locate.cli
     import render.cli
+
+    size = scene["media"].stat().st_size
 
     def meddle(self: object, what: str, done: int, total: int) -> None:
         with open(scene["media"], "r+b") as file:
@@ -114,6 +136,7 @@ def test_an_input_that_changes_meanwhile_is_refused(
 
     monkeypatch.setattr(locate.cli.Progress, "__call__", meddle)
     monkeypatch.setattr(render.cli.Progress, "__call__", meddle)
+    heard(lambda: scene["media"].stat().st_size > size)
     if tool == "render":
         code, out, said = command("render", scene["media"], scene["manifest"], scene["out"])
     else:
@@ -285,22 +308,33 @@ def test_two_renders_to_one_name_leave_one_whole_pair(scene: dict[str, Path], bi
 
 
 def test_shared_memory_is_not_used(scene: dict[str, Path], run: Any) -> None:
-    """Containers often have none. What the process opens and maps is watched."""
+    """Containers often have none. What each process opens and maps is watched."""
     code = """
-import sys
-sys.addaudithook(lambda event, what: print(what, file=sys.stderr) if "/dev/shm" in repr(what) else None)
+import os, sys
+def watch(event, what):
+    if "/dev/shm" in repr(what):
+        os.abort()
+sys.addaudithook(watch)
+from render import pipeline
+make = pipeline._make
+def made(*arguments):
+    make(*arguments)
+    if "/dev/shm" in open("/proc/self/maps").read():
+        os.abort()
+pipeline._make = made
+{}
 from schema.cli import run, veridact
-code = run(veridact, "veridact", sys.argv[1:])
-print(code, "/dev/shm" in open("/proc/self/maps").read())
+print(run(veridact, "veridact", sys.argv[1:]))
 """
-    ended = run("render", scene["media"], scene["manifest"], scene["out"], "--jobs", "2", code=code)
-    assert ended.out.split()[:2] == [b"0", b"False"], ended
-    assert ended.err.startswith("receipt ")
-    assert ended.err.count("\n") == 1
+    arguments = ("render", scene["media"], scene["manifest"], scene["out"], "--jobs", "2")
+    assert run(*arguments, code=code.format("")).out.split()[:1] == [b"0"]
+    seen = run(*arguments, "--force", code=code.format("pipeline.selftest.check = lambda m: open('/dev/shm/x')"))
+    assert seen.out.split()[:1] == [b"4"], "the watch would not notice"
+    assert "crash" in seen.err
 
 
 def test_an_output_folder_that_vanishes_is_an_error(
-    scene: dict[str, Path], command: Any, monkeypatch: pytest.MonkeyPatch
+    scene: dict[str, Path], command: Any, monkeypatch: pytest.MonkeyPatch, heard: Any
 ) -> None:
     import shutil
 
@@ -310,6 +344,7 @@ def test_an_output_folder_that_vanishes_is_an_error(
         shutil.rmtree(scene["folder"], ignore_errors=True)
 
     monkeypatch.setattr(render.cli.Progress, "__call__", vanish)
+    heard(lambda: not scene["folder"].exists())
     code, _, said = command("render", scene["media"], scene["manifest"], scene["out"])
     assert (code, said.count("\n")) == (8, 1), said
     assert not scene["out"].exists()

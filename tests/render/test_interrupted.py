@@ -1,5 +1,7 @@
 """A render that is killed leaves no output, only covered segments, and goes on from none but its own."""
 
+import fcntl
+import mmap
 import os
 import random
 import shutil
@@ -19,17 +21,19 @@ from render.planes import layout_of, plane_arrays
 from render.selftest import SPEC
 from schema.manifest import Key
 
-FRAMES, SEGMENTS = 400, 7
+FRAMES, SEGMENTS, SEGMENT_FRAMES = 400, 7, 64
+ALL = list(range(SEGMENTS))
 BOX = (8, 8, 24, 16)
 ROOT = Path(__file__).parents[2]
 RENDER = "from render.cli import main; main()"
 KILLED_AFTER = """
-import os, signal
+import os, signal, time
 from render import video
 encode, done = video._encode_segment, []
 def counted(*arguments):
     if len(done) == {}:
-        os.kill(os.getpid(), signal.SIGKILL)
+        os.kill(os.getppid(), signal.SIGKILL)
+        time.sleep(60)
     done.append(1)
     return encode(*arguments)
 video._encode_segment = counted
@@ -75,11 +79,19 @@ class Job:
 
     def killed_after(self, count: int) -> Path:
         """Runs until `count` segments are finished and is killed there; the hidden folder that it left."""
-        assert self.finished(KILLED_AFTER.format(count), "--jobs", "1") == (-signal.SIGKILL, b"")
+        assert self.finished(KILLED_AFTER.format(count), "--jobs", "1", "--sandbox", "off") == (-signal.SIGKILL, b"")
         hidden = self.hidden()
         assert hidden is not None
         assert self.left() == [hidden]
+        wait_until_nobody_holds(hidden)
         return hidden
+
+
+def wait_until_nobody_holds(folder: Path) -> None:
+    """The process that decodes dies with the command, a moment later."""
+    fd = os.open(folder, os.O_RDONLY)
+    fcntl.flock(fd, fcntl.LOCK_EX)
+    os.close(fd)
 
 
 _MADE: list[Job] = []
@@ -97,15 +109,28 @@ def job(clip: Any, make_manifest: Any, make_track: Any, saved: Any, command: Any
     return replace(_MADE[0], folder=folder)
 
 
+class Encoded:
+    """Which segments are encoded from now on, also in child processes: in memory that is shared with them."""
+
+    def __init__(self) -> None:
+        self._times = mmap.mmap(-1, 2 * SEGMENTS)
+
+    def note(self, first_frame: int) -> None:
+        self._times[first_frame // SEGMENT_FRAMES] += 1
+
+    def segments(self) -> list[int]:
+        """Their numbers, in order; one that is encoded twice stands there twice."""
+        return [number for number, times in enumerate(self._times[:]) for _ in range(times)]
+
+
 @pytest.fixture
-def encoded(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """The first frame numbers of the segments that are encoded in this process from now on."""
-    found: list[int] = []
+def encoded(monkeypatch: pytest.MonkeyPatch) -> Encoded:
+    found = Encoded()
     encode = video._encode_segment
 
     def counted(numbered: Any, *rest: Any) -> segments.Segment:
         first = next(numbered)
-        found.append(first[0])
+        found.note(first[0])
         return encode((item for part in ([first], numbered) for item in part), *rest)
 
     monkeypatch.setattr(video, "_encode_segment", counted)
@@ -113,19 +138,19 @@ def encoded(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 
 @pytest.mark.parametrize("jobs", [1, 2])
-def test_resume_encodes_only_what_was_not_finished(job: Job, encoded: list[int], command: Any, jobs: int) -> None:
+def test_resume_encodes_only_what_was_not_finished(job: Job, encoded: Encoded, command: Any, jobs: int) -> None:
     job.killed_after(3)
     code, _, err = command("render", job.source, job.manifest, job.output, "--resume", "--jobs", jobs)
     assert code == 0, err
-    assert sorted(encoded) == [3 * 64, 4 * 64, 5 * 64, 6 * 64]
+    assert encoded.segments() == [3, 4, 5, 6]
     assert job.made() == job.expected
     assert job.hidden() is None
 
 
-def test_without_resume_everything_is_encoded_again(job: Job, encoded: list[int], command: Any) -> None:
+def test_without_resume_everything_is_encoded_again(job: Job, encoded: Encoded, command: Any) -> None:
     job.killed_after(3)
     assert command("render", job.source, job.manifest, job.output)[0] == 0
-    assert (len(encoded), job.made()) == (SEGMENTS, job.expected)
+    assert (encoded.segments(), job.made()) == (ALL, job.expected)
 
 
 def _damaged(hidden: Path) -> None:
@@ -153,44 +178,44 @@ SPOILED = [_damaged, _cut_short, _emptied, _of_another_place]
 
 @pytest.mark.parametrize("spoil", SPOILED, ids=lambda f: f.__name__.strip("_"))
 def test_a_spoiled_segment_is_encoded_again(
-    spoil: Callable[[Path], None], job: Job, encoded: list[int], command: Any
+    spoil: Callable[[Path], None], job: Job, encoded: Encoded, command: Any
 ) -> None:
     spoil(job.killed_after(3))
     assert command("render", job.source, job.manifest, job.output, "--resume")[0] == 0
-    assert sorted(encoded) == [64, 3 * 64, 4 * 64, 5 * 64, 6 * 64]
+    assert encoded.segments() == [1, 3, 4, 5, 6]
     assert job.made() == job.expected
 
 
 def test_segments_of_another_manifest_are_never_used(
-    job: Job, encoded: list[int], make_manifest: Any, make_track: Any, saved: Any, command: Any
+    job: Job, encoded: Encoded, make_manifest: Any, make_track: Any, saved: Any, command: Any
 ) -> None:
     job.killed_after(3)
     keys = (Key(frame=0, box=(30, 20, 24, 16)),)
     other = saved(make_manifest(job.source, (make_track(1, BOX, FRAMES, keys=keys),)), "other.json")
     assert command("render", job.source, other, job.output, "--resume")[0] == 0
-    assert len(encoded) == SEGMENTS
+    assert encoded.segments() == ALL
     resumed = job.made()
     assert command("render", job.source, other, job.output, "--force")[0] == 0
     assert resumed == job.made() != job.expected
 
 
 def test_segments_of_another_input_are_never_used(
-    job: Job, encoded: list[int], clip: Any, make_manifest: Any, make_track: Any, saved: Any, command: Any
+    job: Job, encoded: Encoded, clip: Any, make_manifest: Any, make_track: Any, saved: Any, command: Any
 ) -> None:
     job.killed_after(3)
     source = clip("other.mp4", frames=FRAMES, audio="aac", options={"crf": "30"})
     other = saved(make_manifest(source, (make_track(1, BOX, FRAMES),)), "other.json")
     assert command("render", source, other, job.output, "--resume")[0] == 0
-    assert len(encoded) == SEGMENTS
+    assert encoded.segments() == ALL
 
 
 def test_segments_of_another_release_are_never_used(
-    job: Job, encoded: list[int], command: Any, monkeypatch: pytest.MonkeyPatch
+    job: Job, encoded: Encoded, command: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     job.killed_after(3)
     monkeypatch.setattr(segments, "toolchain", lambda: [{"name": "veridact", "version": "0.0.0", "sha256": ""}])
     assert command("render", job.source, job.manifest, job.output, "--resume")[0] == 0
-    assert len(encoded) == SEGMENTS
+    assert encoded.segments() == ALL
 
 
 def test_what_a_killed_render_leaves_is_covered(job: Job) -> None:

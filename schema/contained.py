@@ -1,0 +1,258 @@
+"""Runs what touches untrusted media in a child process, in the sandbox, and turns however it ends into one error.
+
+parent: opens files ──fork──► child: `schema.sandbox`, then the work ──┐
+        tells how far it is  ◄──────── a line of JSON a message ───────┘
+        waits, watches, cleans up and publishes
+
+The child inherits the descriptors it is given and no other. Nothing but JSON comes back, never code. When it crashes,
+hangs or runs out of memory it is gone, and `MediaError` says so; when the parent dies, the child dies with it.
+"""
+
+import json
+import os
+import select
+import signal
+import threading
+import time
+import traceback
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass
+from typing import Any, NoReturn, cast
+
+from schema import errors, linux, pulse, sandbox
+from schema.errors import MediaError, VeridactError
+from schema.sandbox import Active, Box, Mode
+
+QUIET_SECONDS = 600
+"""A child that reads nothing, writes nothing and finishes nothing for so long hangs. One group of pictures of the
+largest size takes the encoder about two minutes on a slow machine."""
+
+BEAT_SECONDS = 1.0
+TICK_SECONDS = 1.0
+MESSAGE_BYTES = 1 << 28
+STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+ERRORS = {kind.__name__: kind for kind in vars(errors).values() if isinstance(kind, type)}
+
+Tell = Callable[[str, int, int], None]
+"""Called with what is being counted, how far it is and how far it goes."""
+
+Work = Callable[[Tell], Any]
+"""What the child does; gives a JSON value."""
+
+
+class ChildBugError(Exception):
+    """Something that no error class foresees went wrong in the child; the text names it."""
+
+
+@dataclass(frozen=True)
+class Terms:
+    """How a child is held: the box around it, whether all of it is required, and the descriptors it keeps."""
+
+    box: Box
+    mode: Mode = "auto"
+    keep: Collection[int] = ()
+    quiet_seconds: float = QUIET_SECONDS
+
+
+@dataclass(frozen=True)
+class Ended:
+    """What the work gave, and the layers of the sandbox that were on."""
+
+    value: Any
+    active: Active
+
+
+def run(work: Work, terms: Terms, tell: Tell) -> Ended:
+    """Does the work in a child process; raises what the work raises, and `MediaError` when the child just ends."""
+    reading, writing = os.pipe()
+    parent, child, status = os.getpid(), 0, 0
+    try:
+        try:
+            with _signals_wait():
+                child = os.fork()
+                if child == 0:
+                    _live(work, terms, writing, parent)
+        finally:
+            os.close(writing)
+        ended = _ended(_messages(reading, terms), tell)
+    finally:
+        os.close(reading)
+        if child:
+            with suppress(ProcessLookupError):
+                os.kill(child, signal.SIGKILL)
+            status = os.waitpid(child, 0)[1]
+    if ended is None:
+        raise MediaError(_how_it_ended(status))
+    return ended
+
+
+@contextmanager
+def _signals_wait() -> Iterator[None]:
+    """Signals that come meanwhile are acted on afterwards: between a fork and the first line of the child they would
+    unwind the parent's stack there, and here leave a child that nobody knows of."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # Python acts on signals in its main thread only
+        return
+    came: list[int] = []
+    before = {number: signal.signal(number, lambda number, _: came.append(number)) for number in STOPS}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        for late in came:
+            signal.raise_signal(late)
+
+
+def _live(work: Work, terms: Terms, writing: int, parent: int) -> NoReturn:
+    """The child's whole life."""
+    say = _Speaker(writing)
+    try:
+        linux.prctl(linux.PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:
+            os._exit(1)
+        _forget(terms.keep, writing)
+        pulse.listen(say.beat)
+        active = sandbox.enter(terms.box, terms.mode)
+        say({"active": asdict(active)})
+        say({"value": work(say.progress)})
+    except BaseException as e:  # noqa: BLE001 - nothing may unwind into the parent's code
+        say(_told(e))
+    finally:
+        os._exit(0)
+
+
+def _forget(keep: Collection[int], writing: int) -> None:
+    """Closes every other descriptor and leaves the signals to the parent, who ends this process with one of its own."""
+    null = os.open(os.devnull, os.O_RDWR)
+    for standard in (0, 1, 2):
+        os.dup2(null, standard)
+    kept = sorted({0, 1, 2, writing, *keep})
+    for low, high in zip(kept, [*kept[1:], os.sysconf("SC_OPEN_MAX")], strict=True):
+        os.closerange(low + 1, high)
+    for number in STOPS:
+        signal.signal(number, signal.SIG_IGN if number == signal.SIGINT else signal.SIG_DFL)
+
+
+class _Speaker:
+    """Writes messages to the parent; the threads of the work may all do so."""
+
+    def __init__(self, fd: int) -> None:
+        self._fd = fd
+        self._lock = threading.Lock()
+        self._next_beat = 0.0
+
+    def __call__(self, message: dict[str, Any]) -> None:
+        data = memoryview(json.dumps(message).encode() + b"\n")
+        with self._lock:
+            while data:
+                data = data[os.write(self._fd, data) :]
+
+    def progress(self, what: str, done: int, total: int) -> None:
+        self({"progress": [what, done, total]})
+
+    def beat(self) -> None:
+        now = time.monotonic()
+        if now >= self._next_beat:
+            self._next_beat = now + BEAT_SECONDS
+            self({})
+
+
+def _told(error: BaseException) -> dict[str, Any]:
+    """An exception as a message."""
+    if isinstance(error, VeridactError):
+        return {"error": type(error).__name__, "text": str(error), "more": vars(error)}
+    if isinstance(error, MemoryError):
+        return {"memory": True}
+    if isinstance(error, OSError) and error.errno is not None:
+        return {"errno": error.errno, "text": error.strerror, "file": _name(error.filename)}
+    return {"bug": f"{type(error).__name__}: {error}", "trace": traceback.format_exc()}
+
+
+def _name(filename: object) -> str | None:
+    return os.fsdecode(filename) if isinstance(filename, str | bytes | os.PathLike) else None
+
+
+def _messages(fd: int, terms: Terms) -> Iterator[dict[str, Any]]:
+    """The child's messages until it ends; raises `MediaError` when it is quiet for too long.
+
+    Time in which this process itself was stopped is not counted.
+    """
+    poll = select.poll()
+    poll.register(fd, select.POLLIN)
+    waiting, quiet_seconds = bytearray(), 0.0
+    while True:
+        began = time.monotonic()
+        if not poll.poll(TICK_SECONDS * 1000):
+            quiet_seconds += min(time.monotonic() - began, 2 * TICK_SECONDS)
+            if quiet_seconds >= terms.quiet_seconds and terms.mode != "off":
+                raise MediaError(f"nothing went on for {terms.quiet_seconds:g} seconds; the file makes a decoder hang")
+            continue
+        quiet_seconds = 0.0
+        if not (chunk := os.read(fd, 1 << 16)):
+            return
+        waiting += chunk
+        if len(waiting) > MESSAGE_BYTES:
+            raise MediaError("the process that decodes says too much; the file broke it")
+        if b"\n" in chunk:
+            *lines, waiting = waiting.split(b"\n")
+            yield from map(_message, lines)
+
+
+def _message(line: bytearray) -> dict[str, Any]:
+    try:
+        found = json.loads(line)
+    except (ValueError, RecursionError):
+        found = None
+    if not isinstance(found, dict):
+        raise MediaError("the process that decodes talks nonsense; the file broke it")
+    return found
+
+
+def _ended(messages: Iterator[dict[str, Any]], tell: Tell) -> Ended | None:
+    """Hands on what is told until the result comes, or None when none does; raises what the child raised."""
+    active = Active()
+    for message in messages:
+        match message:
+            case {"progress": [str(what), int(done), int(total)]}:
+                tell(printable(what), done, total)
+            case {"active": {"layers": layers, "landlock_abi": abi, "missing": missing}}:
+                active = Active(tuple(layers), abi, tuple(missing))
+            case {"value": value}:
+                return Ended(value, active)
+            case {}:
+                _raise_what_is_told(message)
+    return None
+
+
+def _raise_what_is_told(message: dict[str, Any]) -> None:
+    text = printable(str(message.get("text")))
+    match message:
+        case {"error": str(name), "more": dict(more)} if name in ERRORS:
+            error = cast(VeridactError, ERRORS[name].__new__(ERRORS[name], text))
+            vars(error).update(more)
+            raise error
+        case {"memory": True}:
+            raise MediaError("the file needs more memory than a file may; scale it down or cut it first")
+        case {"errno": int(number), "file": file}:
+            raise OSError(number, text, *([printable(file)] if isinstance(file, str) else []))
+        case {"bug": str(bug), "trace": str(trace)}:
+            found = ChildBugError(printable(bug))
+            found.add_note(trace)
+            raise found
+
+
+def printable(text: str) -> str:
+    """A text that the child chose, without what a terminal would act on."""
+    return "".join(c if c.isprintable() else " " for c in text)
+
+
+def _how_it_ended(status: int) -> str:
+    if not os.WIFSIGNALED(status):
+        return "the process that decodes ended early; convert the file first, or do without it"
+    number = os.WTERMSIG(status)
+    name = signal.Signals(number).name
+    if number == signal.SIGKILL:
+        return "the process that decodes was killed, as happens where memory runs out; scale the file down or cut it"
+    return f"the file made a decoder crash ({name}); convert it first, or do without it"

@@ -1,0 +1,34 @@
+"""The two doors to the kernel that Python does not have: `prctl` and system calls by number."""
+
+import ctypes
+import os
+from typing import Any
+
+PR_SET_PDEATHSIG = 1
+PR_SET_DUMPABLE = 4
+PR_SET_SECCOMP = 22
+PR_SET_NO_NEW_PRIVS = 38
+
+_C = ctypes.CDLL(None, use_errno=True)
+_C.syscall.restype = ctypes.c_long
+
+
+class KernelError(Exception):
+    """The kernel has no such call, or does not allow it here; the text is its reason."""
+
+
+def _checked(result: int) -> int:
+    if result < 0:
+        raise KernelError(os.strerror(ctypes.get_errno()))
+    return result
+
+
+def prctl(option: int, *arguments: Any) -> int:
+    """`prctl(2)`; raises `KernelError`."""
+    given = [*arguments, *[0] * (4 - len(arguments))]
+    return _checked(_C.prctl(option, *[ctypes.c_ulong(a) if isinstance(a, int) else a for a in given]))
+
+
+def syscall(number: int, *arguments: Any) -> int:
+    """A system call by its number; raises `KernelError`."""
+    return _checked(_C.syscall(ctypes.c_long(number), *arguments))
