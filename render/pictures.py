@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import numpy as np
 from PIL import Image
 from PIL.JpegImagePlugin import get_sampling
 
-from render import check
+from render import check, gif, webp
 from render.account import OutputStreamRecord, Rendered, StreamOutcome, safe_names
 from render.effects import paint
 from render.place import Place
@@ -29,9 +30,8 @@ KEEPS_ALPHA = frozenset({"png", "webp", "tiff", "gif"})
 DEEP = frozenset({"png", "tiff"})
 LOSSLESS = frozenset({"png", "tiff", "bmp"})
 PALETTE_COLOURS = 256
-CLEAR = 2
-"""GIF's disposal method that clears a frame before the next, so that a frame may be transparent where the last was
-not (GIF89a §23)."""
+HALF = 128
+"""Less opaque than this is transparent where there is nothing between."""
 
 Covered = dict[int, tuple[int, int]]
 
@@ -118,26 +118,46 @@ def _save(
     if container not in KEEPS_ALPHA and images[0].mode == "RGBA":
         raise MediaError(f"{container} cannot hold transparency; use container png")
     animated: dict[str, Any] = (
-        {"save_all": True, "append_images": images[1:], "duration": list(durations_ms), "loop": 0}
+        {
+            "save_all": True,
+            "append_images": images[1:],
+            "duration": list(durations_ms),
+            "disposal": _unmerged(shown),
+            "loop": 0,
+        }
         if len(images) > 1
         else {}
     )
     if container == "gif":
-        images[:] = [indexed(pixels) for pixels in shown]
-        animated |= {"append_images": images[1:], "disposal": CLEAR} if len(images) > 1 else {}
-    images[0].save(path, format=PILLOW_FORMAT[container], **options, **animated)
+        holes = any(pixels.shape[2] == 4 and bool((pixels[:, :, 3] < HALF).any()) for pixels in shown)
+        images[:] = [indexed(pixels, PALETTE_COLOURS - holes) for pixels in shown]
+    match container, len(images) > 1:
+        case "gif", True:
+            path.write_bytes(gif.animation(images, durations_ms, holes))
+        case "webp", True:
+            path.write_bytes(webp.animation(images, durations_ms, options))
+        case _:
+            images[0].save(path, format=PILLOW_FORMAT[container], **options, **animated)
 
 
-def indexed(pixels: Samples) -> Image.Image:
-    """A frame of a GIF: its very colours where there are no more than a palette holds, else the nearest, dithered."""
+def _unmerged(shown: Sequence[Samples]) -> list[int]:
+    """How each frame of a PNG goes: kept or cleared. Pillow makes one frame of equal ones unless that differs."""
+    goes = [0]
+    for before, frame in pairwise(shown):
+        goes.append(1 - goes[-1] if np.array_equal(before, frame) else 0)
+    return goes
+
+
+def indexed(pixels: Samples, most: int = PALETTE_COLOURS) -> Image.Image:
+    """A frame of a GIF: its very colours where there are no more than `most`, else the nearest, dithered."""
     seen = pixels.shape[2] == 4
     rgba = np.full((*pixels.shape[:2], 4), 255, np.uint8)
     rgba[:, :, : 4 if seen else 3] = pixels
     if seen:
-        rgba[rgba[:, :, 3] < 128] = 0
-        rgba[rgba[:, :, 3] >= 128, 3] = 255
+        rgba[rgba[:, :, 3] < HALF] = 0
+        rgba[rgba[:, :, 3] >= HALF, 3] = 255
     colours, places = np.unique(rgba.view("<u4")[:, :, 0], return_inverse=True)
-    if len(colours) <= PALETTE_COLOURS:
+    if len(colours) <= most:
         image = Image.fromarray(places.reshape(pixels.shape[:2]).astype(np.uint8))
         image.putpalette(colours.astype("<u4").view(np.uint8).reshape(-1, 4)[:, :3].tobytes())
         if colours[0] == 0:
@@ -146,7 +166,7 @@ def indexed(pixels: Samples) -> Image.Image:
     flat = Image.fromarray(np.ascontiguousarray(rgba[:, :, :3]))
     if colours[0] == 0:
         return Image.fromarray(rgba)  # Pillow finds the palette for what is partly transparent
-    return flat.quantize(PALETTE_COLOURS, palette=flat.quantize(PALETTE_COLOURS), dither=Image.Dither.FLOYDSTEINBERG)
+    return flat.quantize(most, palette=flat.quantize(most), dither=Image.Dither.FLOYDSTEINBERG)
 
 
 def _read_back(path: Path, shown: Sequence[Samples], container: str) -> list[str]:
