@@ -52,11 +52,13 @@ class Counter:
         self.rest_seconds = rest_seconds
         self.producer = Producer(id="p1", kind="model", name="counter", settings={})
         self.asked: list[int] = []
+        self.smeared: list[int] = []
         self._there = there
 
     def detect(self, view: View) -> list[Detection]:
         number = int(view.rgb(160, 90)[0, 0, 0])
         self.asked.append(number)
+        self.smeared += [number] if view.smeared else []
         return [face(20)] if number in self._there else []
 
 
@@ -67,6 +69,25 @@ def shown(count: int, cut: int | None = None) -> Iterator[Shown]:
         pixels = scenes[cut is not None and number >= cut].copy()
         pixels[0, 0] = number
         yield Shown(number, number, PictureView(Image.fromarray(pixels)))
+
+
+def whipped(count: int, whip: range) -> Iterator[Shown]:
+    """One wide scene over which the camera moves by a tenth of the picture a frame during the whip."""
+    scene = np.random.default_rng(1).integers(40, 220, (90, 160 + 16 * len(whip), 3), np.uint8)
+    for number in range(count):
+        left = 16 * sum(n <= number for n in whip)
+        pixels = scene[:, left : left + 160].copy()
+        pixels[0, 0] = number
+        yield Shown(number, number, PictureView(Image.fromarray(pixels)))
+
+
+@pytest.mark.parametrize(("stride", "between"), [(None, [0, 5, 10, 16, 21, 26, 30]), (10, [0, 10, 20, 30])])
+def test_every_smeared_frame_is_looked_at_as_such(stride: int | None, between: list[int]) -> None:
+    counter = Counter(set())
+    looks = list(Search([counter], THRESHOLDS, 1, stride).looks(whipped(31, range(11, 17)), 1 / FPS, lambda done: None))
+    assert [look.frame for look in looks if look.smeared] == list(range(11, 17))
+    assert sorted(counter.smeared) == ([] if stride else list(range(11, 17)))
+    assert sorted(counter.asked) == sorted({*between, *counter.smeared})
 
 
 def asked(there: set[int], stride: int | None = None, cut: int | None = None, rest: float = 0.0) -> list[int]:

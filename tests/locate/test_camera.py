@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from locate.camera import GIST_COLUMNS, GIST_ROWS, Gist, Glance, path, shift
+from locate.camera import GIST_COLUMNS, GIST_ROWS, Gist, Glance, is_fast, path, shift
 
 ROOM = 40
 
@@ -53,6 +53,15 @@ def test_a_thing_that_moves_in_a_still_scene_is_no_camera() -> None:
     x, y = shift(seen_from(before, 0, 0), seen_from(now, 0, 0))
     assert abs(x) * GIST_COLUMNS < 1
     assert abs(y) * GIST_ROWS < 1
+
+
+@pytest.mark.parametrize(
+    ("shift_px", "fast"), [((0, 0), False), ((38, 0), False), ((39, 0), True), ((0, -39), True), ((-500, 3), True)]
+)
+def test_what_is_fast_depends_on_the_size(shift_px: tuple[float, float], fast: bool) -> None:
+    assert is_fast(shift_px, (1280, 720)) is fast
+    assert is_fast(shift_px, (720, 1280)) is fast
+    assert not is_fast(shift_px, (20000, 9000))
 
 
 def test_a_path_adds_up() -> None:

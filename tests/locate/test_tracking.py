@@ -1,6 +1,7 @@
 """From detections to a box on every frame: what continues a track, what starts one, how gaps and ends are filled."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,10 +10,12 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from locate.cadence import Thresholds
+from locate.camera import path
 from locate.detector import Detection
 from locate.fill import course, smoothed
 from locate.search import Look, shots
-from locate.tracker import Trail, track
+from locate.tracker import Sighting, Trail, track
+from schema.geometry import edges
 
 THRESHOLDS = {"face": Thresholds(0.5, 0.2), "plate": Thresholds(0.5, 0.2)}
 FPS = 25
@@ -24,6 +27,10 @@ def face(x: float, y: float = 100, score: float = 0.9, side: float = 40, label: 
 
 def looks(frames: Sequence[Sequence[Detection]]) -> list[Look]:
     return [Look(n, n, tuple(found), 0.0, frozenset({"face", "plate"})) for n, found in enumerate(frames)]
+
+
+def smeared(frames: Sequence[Sequence[Detection]]) -> list[Look]:
+    return [replace(look, smeared=True) for look in looks(frames)]
 
 
 def trails(frames: Sequence[Sequence[Detection]]) -> list[Trail]:
@@ -49,6 +56,8 @@ def frames_of(trail: Trail) -> list[int]:
         ("seen again after more than a second", [[face(0)], *[[]] * 26, [face(0)]], [[0], [27]]),
         ("moving on behind a post", [[face(4 * n)] if not 10 <= n < 16 else [] for n in range(30)],
          [[*range(10), *range(16, 30)]]),
+        ("walking on behind a wall for most of a second",
+         [[face(4 * n)] if not 10 <= n < 33 else [] for n in range(43)], [[*range(10), *range(33, 43)]]),
         ("another size is another face", [[face(0)], [face(0, side=150)]], [[0], [1]]),
         ("another label is another thing", [[face(0)], [face(0, label="plate")]], [[0], [1]]),
         ("elsewhere is another face", [[face(0)], [face(200)]], [[0], [1]]),
@@ -56,6 +65,16 @@ def frames_of(trail: Trail) -> list[int]:
 )  # fmt: skip
 def test_association(name: str, frames: list[list[Detection]], expected: list[list[int]]) -> None:
     assert [frames_of(t) for t in trails(frames)] == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "score", "expected"),
+    [("half of what is asked of a sharp one", 0.25, [[0, 1]]), ("less than what may continue a track", 0.15, [])],
+)
+def test_a_smeared_face_needs_a_lower_score(name: str, score: float, expected: list[list[int]]) -> None:
+    frames = [[face(0, score=score)], [face(3, score=score)]]
+    assert [frames_of(t) for t in track(smeared(frames), 1 / FPS, THRESHOLDS)] == expected
+    assert trails(frames) == []
 
 
 def test_strong_boxes_choose_before_weak_ones() -> None:
@@ -98,6 +117,53 @@ def test_a_gap_is_filled_between_both_sides() -> None:
 def test_ends_are_padded(name: str, shot: tuple[int, int], pad: int, expected: range) -> None:
     trail = trails([[face(0)] if 8 <= n < 12 else [] for n in range(20)])[0]
     assert sorted(boxes_by_frame(trail, 20, pad, shot)) == list(expected)
+
+
+def test_a_box_cut_by_the_edge_keeps_its_size() -> None:
+    trail = trails([[face(-30 + 2 * n, y=-25)] for n in range(10)])[0]
+    for n, (left, top, width, height) in boxes_by_frame(trail, 10, 0).items():
+        assert left <= -30 + 2 * n
+        assert left + width >= 10 + 2 * n
+        assert top <= -25
+        assert top + height >= 15
+
+
+@given(
+    st.lists(
+        st.tuples(*(st.floats(-200, 1400) for _ in range(2)), *(st.floats(1, 300) for _ in range(2)), st.booleans()),
+        min_size=2,
+        max_size=25,
+    ),
+    st.lists(st.tuples(st.floats(-90, 90), st.floats(-90, 90)), min_size=25, max_size=25),
+)
+def test_what_was_seen_is_covered_however_the_camera_moves(
+    rows: list[tuple[float, float, float, float, bool]], shifts: list[tuple[float, float]]
+) -> None:
+    shot = [Look(n, n, (), 0.0, frozenset({"face"}), shifts[n]) for n in range(len(rows))]
+    at = path(shifts[: len(rows)])
+    seen = [
+        Sighting(n, Detection("face", x, y, x + w, y + h, 0.9, "p1"), True)
+        for n, (x, y, w, h, there) in enumerate(rows)
+        if there or n == 0
+    ]
+    made = course(Trail("face", tuple(seen)), shot, (1280, 720), 3)
+    for s in seen:
+        cover, d = edges(made.boxes[s.frame - made.first]), s.detection.shifted(*at[s.frame])
+        assert cover.left <= d.left + 1e-6
+        assert cover.top <= d.top + 1e-6
+        assert cover.right >= d.right - 1e-6
+        assert cover.bottom >= d.bottom - 1e-6
+
+
+def test_covers_are_extended_while_the_camera_whips() -> None:
+    """Seen on frames 8 to 11, then a whip of 60 px a frame up to frame 17: the face is there, on its way out."""
+    shot = [Look(n, n, (), 0.0, frozenset({"face"}), (60.0 if 12 <= n < 18 else 0.0, 0.0)) for n in range(30)]
+    seen = Trail("face", tuple(Sighting(n, face(300), True) for n in range(8, 12)))
+    made = course(seen, shot, (1280, 720), 0)
+    assert (made.first, made.end) == (8, 18)
+    left, _, width, _ = made.boxes[17 - made.first]
+    assert left <= 300 + 6 * 60
+    assert left + width >= 340 + 6 * 60
 
 
 def test_a_padded_end_moves_on_and_stays_where_it_was() -> None:

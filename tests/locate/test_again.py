@@ -1,0 +1,181 @@
+"""A closer look beyond the ends of tracks: followed until lost, within the shot and the picture, and no further."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from locate import detector as interface
+from locate.again import LEAST_PX, REACH_FRAMES, Again, Piece, Shot, _Frame
+from locate.detector import Detection, View
+from locate.frames import PictureView, Shown
+from locate.options import Options
+from locate.pipeline import detectors_for, locate
+from locate.search import Look
+from locate.tracker import Sighting, Trail
+from schema.manifest import Producer
+
+SIZE = (320, 240)
+SIDE = 24
+FPS = 25
+
+
+class Peering:
+    """Finds the brightest square anywhere, and a dim one only in a piece."""
+
+    labels = frozenset({"face"})
+    rest_seconds = 0.0
+    pace_seconds = 0.17
+
+    def __init__(self) -> None:
+        self.producer = Producer(id="p1", kind="model", name="peering", settings={})
+        self.asked = 0
+
+    def detect(self, view: View) -> list[Detection]:
+        self.asked += view.part
+        bright = view.rgb(view.width, view.height).min(axis=2) > (60 if view.part else 160)
+        if not bright.any():
+            return []
+        rows, columns = np.flatnonzero(bright.any(axis=1)), np.flatnonzero(bright.any(axis=0))
+        edges = (float(columns[0]), float(rows[0]), float(columns[-1] + 1), float(rows[-1] + 1))
+        return [Detection("face", *edges, 0.15 if view.part else 0.9, "p1")]
+
+
+def picture(x: float, brightness: int, size: tuple[int, int] = SIZE) -> Image.Image:
+    pixels = np.zeros((size[1], size[0], 3), np.uint8)
+    if x + SIDE > 0:
+        pixels[100 : 100 + SIDE, max(0, round(x)) : max(0, round(x) + SIDE)] = brightness
+    return Image.fromarray(pixels)
+
+
+def face(x: float) -> Detection:
+    return Detection("face", x, 100, x + SIDE, 100 + SIDE, 0.9, "p1")
+
+
+def frames(places: Callable[[int], float], dim: range, count: int) -> Iterator[Shown]:
+    """A square that is dim on some frames and gone on all others; bright is not needed for what is looked at again."""
+    for n in range(count):
+        yield Shown(n, n, PictureView(picture(places(n), 90 if n in dim else 0)))
+
+
+def shot(first: int, end: int, *trails: Trail, right: float = 0.0) -> Shot:
+    looks = [Look(n, n, (), 0.0, frozenset({"face"}), (right if n > first else 0.0, 0.0)) for n in range(first, end)]
+    return Shot(looks, trails, SIZE, 1 / FPS)
+
+
+def seen(places: Callable[[int], float], *numbers: int) -> Trail:
+    return Trail("face", tuple(Sighting(n, face(places(n)), True) for n in numbers))
+
+
+def followed(shots: list[Shot], places: Callable[[int], float], dim: range, count: int = 60) -> list[list[int]]:
+    again = Again(shots, [Peering()])
+    found = again.followed(frames(places, dim, count), 2, lambda done: None)
+    return [[s.frame for s in trail.sightings] for trails in found for trail in trails]
+
+
+def standing(n: int) -> float:
+    return 150.0
+
+
+def walking(n: int) -> float:
+    return 20.0 + 4 * n
+
+
+@pytest.mark.parametrize(
+    ("name", "places", "dim", "first", "end", "sighted", "expected"),
+    [
+        ("dim on both sides", standing, range(24, 37), 0, 60, (28, 29, 30), range(24, 37)),
+        ("nothing on either side", standing, range(0), 0, 60, (28, 29, 30), range(28, 31)),
+        ("walking on", walking, range(18, 42), 0, 60, (28, 29, 30), range(18, 42)),
+        ("not over a cut", standing, range(60), 26, 34, (28, 29, 30), range(26, 34)),
+        ("as far as it reaches", standing, range(60), 0, 60, (28, 29, 30), range(28 - REACH_FRAMES, 31 + REACH_FRAMES)),
+        ("out of the picture", lambda n: 300.0 - 12 * (30 - n), range(60), 0, 60, (28, 29, 30), range(8, 31)),
+    ],
+)  # fmt: skip
+def test_a_track_is_followed_beyond_its_ends(
+    name: str, places: Callable[[int], float], dim: range, first: int, end: int, sighted: tuple[int, ...],
+    expected: range,
+) -> None:  # fmt: skip
+    assert followed([shot(first, end, seen(places, *sighted))], places, dim) == [list(expected)]
+
+
+def test_it_is_followed_where_the_camera_leads() -> None:
+    def panned(n: int) -> float:
+        return 20.0 + 5 * n
+
+    still = Trail("face", tuple(Sighting(n, face(20.0), True) for n in (20, 21, 22)))
+    assert followed([shot(0, 50, still, right=5.0)], panned, range(10, 30)) == [list(range(10, 30))]
+
+
+def test_a_trace_is_lost_after_three_looks_without_one() -> None:
+    looked = Peering()
+    again = Again([shot(0, 60, seen(standing, 28, 29, 30))], [looked])
+    again.followed(frames(standing, range(0), 60), 1, lambda done: None)
+    assert looked.asked == 2 * 3
+
+
+def test_a_trace_of_another_track_is_left_to_it() -> None:
+    trails = (seen(standing, 10, 11), seen(standing, 15, 16))
+    assert followed([shot(0, 30, *trails)], standing, range(60)) == [
+        [*range(10), 10, 11, 12, 13, 14], [12, 13, 14, 15, 16, *range(17, 30)],
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "trail", "rest_seconds", "decoded"),
+    [
+        ("a track as long as its shot", range(30), 0.0, 0),
+        ("a track that ends before", range(10), 0.0, 30),
+        ("models that rest do not look again", range(10), 0.5, 0),
+    ],
+)
+def test_no_frame_is_decoded_again_for_nothing(name: str, trail: range, rest_seconds: float, decoded: int) -> None:
+    looking = Peering()
+    looking.rest_seconds = rest_seconds
+    again = Again([shot(0, 30, seen(standing, *trail))], [looking])
+    assert again.frames == decoded
+
+
+@pytest.mark.parametrize("side", [10, 31, 32, 70, 200])
+@pytest.mark.parametrize(("x", "y"), [(640, 360), (5, 5), (1275, 700)])
+def test_what_a_piece_shows_lies_where_it_is(side: int, x: int, y: int) -> None:
+    pixels = np.zeros((720, 1280, 3), np.uint8)
+    left, top, right, bottom = (max(0, v) for v in (x - side // 2, y - side // 2, x + side // 2, y + side // 2))
+    pixels[top:bottom, left:right] = 255
+    cut = _Frame(PictureView(Image.fromarray(pixels))).cut(np.array([x, y, side, side], float))
+    assert cut is not None
+    (found,) = Peering().detect(cut.piece)
+    placed = cut.placed(found)
+    tolerance = max(2.0, side / LEAST_PX)
+    assert placed.left == pytest.approx(left, abs=tolerance)
+    assert placed.top == pytest.approx(top, abs=tolerance)
+    assert placed.right == pytest.approx(min(right, 1280), abs=tolerance)
+    assert placed.bottom == pytest.approx(min(bottom, 720), abs=tolerance)
+    assert max(cut.piece.width, cut.piece.height) <= 2 * 4 * LEAST_PX + 2
+
+
+def test_nothing_is_cut_out_beside_the_picture() -> None:
+    assert _Frame(PictureView(picture(0, 255))).cut(np.array([-900.0, 50, 20, 20])) is None
+
+
+def test_a_piece_is_scaled_both_ways() -> None:
+    piece = Piece(np.full((40, 60, 3), 7, np.uint8))
+    assert piece.rgb(30, 20).shape == (20, 30, 3)
+    assert piece.rgb(120, 80).shape == (80, 120, 3)
+
+
+def test_locate_takes_the_second_look(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Bright on frames 20 to 39, dim for ten frames on either side: the cover lasts as long as the face does."""
+    path = tmp_path / "fading.gif"
+    light = [0] * 10 + [90] * 10 + [220] * 20 + [90] * 10 + [0] * 10
+    pages = [picture(150, value) for value in light]
+    for n, page in enumerate(pages):
+        page.putpixel((n, 0), (9, 9, 9))  # or the writer would merge frames that are alike
+    pages[0].save(path, save_all=True, append_images=pages[1:], duration=40, loop=0)
+    monkeypatch.setattr(interface, "load", lambda specs, asked: [Peering()])
+    asked = Options(labels=("face",), workers=2, pad_frames=0, thresholds={"face": 0.4})
+    manifest = locate(path, asked, detectors_for(asked), lambda what, done, total: None).manifest
+    (track,) = manifest.tracks
+    assert (track.segments[0].keys[0].frame, track.segments[0].end) == (10, 50)
