@@ -1,10 +1,12 @@
 """Pictures and footage as a run of views: decoded once, in order, upright as displayed."""
 
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from av.video.frame import VideoFrame
+from av.video.reformatter import VideoReformatter
 from PIL import Image
 
 from locate.camera import GIST_COLUMNS, GIST_ROWS, Gist
@@ -24,6 +26,20 @@ _TURN = {
     8: lambda a: a.transpose(1, 0, 2)[::-1],
 }
 """What turns the stored rows and columns upright, by EXIF orientation."""
+
+
+_SCALERS = threading.local()
+
+
+def _scaled(frame: VideoFrame, size: tuple[int, int], form: str) -> VideoFrame:
+    """A frame at another size and in another format.
+
+    Each thread has a scaler of its own: that of the frame itself never returns when two threads ask it at once.
+    """
+    if not hasattr(_SCALERS, "own"):
+        _SCALERS.own = VideoReformatter()
+    scaled: VideoFrame = _SCALERS.own.reformat(frame, *size, format=form, interpolation="AREA")
+    return scaled
 
 
 @dataclass(frozen=True)
@@ -46,13 +62,13 @@ class FootageView:
 
     def rgb(self, width: int, height: int) -> Pixels:
         stored = (width, height) if self.orientation < 5 else (height, width)
-        scaled = self.frame.reformat(*stored, format="rgb24", interpolation="AREA").to_ndarray()
+        scaled = _scaled(self.frame, stored, "rgb24").to_ndarray()
         turned: Pixels = _TURN[self.orientation](scaled)
         return turned
 
     def gist(self) -> Gist:
         stored = (GIST_COLUMNS, GIST_ROWS) if self.orientation < 5 else (GIST_ROWS, GIST_COLUMNS)
-        gray = self.frame.reformat(*stored, format="gray", interpolation="AREA").to_ndarray()
+        gray = _scaled(self.frame, stored, "gray").to_ndarray()
         turned: Gist = _TURN[self.orientation](gray[:, :, None])[:, :, 0].astype(np.float32)
         return turned
 

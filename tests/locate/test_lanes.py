@@ -1,15 +1,17 @@
 """Detectors that look at different paces: each at its own frames, every frame once, and all that was found on it."""
 
+import threading
 from collections.abc import Iterator
 
 import numpy as np
 import pytest
+from av.video.frame import VideoFrame
 from PIL import Image
 
 from locate import lanes
 from locate.cadence import AUTO_SECONDS, Thresholds
 from locate.detector import Detection, View
-from locate.frames import PictureView, Shown
+from locate.frames import FootageView, PictureView, Shown
 from locate.search import Look, Search
 from schema.manifest import Producer
 
@@ -83,3 +85,21 @@ def test_two_that_find_the_same_at_different_paces_count_once() -> None:
 
 def test_no_detector_is_no_look() -> None:
     assert not any(look.detections for look in looked([]))
+
+
+def test_several_may_look_at_one_frame_at_once() -> None:
+    """Two lanes share frames; a scaler that belongs to the frame would never return here."""
+    pixels = np.random.default_rng(1).integers(0, 256, (720, 1280, 3), np.uint8)
+    view = FootageView(VideoFrame.from_ndarray(pixels, "rgb24").reformat(format="yuv420p"), 1)
+    expected = view.rgb(768, 432)
+    alike: list[bool] = []
+
+    def look() -> None:
+        alike.extend(bool((view.rgb(768, 432) == expected).all()) and view.gist().any() for _ in range(20))
+
+    threads = [threading.Thread(target=look, daemon=True) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=30)
+    assert alike == [True] * 120
