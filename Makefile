@@ -17,7 +17,7 @@ TOOLS := .venv-tools
 EXTRAS := .venv-extras
 SOURCES := pyproject.toml $(shell find schema locate render -name '*.py' -o -name '*.json')
 DEBIAN := libgl1 libglib2.0-0 libxcb1
-TEST_DEBIAN := $(DEBIAN) espeak-ng libimage-exiftool-perl
+TEST_DEBIAN := $(DEBIAN) espeak-ng ffmpeg libimage-exiftool-perl mediainfo
 VIDEO ?= out/portrait.mp4
 
 .PHONY: demo test test-extras lint bench fuzz corpus sbom audit clean

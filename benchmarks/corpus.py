@@ -1,190 +1,229 @@
-"""`make corpus`: every real file through locate, render and verify, each in a process with little time and memory.
+"""`make corpus`: every real file through locate, render and verify, and other tools over what comes out.
 
 The table has one line a file: done, refused with the reason, or BROKEN (a traceback, exit 70, a hang, a crash, a leak).
-Exits 1 when anything is broken. `corpus.py [FOLDER] [FIRST:LAST] [--name PART]` does a part of it.
+Exits 1 when anything is broken. `--results FILE` keeps a line of JSON a file and goes on from there when run again.
 """
 
-import io
+import argparse
+import json
 import os
+import pty
 import re
-import resource
-import shutil
+import select
+import signal
 import subprocess
 import sys
 import tempfile
+import time
+from collections import Counter
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from shutil import which
 
-from PIL import Image
+sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-SECONDS = 60
+from leaks import TOOLS, leaks, traces
+
+QUIET_SECONDS = 60
+"""Without a word of progress for so long, a command hangs."""
+
+ALL_SECONDS = 1800
+MOST_LEFT = 60
+"""So many of the names that are left behind most often stand in the summary."""
+
 MEMORY_BYTES = 1536 << 20
 NOT_MEDIA = {".md", ".tsv", ".json", ".txt", ".onnx", ".tflite", ".srt", ".xml", ".yaml", ".yml", ".csv", ".vtt"}
 SUFFIX = {"jpeg": ".jpg", "tiff": ".tif"}
-INNOCENT = re.compile(
-    r"^(File|Directory|ExifTool|MIMEType|Image(Width|Height|Size)|Megapixels|Bit|Color|Compression|Filter|Interlace"
-    r"|Encoding|YCbCr|JFIF|Resolution|[XY]Resolution|Media|Track|Movie|Matrix|Duration|Video|Source|Graphics|Op|Handler"
-    r"|Avg|Average|Compressor|Max|Buffer|Audio|Balance|Time|Preview|Poster|Selection|Current|Next|Major|Minor|Compatible|Preferred|Avg"
-    r"|Rotation|Format|Num|Byte|Pixel|Cleaned|Planes|Samples|Strip|Rows|Photometric|Planar|Frame|Loop|Animation|GIF|Has"
-    r"|Background|Transparency|VP8|WebP|Alpha|Horizontal|Vertical|EBML|Doc|Codec|Muxing|Writing|Timecode|Track|Chunk"
-    r"|Block|Total|MD5|Channel|Sample|Stream|Default|Nal|Start|Language|Display|Transfer|Matrix|Primaries|Gamma|Exif"
-    r"|Orientation|SRGB|Vendor|MPEG|CopyrightFlag|Emphasis|Original|MS|Intensity|Lame|Encoder$|Palette|Extra|Sub|Fill|Unknown"
-    r"|Cropp|Purple|Warning|Image|Avail|Red|Green|Blue|White|Significant)",
-    re.IGNORECASE,
-)
-"""Tags of `exiftool` that describe the pixels and samples themselves; any other tag is a leak."""
 
 
-def _limited() -> None:
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    os.nice(10)
+@dataclass(frozen=True)
+class Ended:
+    """How a command ended (124 for a hang, 137 for too much memory), its last words and what it cost."""
+
+    code: int
+    words: str
+    seconds: float
+    peak_mib: int
 
 
-def _peak(pid: int) -> int:
-    """The resident memory of a process, or 0 when it is gone."""
-    try:
-        text = Path(f"/proc/{pid}/status").read_text()
-    except OSError:
-        return 0
-    found = re.search(r"VmHWM:\s+(\d+)", text)
-    return int(found[1]) << 10 if found else 0
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one file; `held` and `kept` are what other tools find in it and in its output."""
+
+    file: str
+    verdict: str
+    why: str
+    seconds: float
+    peak_mib: int
+    held: tuple[str, ...] = ()
+    kept: tuple[str, ...] = ()
+
+    @property
+    def left(self) -> list[str]:
+        """The names, never the values, of what the source held and the output does not."""
+        kept = {name.partition("=")[0] for name in self.kept}
+        return sorted({name.partition("=")[0] for name in leaks(self.held)} - kept)
+
+    def judged(self) -> "Outcome":
+        """Broken when more than picture and sound is kept."""
+        found = leaks(self.kept)
+        return replace(self, verdict="BROKEN", why="; ".join(found)) if found else self
 
 
-def run(*arguments: object) -> tuple[int, str]:
-    """A veridact command: its exit code and last words; 124 after `SECONDS`, 137 over `MEMORY_BYTES`."""
+def _memory(session: int) -> int:
+    """The bytes of memory held by all processes of a session, shared ones counted once."""
+    total = 0
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = stat.read_text().rpartition(")")[2].split()
+            if int(fields[3]) == session:
+                rollup = stat.with_name("smaps_rollup").read_text()
+                total += int(rollup.split("Pss:")[1].split()[0]) << 10
+        except (OSError, IndexError):
+            continue
+    return total
+
+
+def run(*arguments: object) -> Ended:
+    """A veridact command on a terminal of its own, watched for progress and memory."""
     command = [sys.executable, "-c", "from schema.cli import main; main()", *map(str, arguments)]
-    with tempfile.TemporaryFile() as said:
-        process = subprocess.Popen(command, stdout=said, stderr=said, preexec_fn=_limited)
-        code: int | None = None
-        for _ in range(SECONDS * 10):
+    ours, theirs = pty.openpty()
+    began = before = time.monotonic()
+    said, peak, code, quiet = bytearray(), 0, 0, 0.0
+    with subprocess.Popen(
+        command, stdin=subprocess.DEVNULL, stdout=theirs, stderr=theirs, start_new_session=True
+    ) as process:
+        os.close(theirs)
+        while process.poll() is None and not code:
+            ready, _, _ = select.select([ours], [], [], 0.2)
+            now = time.monotonic()
             try:
-                code = process.wait(0.1)
-                break
-            except subprocess.TimeoutExpired:
-                if _peak(process.pid) > MEMORY_BYTES:
-                    process.kill()
-                    process.wait()
-                    return 137, f"more than {MEMORY_BYTES >> 20} MiB"
-        if code is None:
-            process.kill()
-            process.wait()
-            return 124, f"more than {SECONDS} s"
-        said.seek(0)
-        text = said.read().decode(errors="replace")
-    if "Traceback" in text:
-        return 70, text.strip().splitlines()[-1]
-    return code, next((line for line in text.splitlines() if line.startswith("error")), text.strip().split("\n")[-1])
+                more = os.read(ours, 1 << 16) if ready else b""
+            except OSError:  # the other side is closed; the end of the process is near
+                time.sleep(0.05)
+                continue
+            quiet = 0 if more else quiet + min(1, now - before)  # a machine that sleeps is no command that hangs
+            before = now
+            said += more
+            peak = max(peak, _memory(process.pid))
+            if peak > MEMORY_BYTES:
+                code = 137
+            elif quiet > QUIET_SECONDS or now - began > ALL_SECONDS:
+                code = 124
+        if code:
+            os.killpg(process.pid, signal.SIGKILL)
+    said += _rest(ours)
+    os.close(ours)
+    text = said.decode(errors="replace").replace("\r", "\n").strip()
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    if "Traceback (most" in text:
+        code = 70
+    errors = [line for line in lines if line.startswith("error")]
+    words = {124: "hangs", 137: f"more than {MEMORY_BYTES >> 20} MiB"}.get(code, (errors or lines or [""])[-1])
+    return Ended(code or process.returncode, words, time.monotonic() - began, peak >> 20)
 
 
-def is_jpeg(data: bytes) -> bool:
-    """Whether bytes that begin like a JPEG have its headers too; sound has these three bytes by chance."""
+def _rest(fd: int) -> bytes:
+    os.set_blocking(fd, False)
     try:
-        with Image.open(io.BytesIO(data), formats=["JPEG"]):
-            return True
-    except (OSError, SyntaxError, ValueError):
-        return False
+        return os.read(fd, 1 << 20)
+    except OSError:
+        return b""
 
 
-def signatures(data: bytes, suffix: str) -> list[str]:
-    """Further pictures or films inside a file, by their first bytes; the file's own start does not count."""
-    starts = [m.start() for m in re.finditer(rb"\xff\xd8\xff[\xdb\xe0\xe1\xee\xc0-\xc2]", data) if m.start()]
-    found = [f"JPEG at {start}" for start in starts if is_jpeg(data[start:])]
-    found += [
-        f"MP4 at {m.start()}" for m in re.finditer(rb"ftyp(isom|mp4[12]|qt  |avc1|heic|M4V)", data) if m.start() > 4
-    ]
-    found += [f"PNG at {m.start()}" for m in re.finditer(rb"\x89PNG\r\n\x1a\n", data) if m.start()]
-    found += [f"Exif at {m.start()}" for m in re.finditer(rb"Exif\0\0(II|MM)", data)]
-    return found
+def one(path: Path, folder: Path, costs: list[Ended]) -> tuple[str, str, list[str], list[str]]:
+    """What becomes of one file: the verdict and why, what it held and what its output holds."""
 
-
-def leaks(path: Path) -> list[str]:
-    """What exiftool, mediainfo, ffprobe and a search for signatures find in an output beside its picture and sound."""
-    found = signatures(path.read_bytes(), path.suffix)
-    if shutil.which("exiftool"):
-        told = subprocess.run(["exiftool", "-s", "-a", path], capture_output=True, text=True, check=False).stdout
-        pairs = [line.partition(":")[::2] for line in told.splitlines()]
-        found += [f"exiftool: {tag.strip()}={value.strip()}" for tag, value in pairs
-                  if not INNOCENT.match(tag) and not value.strip().startswith("0000:00:00")]  # fmt: skip
-    if shutil.which("mediainfo"):
-        told = subprocess.run(["mediainfo", path], capture_output=True, text=True, check=False).stdout
-        found += [
-            f"mediainfo: {line}"
-            for line in told.splitlines()
-            if re.match(r"(Text|Menu|Other|Cover|Title|Recorded)", line)
-        ]
-    if shutil.which("ffprobe"):
-        told = subprocess.run(
-            ["ffprobe", "-v", "quiet", "-show_chapters", "-show_streams", "-show_format", path],
-            capture_output=True, text=True, check=False,
-        ).stdout  # fmt: skip
-        found += [f"ffprobe: {line}" for line in told.splitlines()
-                  if re.match(r"\[CHAPTER|codec_type=(sub|data|att)|closed_captions=1|DISPOSITION:attached_pic=1"
-                              r"|TAG:(title|location|comment|creation_time|artist|date|com\.)", line)]  # fmt: skip
-    return found
-
-
-def left_behind(audit: Path) -> str:
-    """What the receipt says that the source held and the output does not."""
-    import json
-
-    streams, names = [], set()
-    for line in audit.read_text().splitlines():
-        entry = json.loads(line)
-        if entry["type"] == "stream":
-            names |= set(entry["body"]["metadata_dropped"])
-            if entry["body"]["disposition"] == "dropped":
-                streams.append(str(entry["body"]["codec"]))
-    return " ".join(sorted(streams)) + (f" {len(names)} names: {' '.join(sorted(names))[:60]}" if names else "")
-
-
-def one(path: Path, folder: Path) -> tuple[str, str]:
-    """What becomes of one file: the verdict, and the reason or what was left behind."""
-    import json
+    def tool(*arguments: object) -> Ended:
+        costs.append(run(*arguments))
+        return costs[-1]
 
     manifest = folder / "m.json"
-    code, words = run("locate", "--stride", 1, "--labels", "face", "--quiet", path, "-o", manifest)
-    if code:
-        return verdict(code, "locate", words)
-    tree = json.loads(manifest.read_bytes())
-    container = tree["output"]["container"]
+    ended = tool("locate", "--stride", 1, "--labels", "face", path, "-o", manifest)
+    if ended.code:
+        return *verdict("locate", ended, list(folder.iterdir())), [], []
+    container = json.loads(manifest.read_bytes())["output"]["container"]
     out = folder / f"out{SUFFIX.get(container, '.' + container)}"
-    code, words = run("render", "--allow-uncovered", path, manifest, out)
-    if code:
-        left = sorted(p.name for p in folder.iterdir() if p != manifest)
-        return ("BROKEN", f"render left {left}") if left else verdict(code, "render", words)
+    ended = tool("render", "--allow-uncovered", path, manifest, out)
+    if ended.code:
+        return *verdict("render", ended, [p for p in folder.iterdir() if p != manifest]), [], []
     audit = out.with_name(out.name + ".audit.jsonl")
-    code, words = run("verify", audit, "--input", path, "--manifest", manifest, "--output", out)
-    if code:
-        return "BROKEN", f"verify {code}: {words}"
-    found = leaks(out)
-    return ("BROKEN", "; ".join(found[:4])) if found else ("done", left_behind(audit))
+    ended = tool("verify", audit, "--input", path, "--manifest", manifest, "--output", out)
+    if ended.code:
+        return "BROKEN", f"verify {ended.code}: {ended.words}", [], []
+    return "done", container, traces(path), traces(out)
 
 
-def verdict(code: int, tool: str, words: str) -> tuple[str, str]:
-    """Refusals are those that the contract knows: media, binding, safety, a missing extra."""
-    return ("refused" if code in {3, 4, 5, 6, 7} else "BROKEN"), f"{tool} {code}: {words}"
+REFUSALS = {"locate": {4, 7}, "render": {4, 5, 6}}
+"""The exit codes that refuse a file; a manifest of `locate` is never at fault (SPEC 1.1 rule 1)."""
 
 
-def main(arguments: list[str]) -> int:
-    name = arguments.pop(arguments.index("--name") + 1) if "--name" in arguments else ""
-    words = [a for a in arguments if not a.startswith("--")]
-    root = Path(words[0] if words else os.environ.get("VERIDACT_MEDIA", ""))
-    if not root.is_dir() or not str(root).strip("."):
-        print("corpus: give a folder of media, or set VERIDACT_MEDIA")
-        return 2
-    for tool in ("exiftool", "mediainfo", "ffprobe"):
-        if shutil.which(tool) is None:
+def verdict(tool: str, ended: Ended, left: list[Path]) -> tuple[str, str]:
+    """Refused, when the code is one for that and nothing was left behind; the temporary folder is not named."""
+    words = f"{tool} {ended.code}: {ended.words}"
+    if left:
+        return "BROKEN", f"{words} (left {', '.join(sorted(p.name for p in left))})"
+    return ("refused" if ended.code in REFUSALS[tool] else "BROKEN"), words
+
+
+def outcome(path: Path, name: str) -> Outcome:
+    costs: list[Ended] = []
+    with tempfile.TemporaryDirectory() as folder:
+        what, why, held, kept = one(path, Path(folder), costs)
+    seconds, peak = sum(e.seconds for e in costs), max(e.peak_mib for e in costs)
+    why = why.replace(str(path.parent), "")
+    return Outcome(name, what, why, round(seconds, 1), peak, tuple(held), tuple(kept))
+
+
+def line(found: Outcome) -> str:
+    """One line of the table."""
+    left = f"  left behind: {', '.join(found.left)}" if found.left else ""
+    return f"{found.verdict:8}{found.seconds:6.0f} s{found.peak_mib:6} MiB  {found.file:60} {found.why}{left[:240]}"
+
+
+def summary(outcomes: list[Outcome]) -> str:
+    """How many of each verdict, and how many for each reason, numbers in reasons left out."""
+    counts = Counter((o.verdict, re.sub(r"\d+", "N", o.why)) for o in outcomes)
+    lines = [f"{number:5}  {what:8} {why}" for (what, why), number in sorted(counts.items())]
+    held = Counter(name for o in outcomes for name in o.left)
+    lines += [f"{number:5}  left behind  {name}" for name, number in held.most_common(MOST_LEFT)]
+    lines.append(f"{len(held)} different things were left behind in all")
+    total = Counter(o.verdict for o in outcomes)
+    peak, slow = max(o.peak_mib for o in outcomes), max(o.seconds for o in outcomes)
+    lines.append(", ".join(f"{n} {what}" for what, n in sorted(total.items())) + f" of {len(outcomes)} files; "
+                 f"at most {peak} MiB, {slow:.0f} s")  # fmt: skip
+    return "\n".join(lines)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", nargs="?", default=os.environ.get("VERIDACT_MEDIA"))
+    parser.add_argument("--name", default="", help="only files with this in their path")
+    parser.add_argument("--results", type=Path, help="a file of JSON lines to go on from")
+    asked = parser.parse_args()
+    if not asked.folder or not Path(asked.folder).is_dir():
+        parser.error("give a folder of media, or set VERIDACT_MEDIA")
+    for tool in TOOLS:
+        if which(tool) is None:
             print(f"corpus: {tool} is not installed; outputs are not checked with it")
-    files = sorted(p for p in root.rglob("*") if p.is_file() and p.suffix.lower() not in NOT_MEDIA and name in str(p))
-    first, _, last = (words[1] if len(words) > 1 else ":").partition(":")
-    counts: dict[str, int] = {}
-    for path in files[int(first or 0) : int(last) if last else None]:
-        with tempfile.TemporaryDirectory() as folder:
-            result, why = one(path, Path(folder))
-        counts[result] = counts.get(result, 0) + 1
-        print(f"{result:8} {path.relative_to(root)!s:70} {why[:200]}", flush=True)
-    print(", ".join(f"{n} {what}" for what, n in sorted(counts.items())), "of", sum(counts.values()))
-    return 1 if counts.get("BROKEN") else 0
+    known: dict[str, Outcome] = {}
+    if asked.results and asked.results.exists():
+        for told in map(json.loads, asked.results.read_text().splitlines()):
+            known[told["file"]] = Outcome(**{**told, "held": tuple(told["held"]), "kept": tuple(told["kept"])})
+    root, outcomes = Path(asked.folder), []
+    for path in sorted(p for p in root.rglob("*") if p.is_file() and p.suffix.lower() not in NOT_MEDIA):
+        name = str(path.relative_to(root))
+        if asked.name not in name:
+            continue
+        found = known.get(name) or outcome(path, name)
+        if asked.results and name not in known:
+            with asked.results.open("a") as file:
+                file.write(json.dumps(asdict(found)) + "\n")
+        outcomes.append(found.judged())
+        print(line(outcomes[-1]), flush=True)
+    print(summary(outcomes))
+    return 1 if any(o.verdict == "BROKEN" for o in outcomes) else 0
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main())
