@@ -22,11 +22,14 @@ from typing import Any, NoReturn, cast
 
 from schema import errors, linux, pulse, sandbox
 from schema.errors import MediaError, VeridactError
-from schema.sandbox import Active, Box, Mode
+from schema.sandbox import GIB, Active, Box, Mode
 
 QUIET_SECONDS = 600
 """A child that reads nothing, writes nothing and finishes nothing for so long hangs. One group of pictures of the
 largest size takes the encoder about two minutes on a slow machine."""
+
+LOOK_MEMORY_BYTES = 8 * GIB
+"""What a command may take that only looks."""
 
 BEAT_SECONDS = 1.0
 TICK_SECONDS = 1.0
@@ -85,6 +88,11 @@ def run(work: Work, terms: Terms, tell: Tell) -> Ended:
     if ended is None:
         raise MediaError(_how_it_ended(status))
     return ended
+
+
+def look(work: Callable[[], Any], *keep: int) -> Any:
+    """What the work finds out by looking at open files, in a child process as `run`."""
+    return run(lambda tell: work(), Terms(Box(LOOK_MEMORY_BYTES), keep=keep), lambda what, done, total: None).value
 
 
 @contextmanager

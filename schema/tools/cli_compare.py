@@ -2,12 +2,14 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import asdict
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import click
 
-from schema import digests, reading
+from schema import contained, digests, reading
 from schema.manifest import Manifest
 from schema.media import check_source, open_media
 from schema.tools import clock, lint_sound
@@ -33,8 +35,13 @@ def _heard(manifest: Manifest, media: Path, clocks: clock.Clocks) -> Sequence[li
     """The findings that need the footage; raises `BindingError` when it is another file."""
     with open_media(media) as file:
         check_source(file, manifest.source.sha256)
-        origins = [c.origin_seconds for c in clocks.values()] or clock.sound_starts(file)
-        return lint_sound.inspect(manifest, file, min(origins, default=Fraction(0)))
+
+        def listened() -> list[dict[str, Any]]:
+            origins = [c.origin_seconds for c in clocks.values()] or clock.sound_starts(file)
+            return [asdict(f) for f in lint_sound.inspect(manifest, file, min(origins, default=Fraction(0)))]
+
+        heard = contained.look(listened, file.fd)
+        return [linter.Finding(**{**found, "words": contained.printable(found["words"])}) for found in heard]
 
 
 @click.command(context_settings=SETTINGS)

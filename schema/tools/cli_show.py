@@ -1,10 +1,12 @@
 """The command `veridact show`: pictures of a manifest for those who review it."""
 
+from functools import partial
 from pathlib import Path
+from typing import BinaryIO
 
 import click
 
-from schema import reading
+from schema import contained, reading
 from schema.errors import UsageError
 from schema.manifest import Manifest
 from schema.media import MediaFile, check_source, open_media
@@ -23,12 +25,22 @@ def _picture(media: MediaFile, manifest: Manifest, clocks: clock.Clocks, stream:
     return shower.sheet(media, manifest, shown, known, lint.inspect(lint.Subject(manifest, clocks)))
 
 
-def _film(media: MediaFile, manifest: Manifest, clocks: clock.Clocks, stream: int | None, out: Path) -> None:
-    shown = footage.stream_of(manifest, stream)
-    container = shower.format_of(out)
-    with writing.new_file(out, PRIVATE) as target:
+def _draw(
+    media: MediaFile,
+    manifest: Manifest,
+    clocks: clock.Clocks,
+    stream: int | None,
+    at: str | None,
+    container: str | None,
+    target: BinaryIO,
+) -> None:
+    """Writes a picture or, where `container` names what holds it, a film to an open file."""
+    if container is None:
+        target.write(_picture(media, manifest, clocks, stream, at))
+    else:
+        shown = footage.stream_of(manifest, stream)
         shower.film(media, manifest, shown, clocks[shown.index], target, container)
-    remark("the review film shows the original and has no sound; it is not for disclosure")
+    target.flush()
 
 
 @click.command(context_settings=SETTINGS)
@@ -47,11 +59,13 @@ def show(media: Path, manifest: Path, kind: str, at: str | None, stream: int | N
     writing.check_new(out)
     read = reading.read_path(manifest).manifest
     clocks = clock.from_media(read, media)
-    with open_media(media) as file:
+    if kind == "timeline":
+        writing.write_new(out, timeline_svg.draw(read, clocks))
+        return
+    container = shower.format_of(out) if kind == "video" else None
+    with open_media(media) as file, writing.new_file(out, PRIVATE) as target:
         check_source(file, read.source.sha256)
-        if kind == "timeline":
-            writing.write_new(out, timeline_svg.draw(read, clocks))
-        elif kind == "video":
-            _film(file, read, clocks, stream, out)
-        else:
-            writing.write_new(out, _picture(file, read, clocks, stream, at), PRIVATE)
+        drawn = partial(_draw, file, read, clocks, stream, at, container, target)
+        contained.look(drawn, file.fd, target.fileno())
+    if kind == "video":
+        remark("the review film shows the original and has no sound; it is not for disclosure")

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from schema import presentation
+from schema import contained, presentation
 from schema.errors import UsageError
 from schema.manifest import AudioStream, Manifest, PictureStream, VideoStream
 from schema.media import MediaFile, check_source, demux, open_media
@@ -160,16 +160,21 @@ def from_media(manifest: Manifest, path: Path) -> Clocks:
     known = from_manifest(manifest)
     with open_media(path) as media:
         check_source(media, manifest.source.sha256)
-        times: dict[int, Sequence[int]] = {}
-        starts: list[Fraction] = []
-        for stream in manifest.source.streams:
-            if isinstance(stream, VideoStream | PictureStream):
-                pts = known[stream.index].pts or presentation.read(media, stream)
-                times[stream.index] = pts
-                starts.append(pts[0] * known[stream.index].time_base)
-        starts += sound_starts(media)
+        told = contained.look(lambda: _times(manifest, known, media), media.fd)
+    times = {i: known[i].pts or told["pts"][str(i)] for i in known}
+    starts = [Fraction(*start) for start in told["sound"]] + [times[i][0] * c.time_base for i, c in known.items()]
     origin = min(starts, default=Fraction(0))
     return {i: Clock(i, c.frames, c.time_base, times[i], origin) for i, c in known.items()}
+
+
+def _times(manifest: Manifest, known: Clocks, media: MediaFile) -> dict[str, Any]:
+    """What only the footage tells: the timestamps that the manifest does not prove, and when each sound begins."""
+    streams = [s for s in manifest.source.streams if isinstance(s, VideoStream | PictureStream)]
+    unknown = [s for s in streams if not known[s.index].pts]
+    return {
+        "pts": {s.index: presentation.read(media, s) for s in unknown},
+        "sound": [start.as_integer_ratio() for start in sound_starts(media)],
+    }
 
 
 def sound_starts(media: MediaFile) -> list[Fraction]:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from schema import contained
 from schema.errors import UsageError
 from schema.manifest import AudioStream, Manifest, PictureStream, Source, VideoStream
 from schema.media import MediaFile, open_media
@@ -49,7 +50,7 @@ def export(manifest: Manifest, name: str, media: Path | None) -> Exported:
     offset = 0
     if media is not None:
         with open_media(media) as file:
-            offset = offset_ms(file, clocks)
+            offset = contained.look(lambda: offset_ms(file, clocks), file.fd)
     return EXPORTS[name](manifest, clocks, offset)
 
 
@@ -85,10 +86,12 @@ IMPORTS: dict[str, Callable[[bytes, Footage], Imported]] = {
 def import_file(media: Path, raw: bytes, name: str, label: str) -> tuple[Manifest, list[str]]:
     """A manifest for a file with what another tool says about it, and what that was lost."""
     with open_media(media) as file:
-        source = read_source(file)
+        told = contained.look(lambda: read_source(file).model_dump_json(), file.fd)
+        source = Source.model_validate_json(told)
         found = carry.manifest_of(source, file.format, name, Imported(), {})
         clocks = clock.from_media(found, media)
-        imported = IMPORTS[name](raw, Footage(source, offset_ms(file, clocks), label))
+        offset = contained.look(lambda: offset_ms(file, clocks), file.fd)
+        imported = IMPORTS[name](raw, Footage(source, offset, label))
         pts = {i: c.pts or () for i, c in clocks.items()}
         manifest = carry.manifest_of(source, file.format, name, imported, pts)
     return manifest, imported.lost
