@@ -91,7 +91,8 @@ class Text:
                 found.append(Detection("text", *_grown(placed.points, TEXT_GROWTH), line.score, self.producer.id))
             if self._plates and shaped_like_a_plate(line):
                 edges = _grown(placed.points, PLATE_GROWTH)
-                found.append(Detection("plate", *edges, self._plate_score(placed, reader), self.producer.id))
+                score = self._weak if view.part else self._plate_score(placed, reader)
+                found.append(Detection("plate", *edges, score, self.producer.id))
         return without_doubles(found)
 
     def _reader(self, view: View) -> Read:
