@@ -1,0 +1,35 @@
+"""What looks and listens tells nobody: the libraries of the models keep their reports to themselves."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[2]
+LOCATE = "from schema.cli import main; main()"
+
+
+def at_home(home: Path, code: str, *arguments: object) -> list[str]:
+    """The files that a program leaves in the home of its user."""
+    home.mkdir()
+    env = {k: v for k, v in os.environ.items() if k != "ORT_DISABLE_TELEMETRY" and not k.startswith("XDG_")}
+    subprocess.run(
+        [sys.executable, "-c", code, *map(str, arguments)],
+        env={**env, "HOME": str(home), "PYTHONPATH": str(ROOT)},
+        check=True, capture_output=True, timeout=120,
+    )  # fmt: skip
+    return sorted(str(p.relative_to(home)) for p in home.rglob("*") if p.is_file())
+
+
+def test_a_search_leaves_no_record_of_itself(clip: Any, tmp_path: Path) -> None:
+    """onnxruntime keeps a database of events for its maker in the user's cache, unless told not to."""
+    assert any("onnxruntime" in name for name in at_home(tmp_path / "plain", "import onnxruntime"))
+    source = clip("in.mp4", frames=5, audio="aac")
+    assert (
+        at_home(
+            tmp_path / "ours", LOCATE, "locate", "--labels", "face,plate", "--quiet", source, "-o", tmp_path / "m.json"
+        )
+        == []
+    )
+    assert (tmp_path / "m.json").exists()
