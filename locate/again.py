@@ -15,6 +15,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 from PIL import Image
@@ -149,14 +150,27 @@ class Shot:
         made = (self._end(number, n, trail, step) for n, trail in enumerate(self.trails) for step in (-1, 1))
         return [end for end in made if end.away_seconds]
 
+    @cached_property
     def moved(self) -> dict[int, Place]:
         """How far the scene moved right and down since the first frame of the shot, by frame."""
         paths = path([look.shift_px for look in self.looks])
         return {look.frame: row for look, row in zip(self.looks, paths, strict=True)}
 
+    @cached_property
+    def sighted(self) -> dict[int, list[tuple[int, Detection]]]:
+        """Which trail, by its place in the list, saw what, by frame."""
+        found: dict[int, list[tuple[int, Detection]]] = defaultdict(list)
+        for n, trail in enumerate(self.trails):
+            for s in trail.sightings:
+                found[s.frame].append((n, s.detection))
+        return found
+
+    @cached_property
+    def _seconds(self) -> dict[int, float]:
+        return {look.frame: look.pts * self.seconds_per_pts for look in self.looks}
+
     def _end(self, number: int, n: int, trail: Trail, step: int) -> _End:
-        first, moved = self.looks[0].frame, self.moved()
-        seconds = {look.frame: look.pts * self.seconds_per_pts for look in self.looks}
+        first, moved, seconds = self.looks[0].frame, self.moved, self._seconds
         sightings = trail.sightings[-LEARNT_FROM:] if step > 0 else trail.sightings[LEARNT_FROM - 1 :: -1]
         motion, at = begin(sightings[0].detection.place), sightings[0].frame
         for s in sightings[1:]:
@@ -179,7 +193,6 @@ class Again:
 
     def __init__(self, shots: Sequence[Shot], detectors: Sequence[Detector]) -> None:
         self._shots = shots
-        self._moved = [shot.moved() for shot in shots]
         self._detectors = [d for d in detectors if d.rest_seconds == 0]
         self._ends = [
             e for n, shot in enumerate(shots) for e in shot.ends(n) if any(e.label in d.labels for d in self._detectors)
@@ -199,7 +212,7 @@ class Again:
                 scaled = _Frame(shown.view)
                 for end in asked.get(shown.number, ()):
                     place = end.motion.after(end.away_seconds[shown.number]).place.copy()
-                    place[:2] += self._moved[end.shot][shown.number]
+                    place[:2] += self._shots[end.shot].moved[shown.number]
                     end.cuts[shown.number] = scaled.cut(place)
                     if end.complete:
                         found.append(pool.submit(self._follow, end))
@@ -212,14 +225,15 @@ class Again:
 
     def _follow(self, end: _End) -> tuple[_End, list[Sighting]]:
         """The sightings beyond an end, nearest first; its pieces are let go."""
-        others = self._others(end)
+        shot = self._shots[end.shot]
         motion, since, missed = end.motion, 0.0, 0
         found: list[Sighting] = []
         for frame, away in end.away_seconds.items():
             cut = end.cuts[frame]
             motion, since = motion.after(away - since), away
-            seen = self._seen(cut, end.label, motion, self._moved[end.shot][frame]) if cut else None
-            if seen and any(iou(seen, o) >= SAME_IOU for o in others.get(frame, ())):
+            seen = self._seen(cut, end.label, motion, shot.moved[frame]) if cut else None
+            others = (d for n, d in shot.sighted.get(frame, ()) if n != end.trail and d.label == end.label)
+            if seen and any(iou(seen, d) >= SAME_IOU for d in others):
                 break
             if seen is None:
                 missed += 1
@@ -237,16 +251,6 @@ class Again:
         still = [d.shifted(-moved[0], -moved[1]) for d in found]
         near = [d for d in still if likeness(motion.place, d.place) >= LEAST_LIKENESS]
         return max(near, key=lambda d: (d.score, -d.top, -d.left), default=None)
-
-    def _others(self, end: _End) -> dict[int, list[Detection]]:
-        """What other trails of the shot saw on the frames of an end."""
-        others: dict[int, list[Detection]] = defaultdict(list)
-        for n, trail in enumerate(self._shots[end.shot].trails):
-            if n != end.trail and trail.label == end.label:
-                for s in trail.sightings:
-                    if s.frame in end.away_seconds:
-                        others[s.frame].append(s.detection)
-        return others
 
     def _joined(self, found: Sequence[tuple[_End, list[Sighting]]]) -> list[list[Trail]]:
         beyond = {(end.shot, end.trail, end.step): tuple(sightings) for end, sightings in found}

@@ -117,12 +117,12 @@ class Shown:
     view: FrameView
 
 
-def footage(media: MediaFile, index: int) -> Iterator[Shown]:
+def footage(media: MediaFile, index: int, threads: int = 1) -> Iterator[Shown]:
     """The frames of one video stream; raises `MediaError` for anything that does not decode whole."""
     with demux(media) as container:
         stream = next(s for s in container.streams.video if s.index == index)
         rare = stream.average_rate is not None and 0 < stream.average_rate <= RARE_FPS
-        for number, frame in enumerate(decode(container, stream)):
+        for number, frame in enumerate(decode(container, stream, threads)):
             yield Shown(number, frame.pts or 0, FootageView(frame, orientation(frame), rare))
 
 

@@ -56,7 +56,7 @@ def covers_of(media: MediaFile, stream: Searched, search: Search, options: Optio
         for shot in shots(stream.looks)
     ]
     second = Again(divided, search.detectors)
-    frames = again(media, stream) if second.frames else ()
+    frames = again(media, stream, search.workers) if second.frames else ()
     trails = second.followed(frames, search.workers, lambda done: tell("frames again", done, second.frames))
     courses = [
         course(trail, shot.looks, stream.size, options.pad_frames)

@@ -33,11 +33,11 @@ class Searched:
     looks: tuple[Look, ...]
 
 
-def again(media: MediaFile, stream: Searched) -> Iterator[Shown]:
-    """The frames of a stream that was searched, from the first on, for another look."""
+def again(media: MediaFile, stream: Searched, threads: int) -> Iterator[Shown]:
+    """The frames of a stream that was searched, from the first on, for another look; decoding is most of its work."""
     if media.format.library == "pillow":
         return (shown for shown, _ in picture(media))
-    return footage(media, stream.index)
+    return footage(media, stream.index, threads)
 
 
 def search_streams(media: MediaFile, search: Search, profile: str, tell: Tell) -> tuple[Source, list[Searched]]:

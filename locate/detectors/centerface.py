@@ -136,12 +136,11 @@ class CenterFace:
         pixels = view.rgb(width, height)
         scale = max(view.width, view.height) / long_side
         tiles = [(x, y) for y in _starts(height) for x in _starts(width)]
-        found = [
+        return [
             d.shifted(x * scale, y * scale)
             for x, y in tiles
             for d in self._found_in(pixels[y : y + TILE_PX, x : x + TILE_PX], scale, floor)
         ]
-        return without_doubles(found) if len(tiles) > 1 else found
 
     def _found_in(self, pixels: Pixels, scale: float, floor: float) -> list[Detection]:
         heat, sizes, offsets = self._session.run(["537", "538", "539"], {INPUT: _padded(pixels)})

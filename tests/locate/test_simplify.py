@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from locate.simplify import simplified, tolerance
+from locate.simplify import simplified
 from schema.geometry import Box, edges, interpolate
 from schema.manifest import Segment
 
@@ -38,7 +38,7 @@ def assert_contained(segment: Segment, boxes: list[Box], first: int, pts: list[i
         want, got = edges(tracked), edges(box_on(segment, first + n, pts))
         over = (want.left - got.left, want.top - got.top, got.right - want.right, got.bottom - want.bottom)
         for side, outside in zip((tracked[2], tracked[3], tracked[2], tracked[3]), over, strict=True):
-            assert 0 <= outside <= tolerance(side), f"frame {n}: {got} for {want}"
+            assert 0 <= outside <= max(3, side * 4 // 100), f"frame {n}: {got} for {want}"
 
 
 def with_times(steps: list[int], first: int) -> list[int]:
