@@ -1,7 +1,6 @@
 """Files that nobody makes in good faith, a listener that nobody may reach, and commands in processes of their own."""
 
 import os
-import resource
 import socket
 import struct
 import subprocess
@@ -175,12 +174,11 @@ def run() -> Callable[..., Ended]:
         stdout: int | None = None,
         timeout: float = 60,
     ) -> Ended:
-        program = code + PEAK if code else "from schema.cli import main\nmain()"
-
-        def limit() -> None:
-            for what, value in (limits or {}).items():
-                resource.setrlimit(what, (value, value))
-
+        # Not by preexec_fn: what runs between fork and exec hangs where another thread holds a lock.
+        limit = (
+            f"import resource\nfor what, value in {limits!r}.items():\n    resource.setrlimit(what, (value, value))\n"
+        )
+        program = (limit if limits else "") + (code + PEAK if code else "from schema.cli import main\nmain()")
         began = time.monotonic()
         ended = subprocess.run(
             [sys.executable, "-c", program, *[os.fsencode(a) if isinstance(a, Path) else str(a) for a in arguments]],
@@ -190,7 +188,6 @@ def run() -> Callable[..., Ended]:
             env={**os.environ, "PYTHONPATH": str(ROOT), **(env or {})},
             cwd=cwd,
             timeout=timeout,
-            preexec_fn=limit,
             check=False,
         )
         peak = int(ended.stdout.split()[-1]) if code is not None and ended.stdout.split() else 0
