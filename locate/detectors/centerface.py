@@ -29,15 +29,19 @@ LEAST_SIDE_PX = 640
 FOOTAGE_PERCENT = 40
 """Footage is looked at with a long side of this part of its own, at least this long; stills at their own size as well.
 
-A face is found from about 10 px of height in the look: 24 px in 1080p footage, 20 px in 720p, 10 px in a still.
+On one look half of all faces are found from 10 px of height in the look and nearly all from 14 (see docs/faces.md).
 """
+
+LARGE_SIDE_PX = 1280
+"""Where the usual look is longer than this, another at LEAST_SIDE_PX finds the faces that fill the picture: the net
+draws the box of a face too small when it is higher than about 500 px in the look."""
 
 SMEARED_PERCENT = 50
 """Smeared footage is looked at smaller as well: of the faces in a whip, 80 % score 0.2 there and 65 % at full size."""
 
-TILE_PX, TILE_OVERLAP_PX = 1920, 160
-"""What is larger is looked at in tiles, so that memory does not grow with the picture; a face too large for their
-overlap is found where the whole is looked at smaller."""
+TILE_PX, TILE_OVERLAP_PX = 1280, 160
+"""What is larger than 1280×1280 is looked at in tiles, so that memory does not grow with the picture (0.3 GB a look,
+not 0.7 at 1920×1920); a face too large for their overlap is found where the whole is looked at smaller."""
 
 PART_PERCENT = 50
 """In a piece around a known thing, this part of the usual least score is worth telling."""
@@ -49,7 +53,7 @@ def _long_sides(view: View) -> list[int]:
     if view.part:
         return [max(1, native // 2), native]
     usual = max(native * FOOTAGE_PERCENT // 100, LEAST_SIDE_PX)
-    sides = {usual}
+    sides = {usual, LEAST_SIDE_PX} if usual > LARGE_SIDE_PX else {usual}
     if view.still:
         sides.add(max(native, LEAST_SIDE_PX))
     if view.smeared:

@@ -53,11 +53,11 @@ def test_the_portrait_is_found_at_any_size(
         ("720p footage", (1280, 720), {"still": False}, [640]),
         ("1080p footage", (1920, 1080), {"still": False}, [768]),
         ("1080p footage upright", (1080, 1920), {"still": False}, [768]),
-        ("4K footage", (3840, 2160), {"still": False}, [1536]),
+        ("4K footage", (3840, 2160), {"still": False}, [640, 1536]),
         ("small footage is looked at enlarged", (176, 144), {"still": False}, [640]),
         ("a whip in 1080p footage", (1920, 1080), {"still": False, "smeared": True}, [384, 768]),
         ("a still", (1920, 1080), {}, [768, 1920]),
-        ("a large still", (6000, 4000), {}, [2400, 6000]),
+        ("a large still", (6000, 4000), {}, [640, 2400, 6000]),
         ("a piece of footage", (200, 150), {"part": True}, [100, 200]),
     ],
 )
@@ -68,7 +68,7 @@ def test_at_which_sizes_a_picture_is_looked_at(
 
 
 @pytest.mark.parametrize(
-    ("side", "starts"), [(300, [0]), (1920, [0]), (1921, [0, 1]), (3840, [0, 960, 1920]), (3680, [0, 1760])]
+    ("side", "starts"), [(300, [0]), (1280, [0]), (1281, [0, 1]), (2400, [0, 1120]), (2401, [0, 560, 1121])]
 )
 def test_tiles_overlap_and_leave_nothing_out(side: int, starts: list[int]) -> None:
     assert centerface._starts(side) == starts
@@ -83,14 +83,13 @@ def test_a_small_face_is_found_anywhere_in_a_large_still(
     """A face of 25 px in 4000×400: on the seam of two tiles, and within one; each is found once, where it is."""
     small = portrait.resize((100, 100), Image.Resampling.LANCZOS)
     page = Image.new("RGB", (4000, 400), (90, 120, 90))
-    places = [(30, 30), (1870, 150), (2110, 250), (3890, 290)]
+    places = [(30, 30), (1310, 150), (2000, 250), (3890, 290)]
     for place in places:
         page.paste(small, place)
     found = [d for d in detector.detect(PictureView(page)) if d.score > 0.4]
     wants = [tuple(f / 5.12 + place[n % 2] for n, f in enumerate(FACE)) for place in places]
-    assert len(found) == len(places)
     for want in wants:
-        assert max(overlap((d.left, d.top, d.right, d.bottom), want) for d in found) > 0.5
+        assert sum(overlap((d.left, d.top, d.right, d.bottom), want) > 0.5 for d in found) == 1
 
 
 def test_nothing_is_found_in_a_blank_picture(detector: centerface.CenterFace) -> None:
