@@ -1,9 +1,11 @@
 """How well and how fast `locate` finds faces, beside `deface` and beside the same detector without tracking.
 
-    python benchmarks/locate.py MEDIA WORK [--clips pan,zoom,...] [--no-peers] [--speed calm]
+    python benchmarks/locate.py MEDIA WORK [--only found,speed,overhead,memory] [--clips pan,zoom,...] [--no-peers]
 
 MEDIA is the folder of shared test media; clips, truths and results are kept in WORK. The peers' results do not change
-and are reused. `--speed` times locate and deface in turn on a 1080p clip: calm, or hd where everything moves.
+and are reused. Of the sections, `found` tells what is found and missed on each of `--clips`; the others take a 1080p
+clip, `--speed-clip`: `calm`, or `hd` where everything moves. Times are also told in seconds of CPU, which other work on
+the machine changes less.
 """
 
 # ruff: noqa: E402
@@ -14,22 +16,32 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnxruntime
 
 sys.path[0] = str(Path(__file__).resolve().parents[1])  # this file would hide the package of its name
 
+from benchmarks.footage import lengthen
 from benchmarks.make_clips import CLIPS, HELD_OUT, make
 from locate.detector import Detection, Request
 from locate.detectors import centerface
 from locate.frames import footage
-from locate.options import START
+from locate.options import START, Options
+from locate.pipeline import detectors_for, locate
 from schema import formatter, reading, score
 from schema.manifest import Effects, Key, Manifest, Origin, Segment, Solid, Track, VideoEffects
 from schema.media import open_media
 from schema.tools import clock
+
+ROOT = Path(__file__).resolve().parents[1]
+SECTIONS = ("found", "speed", "overhead", "memory")
+MEMORY_SECONDS = (60, 600)
+MEMORY_STRIDE = 25
+"""Both clips are looked at once a second, so that ten minutes of footage do not take an hour."""
 
 DEFACE_THRESHOLD, DEFACE_PAD_PERMILLE = 0.2, 150
 """deface's defaults: score 0.2 at full size, boxes drawn 1.3 times as large. Its ellipse is taken as the whole box."""
@@ -77,20 +89,32 @@ def bare_finder() -> Callable[[Any], list[tuple[float, ...]]]:
     return lambda view: [edges(d) for d in net.detect(view)]
 
 
-def timed(command: list[str]) -> tuple[float, float]:
-    """Seconds and peak MB of a command."""
+@dataclass(frozen=True)
+class Cost:
+    """What a command took: seconds on the clock and of CPU, and the peak memory of its largest process in MB."""
+
+    seconds: float
+    cpu_seconds: float
+    mb: float
+
+    def __add__(self, other: "Cost") -> "Cost":
+        return Cost(self.seconds + other.seconds, self.cpu_seconds + other.cpu_seconds, max(self.mb, other.mb))
+
+
+def timed(command: list[str]) -> Cost:
+    """What a command took; a command that fails ends the bench."""
     began = time.monotonic()
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
     errors = process.stderr.read() if process.stderr else b""
     _, status, usage = os.wait4(process.pid, 0)
     if status:
         sys.exit(f"{command}: {errors.decode()[-500:]}")
-    return time.monotonic() - began, usage.ru_maxrss / 1024
+    return Cost(time.monotonic() - began, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
 
 
-def run_locate(clip: Path, out: Path, extra: list[str]) -> tuple[float, float]:
-    start = "from locate.cli import main; main()"
-    return timed([sys.executable, "-c", start, str(clip), "-o", str(out), "--labels", "face", "--quiet", *extra])
+def run_locate(clip: Path, out: Path, extra: list[str], labels: str = "face") -> Cost:
+    start = f"import sys; sys.path.insert(0, {str(ROOT)!r}); from locate.cli import main; main()"
+    return timed([sys.executable, "-P", "-c", start, str(clip), "-o", str(out), "--labels", labels, "--quiet", *extra])
 
 
 def row(name: str, who: str, found: Manifest, truth: Manifest, hard: Manifest, extra: str) -> dict[str, Any]:
@@ -134,40 +158,101 @@ def total(rows: list[dict[str, Any]], who: str) -> None:
         )
 
 
-def speed(work: Path, media: Path, name: str) -> None:
-    """Times locate and deface one after the other on one clip."""
-    asked = next(c for c in CLIPS if c.name == name)
-    clip, frames = make(asked, media, work), asked.frames
-    ours, our_mb = run_locate(clip, work / f"{name}.timed.json", [])
-    dense, dense_mb = run_locate(clip, work / f"{name}.dense.json", ["--stride", "1"])
+def print_cost(name: str, what: str, frames: int, cost: Cost, peer: Cost | None = None) -> None:
+    """A row of the table: frames a second, CPU, memory, and how many times as fast as a peer."""
+    beside = (
+        ""
+        if peer is None
+        else f"  {peer.seconds / cost.seconds:5.1f} x  CPU {peer.cpu_seconds / cost.cpu_seconds:5.1f} x"
+    )
+    print(
+        f"{name:8} {what:30} {frames / cost.seconds:7.2f} frames/s  "
+        f"CPU {1000 * cost.cpu_seconds / frames:6.0f} ms/frame  peak {cost.mb:4.0f} MB{beside}",
+        flush=True,
+    )
+
+
+def speed(asked: argparse.Namespace) -> None:
+    """locate, locate and render together, and deface, one after the other on one clip."""
+    clip, frames = speed_clip(asked)
+    name, work = asked.speed_clip, asked.work
     peer = Path(sys.executable).with_name("deface")
-    theirs, their_mb = timed([str(peer), str(clip), "-o", str(work / f"{name}.deface.mp4")])
-    size = f"{asked.width}x{asked.height} {name:6}"
-    print(f"{size} locate            {frames / ours:6.2f} frames/s  peak {our_mb:4.0f} MB")
-    print(f"{size} locate --stride 1 {frames / dense:6.2f} frames/s  peak {dense_mb:4.0f} MB")
-    print(f"{size} deface            {frames / theirs:6.2f} frames/s  peak {their_mb:4.0f} MB")
-    print(f"{size} locate is {theirs / ours:.1f} times as fast as deface; with --stride 1 {theirs / dense:.1f} times")
+    theirs = None
+    if not asked.no_peers:
+        theirs = timed([str(peer), str(clip), "-o", str(work / f"{name}.deface.mp4")])
+        print_cost(name, "deface", frames, theirs)
+    manifest = work / f"{name}.timed.json"
+    ours = run_locate(clip, manifest, asked.locate.split())
+    print_cost(name, "locate --labels face", frames, ours, theirs)
+    start = f"import sys; sys.path.insert(0, {str(ROOT)!r}); from render.cli import main; main()"
+    hidden = timed(
+        [sys.executable, "-P", "-c", start, str(clip), str(manifest), str(work / f"{name}.redacted.mp4"),
+         "--force", "--quiet"]
+    )  # fmt: skip
+    print_cost(name, "locate and render", frames, ours + hidden, theirs)
+    print_cost(
+        name, "locate --stride 1", frames, run_locate(clip, work / f"{name}.dense.json", ["--stride", "1"]), theirs
+    )
+    both = run_locate(clip, work / f"{name}.both.json", [], "face,plate")
+    print_cost(name, "locate --labels face,plate", frames, both, theirs)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("media", type=Path)
-    parser.add_argument("work", type=Path)
-    parser.add_argument("--clips", default=",".join(c.name for c in CLIPS))
-    parser.add_argument("--no-peers", action="store_true")
-    parser.add_argument("--speed", metavar="CLIP", help="time locate and deface on this clip, hd or calm")
-    parser.add_argument("--locate", default="", help="further options for locate")
-    asked = parser.parse_args()
-    asked.work.mkdir(parents=True, exist_ok=True)
+def speed_clip(asked: argparse.Namespace) -> tuple[Path, int]:
+    chosen = next(c for c in CLIPS if c.name == asked.speed_clip)
+    return make(chosen, asked.media, asked.work), chosen.frames
+
+
+def overhead(asked: argparse.Namespace) -> None:
+    """What everything outside the models costs with --stride 1, in CPU time beside that inside them."""
+    clip, _ = speed_clip(asked)
+    for labels in (("face",), ("face", "plate")):
+        inside: list[float] = []
+        options = Options(labels=labels, workers=len(os.sched_getaffinity(0)), stride=1)
+        detectors = detectors_for(options)
+        run = onnxruntime.InferenceSession.run
+
+        def counted(self: Any, *given: Any, run: Any = run, inside: list[float] = inside) -> Any:
+            began = time.thread_time()
+            answer = run(self, *given)
+            inside.append(time.thread_time() - began)
+            return answer
+
+        onnxruntime.InferenceSession.run = counted
+        began = time.process_time()
+        try:
+            locate(clip, options, detectors, lambda what, done, total: None)
+        finally:
+            onnxruntime.InferenceSession.run = run
+        whole, models = time.process_time() - began, sum(inside)
+        print(
+            f"{asked.speed_clip:8} --stride 1 --labels {','.join(labels):10}  in {len(inside)} runs of models "
+            f"{models:.1f} s, outside {whole - models:.1f} s: {100 * (whole - models) / models:.0f} %",
+            flush=True,
+        )
+
+
+def memory(asked: argparse.Namespace) -> None:
+    """The peak memory for one and for ten minutes of 1080p footage."""
+    clip, _ = speed_clip(asked)
+    for seconds in MEMORY_SECONDS:
+        long = asked.work / f"{asked.speed_clip}-{seconds}s.mp4"
+        if not long.exists():
+            lengthen(clip, long.with_suffix(".part.mp4"), seconds).rename(long)
+        cost = run_locate(long, asked.work / "long.json", ["--stride", str(MEMORY_STRIDE)])
+        print_cost(asked.speed_clip, f"{seconds} s, --stride {MEMORY_STRIDE}", 25 * seconds, cost)
+
+
+def found(asked: argparse.Namespace) -> None:
+    """What is found and missed on each clip, and in all."""
     rows = []
     for name in filter(None, asked.clips.split(",")):
         clip = make(next(c for c in (*CLIPS, *HELD_OUT) if c.name == name), asked.media, asked.work)
         truth, hard = (reading.read_path(asked.work / f"{name}.{kind}.json").manifest for kind in ("truth", "hard"))
         mine = asked.work / f"{name}.locate.json"
-        seconds, mb = run_locate(clip, mine, asked.locate.split())
-        found = reading.read_path(mine).manifest
-        fps = truth.source.streams[0].frames / seconds  # type: ignore[union-attr]
-        rows.append(row(name, "locate", found, truth, hard, f"{fps:.1f} fps {mb:.0f} MB"))
+        cost = run_locate(clip, mine, asked.locate.split())
+        fps = truth.source.streams[0].frames / cost.seconds  # type: ignore[union-attr]
+        ours = reading.read_path(mine).manifest
+        rows.append(row(name, "locate", ours, truth, hard, f"{fps:.1f} fps {cost.mb:.0f} MB"))
         if not asked.no_peers:
             their = kept(asked.work / f"{name}.deface.json",
                          lambda c=clip, t=truth: per_frame(c, t, DEFACE_PAD_PERMILLE, deface_finder()))  # fmt: skip
@@ -177,8 +262,26 @@ def main() -> None:
     for who in ("locate", "deface", "per frame"):
         total(rows, who)
     (asked.work / "results.json").write_text(json.dumps(rows, indent=1))
-    if asked.speed:
-        speed(asked.work, asked.media, asked.speed)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("media", type=Path)
+    parser.add_argument("work", type=Path)
+    parser.add_argument("--only", default=",".join(SECTIONS), help=f"of {', '.join(SECTIONS)}; all by default")
+    parser.add_argument("--clips", default=",".join(c.name for c in CLIPS))
+    parser.add_argument("--no-peers", action="store_true")
+    parser.add_argument("--speed-clip", default="calm", choices=["calm", "hd"])
+    parser.add_argument("--locate", default="", help="further options for locate")
+    asked = parser.parse_args()
+    chosen = asked.only.split(",")
+    if unknown := set(chosen) - set(SECTIONS):
+        parser.error(f"there is no section {sorted(unknown)[0]!r}; choose from {', '.join(SECTIONS)}")
+    asked.work.mkdir(parents=True, exist_ok=True)
+    for name in SECTIONS:
+        if name in chosen:
+            print(f"-- {name}", flush=True)
+            {"found": found, "speed": speed, "overhead": overhead, "memory": memory}[name](asked)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,6 @@ WORK = HERE.parent / "out" / "bench"
 BENCHES: tuple[tuple[str, ...], ...] = (
     ("render.py", str(WORK)),
     ("locate.py", "MEDIA", str(WORK)),
-    ("locate.py", "MEDIA", str(WORK), "--speed", "calm"),
     ("hear.py",),
 )
 """Each bench and its arguments; MEDIA stands for the folder of real clips."""
