@@ -7,6 +7,7 @@ plates); with any other number, classes do.
 """
 
 import hashlib
+from importlib.metadata import version
 from typing import Any, get_args
 
 import numpy as np
@@ -49,6 +50,7 @@ class Plain:
             id=request.producer_id,
             kind="model",
             name="onnx",
+            version=version("onnxruntime"),
             weights_sha256=hashlib.sha256(raw).hexdigest(),
             runtime=runtime_name(),
             settings={"label": label, "floor_permille": round(request.floor * 1000)},

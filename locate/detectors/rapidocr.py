@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from locate.cadence import AUTO_SECONDS
 from locate.detector import Detection, Pixels, Request, View, fit, without_doubles
-from locate.detectors.ppocr import FIND, Line, Nets, multiple
+from locate.detectors.ppocr import FIND, READ, Line, Nets, multiple
 from locate.detectors.weights import runtime_name
 from locate.plates import reads_like_a_plate
 from locate.written import WrittenWords
@@ -75,7 +75,11 @@ class Text:
             version=version("rapidocr"),
             weights_sha256=FIND[1],
             runtime=runtime_name(),
-            settings={"floor_permille": round(request.floor * 1000), "personal_text_only": request.personal_text_only},
+            settings={
+                "floor_permille": round(request.floor * 1000),
+                "personal_text_only": request.personal_text_only,
+                "reading_weights_sha256": READ[1],
+            },
         )
 
     def detect(self, view: View) -> list[Detection]:

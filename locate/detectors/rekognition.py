@@ -29,7 +29,9 @@ def _client() -> Any:
     except ImportError:
         raise MissingModelError("the detector rekognition needs the extra: pip install 'veridact[aws]'") from None
     try:
-        return boto3.client("rekognition", config=config.Config(retries={"max_attempts": ATTEMPTS, "mode": "adaptive"}))
+        return boto3.client(
+            "rekognition", config=config.Config(retries={"total_max_attempts": ATTEMPTS, "mode": "adaptive"})
+        )
     except import_module("botocore.exceptions").BotoCoreError as e:
         raise UsageError(f"AWS is not set up: {e}; set a region and credentials, or leave rekognition out") from None
 

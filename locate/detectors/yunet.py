@@ -42,6 +42,7 @@ class YuNet:
             id=request.producer_id,
             kind="model",
             name="yunet",
+            version=version("opencv-python"),
             weights_sha256=hashlib.sha256(self._path.read_bytes()).hexdigest(),
             runtime=f"opencv {version('opencv-python')}",
             settings={"floor_permille": round(request.floor * 1000)},
