@@ -14,6 +14,7 @@ BENCHES: tuple[tuple[str, ...], ...] = (
     ("render.py", str(WORK)),
     ("locate.py", "MEDIA", str(WORK)),
     ("hear.py",),
+    ("load.py",),
 )
 """Each bench and its arguments; MEDIA stands for the folder of real clips."""
 

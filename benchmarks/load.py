@@ -1,0 +1,227 @@
+"""Much of everything: many clips in a row and at once, a film of two hours, a manifest of a hundred thousand tracks.
+
+Prints CPU seconds (of all processes of a command), peak memory of one process and, where work is done twice, how it
+grew from a tenth. Exits 1 when memory or descriptors grow from clip to clip, or anything fails. `--scale 0.1` does a
+tenth of all.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import av
+import numpy as np
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+CLIPS, AT_ONCE, TRACKS, FILM_SECONDS = 200, 8, 100_000, 7200
+FRAMES_A_SECOND = 25
+GROWTH = 1.25
+"""How much more than ten times the cost of a tenth still counts as linear."""
+
+KNOWN_MIB = 16
+"""How much the memory of a process may differ between its twentieth clip and its last."""
+
+MAIN = "from schema.cli import main; main()"
+IN_A_ROW = """
+import os, sys
+from schema.cli import run, veridact
+folder, count = sys.argv[1], int(sys.argv[2])
+for number in range(count):
+    source, manifest, out = f"{folder}/{number % 4}.mp4", f"{folder}/{number}.json", f"{folder}/out{number}.mp4"
+    for arguments in (
+        ["locate", "--labels", "face", "--quiet", source, "-o", manifest],
+        ["render", "--quiet", "--allow-uncovered", source, manifest, out],
+        ["verify", f"{out}.audit.jsonl", "--input", source, "--manifest", manifest, "--output", out, "--json"],
+    ):
+        code = run(veridact, "veridact", arguments)
+        if code:
+            sys.exit(f"{arguments[0]} of clip {number}: {code}")
+    os.unlink(out)
+    pages = int(open("/proc/self/statm").read().split()[1])
+    print("state", pages * os.sysconf("SC_PAGE_SIZE") >> 20, len(os.listdir("/proc/self/fd")), flush=True)
+"""
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a command took: its exit code, seconds of the CPU and of the clock, and the peak of its largest process."""
+
+    code: int
+    cpu_seconds: float
+    seconds: float
+    peak_mib: int
+
+
+def cost(*arguments: object) -> Cost:
+    """Runs a veridact command to its end."""
+    began = time.monotonic()
+    process = subprocess.Popen(
+        [sys.executable, "-c", MAIN, *map(str, arguments)],
+        env={**os.environ, "PYTHONPATH": str(ROOT)}, stdout=subprocess.DEVNULL,
+    )  # fmt: skip
+    _, status, used = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    cpu = used.ru_utime + used.ru_stime
+    return Cost(process.returncode, cpu, time.monotonic() - began, used.ru_maxrss >> 10)
+
+
+def film(path: Path, seconds: int, size: tuple[int, int] = (160, 90)) -> Path:
+    """A clip in which a gray square goes round; ten seconds of it are encoded and repeated, packet by packet."""
+    width, height = size
+    loop = 10 * FRAMES_A_SECOND
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=FRAMES_A_SECOND, options={"preset": "veryfast", "bf": "0"})
+        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
+        stream.codec_context.gop_size = loop
+        base = np.random.default_rng(3).integers(40, 200, (height, width, 3), dtype=np.uint8)
+        packets = []
+        for number in range(loop):
+            picture = base.copy()
+            picture[20:60, number % 100 : number % 100 + 40] = 128
+            packets += stream.encode(av.VideoFrame.from_ndarray(picture, "rgb24"))
+        packets += stream.encode(None)
+        for repeat in range(max(1, seconds // 10)):
+            for packet in packets:
+                copy = av.Packet(bytes(packet))
+                copy.pts = copy.dts = (packet.pts or 0) + repeat * loop
+                copy.time_base, copy.stream, copy.is_keyframe = packet.time_base, stream, packet.is_keyframe
+                container.mux(copy)
+    return path
+
+
+def in_a_row(folder: Path, count: int) -> Iterator[str]:
+    """Locate, render and verify of many clips in one process; yields what was wrong."""
+    for number in range(4):
+        film(folder / f"{number}.mp4", 10 * (number + 1))
+    ended = subprocess.run(
+        [sys.executable, "-c", IN_A_ROW, folder, str(count)],
+        env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    states = [tuple(map(int, line.split()[1:])) for line in ended.stdout.splitlines() if line.startswith("state")]
+    if ended.returncode or len(states) != count:
+        yield f"in a row: ended with {ended.returncode} after {len(states)} clips: {ended.stderr.strip()[-200:]}"
+        return
+    settled = states[min(20, count // 2) :]
+    first, last, most = settled[0], settled[-1], max(state[0] for state in settled)
+    print(f"{count} clips in a row: {first[0]} MiB and {first[1]} descriptors once settled, {last[0]} MiB and {last[1]} "
+          f"at the end, never over {most} MiB", flush=True)  # fmt: skip
+    if last[0] > first[0] + KNOWN_MIB:
+        yield "in a row: memory grows from clip to clip"
+    if last[1] > first[1]:
+        yield "in a row: descriptors grow from clip to clip"
+
+
+def at_once(folder: Path, count: int) -> Iterator[str]:
+    """Locate, render and verify of several clips at the same time; yields what was wrong."""
+    began = time.monotonic()
+    running = []
+    for number in range(count):
+        (own := folder / f"once{number}").mkdir()
+        (own / "0.mp4").hardlink_to(folder / "0.mp4")
+        running.append(subprocess.Popen(
+            [sys.executable, "-c", IN_A_ROW, own, "1"],
+            env={**os.environ, "PYTHONPATH": str(ROOT)}, stdout=subprocess.DEVNULL,
+        ))  # fmt: skip
+    peaks = []
+    for process in running:
+        _, status, used = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        peaks.append(used.ru_maxrss >> 10)
+    print(f"{count} at once: {time.monotonic() - began:.0f} s, at most {max(peaks)} MiB each")
+    yield from (f"at once: clip {n} ended with {p.returncode}" for n, p in enumerate(running) if p.returncode)
+
+
+def grown(what: str, small: Cost, large: Cost, by: float) -> Iterator[str]:
+    """Tells two costs of one command; yields what was wrong."""
+    ratio = large.cpu_seconds / max(small.cpu_seconds, 0.001)
+    print(f"{what:24} {small.cpu_seconds:8.1f} s CPU {small.peak_mib:5} MiB   {large.cpu_seconds:8.1f} s CPU "
+          f"{large.peak_mib:5} MiB   x {ratio:.1f} for x {by:g}", flush=True)  # fmt: skip
+    yield from (f"{what}: exit {c.code}" for c in (small, large) if c.code)
+    if ratio > by * GROWTH:
+        yield f"{what}: grows faster than the work"
+
+
+def long_film(folder: Path, seconds: int) -> Iterator[str]:
+    """A film and a tenth of it through locate, render and verify."""
+    paths = [film(folder / f"film{n}.mp4", n) for n in (seconds // 10, seconds)]
+    costs: list[list[Cost]] = []
+    for path in paths:
+        manifest, out = path.with_suffix(".json"), path.with_suffix(".out.mp4")
+        costs.append([
+            cost("locate", "--labels", "face", "--stride", FRAMES_A_SECOND, "--quiet", path, "-o", manifest),
+            cost("render", "--quiet", "--allow-uncovered", path, manifest, out),
+            cost("verify", f"{out}.audit.jsonl", "--input", path, "--manifest", manifest, "--output", out),
+        ])  # fmt: skip
+    for name, small, large in zip(("locate", "render", "verify"), *costs, strict=True):
+        yield from grown(f"film of {seconds} s: {name}", small, large, 10)
+        if name != "verify" and large.peak_mib > small.peak_mib + 64:
+            yield f"{name}: memory grows with duration"
+
+
+def many_tracks(folder: Path, tracks: int) -> Iterator[str]:
+    """A manifest of many tracks and a tenth of it through the tools and render."""
+    source = film(folder / "tracks.mp4", 80)
+    empty = folder / "empty.json"
+    if code := cost("locate", "--labels", "face", "--quiet", source, "-o", empty).code:
+        yield f"many tracks: locate ends with {code}"
+        return
+    tree = json.loads(empty.read_bytes())
+    frames = tree["source"]["streams"][0]["frames"]
+    costs: list[list[Cost]] = []
+    for count in (tracks // 10, tracks):
+        manifest, out = folder / f"{count}.json", folder / f"{count}.mp4"
+        tree["tracks"] = [_track(number, count, frames) for number in range(count)]
+        manifest.write_text(json.dumps(tree))
+        costs.append([
+            cost("validate", manifest),
+            cost("lint", manifest),
+            cost("edit", manifest, "accept", "--where", "label==custom", "-o", folder / f"{count}.edited.json"),
+            cost("diff", manifest, manifest),
+            cost("render", "--quiet", source, manifest, out),
+            cost("verify", f"{out}.audit.jsonl", "--input", source, "--manifest", manifest, "--output", out),
+        ])  # fmt: skip
+    for name, small, large in zip(("validate", "lint", "edit", "diff", "render", "verify"), *costs, strict=True):
+        yield from (
+            problem for problem in grown(f"{tracks} tracks: {name}", small, large, 10) if "lint: exit 1" not in problem
+        )
+
+
+def _track(number: int, count: int, frames: int) -> dict[str, object]:
+    """A small cover for two frames; the tracks begin one after the other over the clip."""
+    first = number * (frames - 2) // count
+    box = [number * 7 % 150, number * 11 % 80, 6, 6]
+    return {
+        "id": f"custom-{number + 1:04}", "stream": 0, "label": "custom", "review": "added", "origin": {"by": "hand"},
+        "segments": [{"end": first + 2, "keys": [{"frame": first, "box": box}]}],
+    }  # fmt: skip
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--scale", type=float, default=1)
+    parser.add_argument("--only", choices=["row", "once", "film", "tracks"])
+    asked = parser.parse_args()
+    wrong: list[str] = []
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        if asked.only in {None, "row", "once"}:
+            wrong += in_a_row(folder, max(4, int(CLIPS * asked.scale) if asked.only != "once" else 4))
+            wrong += at_once(folder, AT_ONCE) if asked.only != "row" else []
+        if asked.only in {None, "film"}:
+            wrong += long_film(folder, max(100, int(FILM_SECONDS * asked.scale)))
+        if asked.only in {None, "tracks"}:
+            wrong += many_tracks(folder, max(100, int(TRACKS * asked.scale)))
+    print("\n".join(wrong) or "nothing wrong")
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
