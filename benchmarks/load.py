@@ -111,8 +111,8 @@ def in_a_row(folder: Path, count: int) -> Iterator[str]:
         return
     settled = states[min(20, count // 2) :]
     first, last, most = settled[0], settled[-1], max(state[0] for state in settled)
-    print(f"{count} clips in a row: {first[0]} MiB and {first[1]} descriptors once settled, {last[0]} MiB and {last[1]} "
-          f"at the end, never over {most} MiB", flush=True)  # fmt: skip
+    print(f"{count} clips in a row: {first[0]} MiB and {first[1]} descriptors once settled, {last[0]} MiB and "
+          f"{last[1]} at the end, never over {most} MiB", flush=True)  # fmt: skip
     if last[0] > first[0] + KNOWN_MIB:
         yield "in a row: memory grows from clip to clip"
     if last[1] > first[1]:
