@@ -1,7 +1,7 @@
 """Speech recognition: what a back end is, what it hears, and the table of those there are.
 
-A back end hears one channel of one stream as one or more *readings*: whole transcripts of the same sound. Words found
-in any of them count, so that one reading may be good at sentences and another at digits.
+A back end hears one channel of one stream as *readings*. The first holds all the words that it made out. Each one after
+it is one number, as the digits and letters of it, for a back end that listens for numbers on their own.
 """
 
 from collections.abc import Iterable
@@ -59,13 +59,12 @@ class RecognizerOptions:
 
 
 class Recognizer(Protocol):
-    """A speech recogniser; `digits_only` lists the readings that hold nothing but spoken digits and letters."""
+    """A speech recogniser."""
 
     producer: Producer
-    digits_only: frozenset[int]
 
     def hear(self, stretches: Iterable[Stretch]) -> tuple[Reading, ...]:
-        """The readings of one channel, words in order; takes all stretches, one at a time."""
+        """The words of one channel in order, and the numbers; takes all stretches, one at a time."""
 
 
 RECOGNIZERS = {

@@ -16,8 +16,6 @@ WEIGHTS = "model.bin"
 class FasterWhisper:
     """One model; every stretch is transcribed on its own, so that nothing said earlier colours it."""
 
-    digits_only: frozenset[int] = frozenset()
-
     def __init__(self, producer: Producer, model: Any, language: str) -> None:
         self.producer = producer
         self._model = model

@@ -1,75 +1,60 @@
-"""The embedded recogniser: PocketSphinx with the English model that its wheel carries. It hears sound three times.
+"""The embedded recogniser: PocketSphinx with the English model that its wheel carries. It hears sound four times.
 
-    language model ──► words                                 reading 0
-    phone loop     ──► how well any sounds fit               (no reading)
-    digit grammar  ──► digits, everywhere                    reading 1, where the gate says so
+    words     the language model of the wheel           ──► reading 0
+    everyday  digits, letters and everyday words, flat  ─┐
+    digits    nothing but digits, flat                  ─┼► where numbers are said: a reading each
+    phones    any sounds, the yardstick of the others   ─┘
 
-A digit grammar invents digits in any speech. The gate compares it with a yardstick, mostly the phone loop, which may
-say anything, and the language model's pass: over a window of consecutive grammar words, the log likelihood of a frame
-may on average lag behind by `GATE` nats and no more. Gate and share were chosen on synthetic and real recordings.
-Where a long number passes, a model of letters and digits, all alike, listens again for the rest of an account number
-right beside it. (As a grammar it would be 20 times slower.)
+`locate.recognizers.evidence` weighs them. In a flat model a word is as likely whatever was said before it; the language
+model hears few digits in a row, for few were in what it has read.
 """
 
 import hashlib
 import math
 import tempfile
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from locate.recognizer import RATE_HZ, Reading, RecognizerOptions, Sound, Stretch, Word
-from locate.sound.spoken import NUMBER_WORDS
+from locate.recognizers.evidence import (
+    BIAS,
+    DIGITS,
+    LETTERS,
+    SILENCE,
+    Floats,
+    Heard,
+    Passes,
+    excess,
+    numbers,
+    per_frame,
+    scores,
+)
 from schema.errors import MissingModelError, UsageError
 from schema.manifest import Producer
 
+DICTIONARY = Path("en-us/cmudict-en-us.dict")
 FRAME_MS = 10
-WINDOW_WORDS = 6
-SHORTEST_RUN = 4
-GATE = -2.05
-EDGE = -3.0
-"""Nats a frame behind the yardstick at which a word at the edge of a run is no part of it."""
+EVERYDAY_WORDS = 1000
+EVERYDAY_SHARE = 0.2
+"""How likely an everyday word is beside a digit or a letter; among each other as the root of how common they are."""
 
-EDGE_PAUSE_FRAMES = 100
-LANGUAGE_SHARE = 0.35
-"""How much of the yardstick is the language model's pass; the rest is the phone loop's."""
+END_SHARE = 0.01
+"""How likely speech is to end after a word."""
 
-LONG_RUN = 9
-LETTER_GATE = -1.7
-"""Letters fit more of any speech than digits do, so they must fit better."""
-
-BESIDE_FRAMES = 40
-"""How far letters may stand from a long number and still belong to it."""
-
-LONG_WORD = 5
-SURE_WORD = 0.5
-"""Letters and confidence from which a word of the language model shows that no digits were said there."""
+SPELLED = 2
+"""From so many letters on, a number is taken to be spelled."""
 
 HALF_SURE = -3.0
-"""Nats a frame behind the phone loop at which a word is taken to be as likely right as wrong; a rough measure."""
+"""Nats a frame behind any sounds at which a word is taken to be as likely right as wrong; a rough measure."""
 
 FLOOR_RMS = 60
 LEVEL_PEAK = 14_000
 UNDERFLOW = -745.0
 """Nats below which a likelihood is 0 as a double."""
-
-DIGITS = ("zero", "oh", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "double", "triple")
-LETTERS = tuple(f"{c}." for c in "abcdefghijklmnopqrstuvwxyz")
-
-
-@dataclass(frozen=True)
-class Heard:
-    """A word of a pass: half-open frames of 10 ms and the log likelihood of all of them together, in nats."""
-
-    word: str
-    start: int
-    end: int
-    nats: float
 
 
 def _levelled(sound: Sound) -> Sound:
@@ -83,77 +68,40 @@ def _levelled(sound: Sound) -> Sound:
     return levelled
 
 
-def _per_frame(words: Sequence[Heard], frames: int) -> NDArray[np.float64]:
-    """Log likelihood of each frame, spread evenly over each word."""
-    spread = np.zeros(frames)
-    for w in words:
-        spread[w.start : w.end] = w.nats / (w.end - w.start)
-    return spread
-
-
-def _is_word(word: Heard) -> bool:
-    return word.word[0] not in "<[+"
-
-
-def _plain(word: str) -> str:
-    """A dictionary entry without the number of its pronunciation: `to(2)` is `to`."""
-    return word.partition("(")[0]
-
-
-def gated(words: Sequence[Heard], yardstick: NDArray[np.float64], gate: float) -> list[bool]:
-    """Which grammar words belong to a window of them that fits nearly as well as the yardstick."""
-    excess = [w.nats - float(yardstick[w.start : w.end].sum()) for w in words]
-    length = [w.end - w.start for w in words]
-    passed = [False] * len(words)
-    for size in range(SHORTEST_RUN, WINDOW_WORDS + 1):
-        for i in range(len(words) - size + 1):
-            if sum(excess[i : i + size]) >= gate * sum(length[i : i + size]):
-                passed[i : i + size] = [True] * size
-    return passed
-
-
-def trimmed(words: Sequence[Heard], yardstick: NDArray[np.float64]) -> list[Heard]:
-    """The words without those at both edges of each run that fit badly: a window passes with its good words."""
-    runs: list[list[Heard]] = []
-    for word in words:
-        if runs and word.start - runs[-1][-1].end < EDGE_PAUSE_FRAMES:
-            runs[-1].append(word)
-        else:
-            runs.append([word])
-    for run in runs:
-        while run and _excess(run[0], yardstick) < EDGE:
-            del run[0]
-        while run and _excess(run[-1], yardstick) < EDGE:
-            del run[-1]
-    return [word for run in runs for word in run]
-
-
 class PocketSphinx:
-    """Three passes of one decoder over each stretch; see the module."""
+    """Four passes of one decoder over each stretch; see the module."""
 
-    digits_only = frozenset({1})
-
-    def __init__(self, producer: Producer, decoder: Any) -> None:
+    def __init__(self, producer: Producer, decoder: Any, dictionary: Path) -> None:
         self.producer = producer
         self._decoder = decoder
         decoder.add_allphone_file("phones", None)
-        decoder.add_jsgf_string("digits", f"#JSGF V1.0; grammar digits; public <run> = ({' | '.join(DIGITS)})+;")
-        self._spells = False
+        _add_flat(decoder, "digits", dict.fromkeys(DIGITS, 1.0))
+        _add_flat(decoder, "everyday", _everyday(decoder, dictionary))
 
     def hear(self, stretches: Iterable[Stretch]) -> tuple[Reading, ...]:
-        """Reading 0 holds words, reading 1 the digits (and letters beside them) that pass the gate."""
+        """Reading 0 holds words, each one after it a number."""
         said: list[Word] = []
-        counted: list[Word] = []
+        digits: list[Heard] = []
+        everyday: list[Heard] = []
+        heard: list[tuple[int, Floats, Floats]] = []
         for stretch in stretches:
-            sound = _levelled(stretch.sound)
-            words = self._pass("_default", sound)
-            frames = len(sound) * 100 // RATE_HZ + 100
-            phones = _per_frame(self._pass("phones", sound), frames)
-            yardstick = phones + LANGUAGE_SHARE * (_per_frame(words, frames) - phones)
-            said += _timed([w for w in words if _is_word(w)], phones, stretch.start_ms)
-            numbers = _unless_said(self._numbers(sound, yardstick), words, phones)
-            counted += _timed(numbers, phones, stretch.start_ms)
-        return tuple(said), tuple(counted)
+            passes = self._passes(_levelled(stretch.sound))
+            at = stretch.start_ms // FRAME_MS
+            said += _timed([w for w in passes.words if w.is_word], passes.sounds, stretch.start_ms)
+            digits += _later([w for w in passes.digits if w.is_word], at)
+            everyday += _later([w for w in passes.everyday if w.is_word], at)
+            heard.append((at, scores(passes), passes.sounds))
+        score, sounds = _joined(heard)
+        found = []
+        for start, end in numbers(score, digits, everyday):
+            inside = [_within(words, start, end) for words in (digits, [w for w in everyday if w.is_spelled])]
+            found.append(tuple(_timed(_with_letters(*inside), sounds, 0)))
+        return tuple(said), *found
+
+    def _passes(self, sound: Sound) -> Passes:
+        frames = len(sound) * 100 // RATE_HZ + 2
+        words, everyday, digits, phones = (self._pass(s, sound) for s in ("_default", "everyday", "digits", "phones"))
+        return Passes(frames, words, everyday, digits, per_frame(phones, frames))
 
     def _pass(self, search: str, sound: Sound) -> list[Heard]:
         decoder = self._decoder
@@ -167,77 +115,73 @@ class PocketSphinx:
             if s.end_frame >= s.start_frame
         ]
 
-    def _numbers(self, sound: Sound, yardstick: NDArray[np.float64]) -> list[Heard]:
-        """The digits that pass the gate; about long runs, what the grammar with letters makes of the surroundings."""
-        words = [w for w in self._pass("digits", sound) if _is_word(w)]
-        passed = trimmed([w for w, keep in zip(words, gated(words, yardstick, GATE), strict=True) if keep], yardstick)
-        if len(passed) < LONG_RUN:
-            return passed
-        if not self._spells:
-            _add_letters(self._decoder)
-            self._spells = True
-        spelled = [w for w in self._pass("letters", sound) if _is_word(w)]
-        sure = [w for w, keep in zip(spelled, gated(spelled, yardstick, LETTER_GATE), strict=True) if keep]
-        return _with_beside(passed, sure)
+
+def _later(words: Sequence[Heard], frames: int) -> list[Heard]:
+    return [Heard(w.word, w.start + frames, w.end + frames, w.nats) for w in words]
 
 
-def _with_beside(digits: Sequence[Heard], spelled: Sequence[Heard]) -> list[Heard]:
-    """Digits, and the spelled words in a chain with them in which nothing is further apart than `BESIDE_FRAMES`."""
-    every = sorted([*digits, *spelled], key=lambda w: w.start)
-    chains: list[list[Heard]] = []
-    for word in every:
-        if chains and word.start - max(w.end for w in chains[-1]) <= BESIDE_FRAMES:
-            chains[-1].append(word)
-        else:
-            chains.append([word])
-    certain = set(digits)
-    kept = [w for chain in chains if sum(w in certain for w in chain) >= LONG_RUN for w in chain]
-    outside = [w for w in kept if all(w.end <= d.start or w.start >= d.end for d in digits)]
-    return sorted([*digits, *outside], key=lambda w: w.start)
+def _within(words: Sequence[Heard], start: int, end: int) -> list[Heard]:
+    """The words that lie in half-open frames, at least by half."""
+    return [w for w in words if 2 * (min(w.end, end) - max(w.start, start)) > w.end - w.start]
 
 
-def _unless_said(numbers: Sequence[Heard], words: Sequence[Heard], phones: NDArray[np.float64]) -> list[Heard]:
-    """The numbers without those of which most lies under long words of another kind that are heard for certain."""
-    said = np.zeros(len(phones), bool)
-    for w in words:
-        plain = _plain(w.word)
-        if len(plain) >= LONG_WORD and plain not in NUMBER_WORDS and _is_word(w):
-            said[w.start : w.end] = _confidence(_excess(w, phones)) >= SURE_WORD
-    return [n for n in numbers if 2 * int(said[n.start : n.end].sum()) <= n.end - n.start]
+def _with_letters(digits: Sequence[Heard], spelled: Sequence[Heard]) -> list[Heard]:
+    """The digits; where letters were heard among them, what was spelled, and the digits that it leaves out."""
+    if sum(w.plain in LETTERS for w in spelled) < SPELLED:
+        return list(digits)
+    missing = [d for d in digits if all(d.end <= w.start or d.start >= w.end for w in spelled)]
+    return sorted([*spelled, *missing], key=lambda w: w.start)
 
 
-def _excess(word: Heard, phones: NDArray[np.float64]) -> float:
-    """How far a word is ahead of the phone loop, in nats a frame; usually behind, so negative."""
-    return (word.nats - float(phones[word.start : word.end].sum())) / (word.end - word.start)
+def _joined(heard: Sequence[tuple[int, Floats, Floats]]) -> tuple[Floats, Floats]:
+    """Scores and sounds of stretches on one line of frames from 0 ms; nothing is said between them."""
+    frames = max((at + len(score) for at, score, _ in heard), default=0)
+    scores_of, sounds_of = np.full(frames, SILENCE), np.zeros(frames)
+    for at, score, sounds in heard:
+        scores_of[at : at + len(score)] = score
+        sounds_of[at : at + len(sounds)] = sounds
+    return scores_of, sounds_of
 
 
-def _add_letters(decoder: Any) -> None:
-    """Adds a unigram model, in the ARPA format, in which every digit and letter is as likely as any other."""
-    words = (*DIGITS, *LETTERS)
-    share = -math.log10(len(words) + 1)
-    entries = [f"{share:.4f} </s>", "-99 <s>", *(f"{share:.4f} {word}" for word in words)]
+def _everyday(decoder: Any, dictionary: Path) -> dict[str, float]:
+    """Digits and letters, all alike, and the words that the language model of the decoder meets most, as weights."""
+    with dictionary.open(encoding="utf-8") as file:
+        listed = [line.split()[0] for line in file if line.strip()]
+    model, base = decoder.get_lm("_default"), decoder.logmath
+    plain = [w for w in listed if w[0].isalpha() and "(" not in w and w not in DIGITS and w not in LETTERS]
+    common = sorted(((model.prob([w]), w) for w in plain), reverse=True)[:EVERYDAY_WORDS]
+    roots = {word: math.exp(base.log_to_ln(log) / 2) for log, word in common}
+    share = EVERYDAY_SHARE / (1 - EVERYDAY_SHARE) * len((*DIGITS, *LETTERS)) / sum(roots.values())
+    return dict.fromkeys((*DIGITS, *LETTERS), 1.0) | {word: root * share for word, root in roots.items()}
+
+
+def _add_flat(decoder: Any, name: str, weights: Mapping[str, float]) -> None:
+    """Adds a model of words that do not depend on one another, in the ARPA format."""
+    total = sum(weights.values())
+    shares = {word: weight / total for word, weight in weights.items()} | {"</s>": END_SHARE}
+    entries = ["-99 <s>", *(f"{math.log10(share):.4f} {word}" for word, share in shares.items())]
     text = f"\\data\\\nngram 1={len(entries)}\n\n\\1-grams:\n" + "\n".join(entries) + "\n\n\\end\\\n"
     with tempfile.NamedTemporaryFile("w", suffix=".lm") as file:
         file.write(text)
         file.flush()
-        decoder.add_lm_file("letters", file.name)
+        decoder.add_lm_file(name, file.name)
 
 
-def _timed(words: Sequence[Heard], phones: NDArray[np.float64], offset_ms: int) -> list[Word]:
-    """Words in milliseconds; the confidence falls from 1 to 0 as they fit worse than the phone loop."""
+def _timed(words: Sequence[Heard], sounds: Floats, offset_ms: int) -> list[Word]:
+    """Words in milliseconds; the confidence falls from 1 to 0 as they fit worse than any sounds."""
     return [
         Word(
-            _plain(w.word).rstrip("."),
+            w.plain.rstrip("."),
             offset_ms + w.start * FRAME_MS,
             offset_ms + w.end * FRAME_MS,
-            _confidence(_excess(w, phones)),
+            _confidence(excess(w, sounds)),
         )
         for w in words
     ]
 
 
-def _confidence(excess: float) -> float:
-    return 1 / (1 + math.exp(min(50.0, max(-50.0, 2 * (HALF_SURE - excess)))))
+def _confidence(ahead: float) -> float:
+    return 1 / (1 + math.exp(min(50.0, max(-50.0, 2 * (HALF_SURE - ahead)))))
 
 
 def _weights_sha256(folder: Path) -> str:
@@ -261,12 +205,13 @@ def load(identity: str, options: RecognizerOptions) -> PocketSphinx:
     except ImportError:
         raise MissingModelError("pocketsphinx is not installed: pip install 'veridact[locate]'") from None
     decoder = pocketsphinx.Decoder(loglevel="FATAL")
+    model = Path(pocketsphinx.get_model_path())
     producer = Producer(
         id=identity,
         kind="model",
         name="pocketsphinx",
         version=version("pocketsphinx"),
-        weights_sha256=_weights_sha256(Path(pocketsphinx.get_model_path())),
-        settings={"gate_permille": round(GATE * 1000)},
+        weights_sha256=_weights_sha256(model),
+        settings={"number_bias_permille": round(BIAS * 1000)},
     )
-    return PocketSphinx(producer, decoder)
+    return PocketSphinx(producer, decoder, model / DICTIONARY)

@@ -15,8 +15,6 @@ from schema.manifest import Producer
 class WhisperX:
     """A model and an aligner; words that the aligner cannot time stay without a time."""
 
-    digits_only: frozenset[int] = frozenset()
-
     def __init__(self, producer: Producer, package: Any, model: Any, aligner: tuple[Any, Any], device: str) -> None:
         self.producer = producer
         self._package, self._model, self._aligner, self._device = package, model, aligner, device

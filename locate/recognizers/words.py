@@ -102,8 +102,6 @@ FORMATS = {".json": _json, ".ctm": _ctm, ".vtt": _cues, ".srt": _cues}
 class Words:
     """The words of a file, the same for every stream."""
 
-    digits_only: frozenset[int] = frozenset()
-
     def __init__(self, producer: Producer, words: Reading) -> None:
         self.producer = producer
         self._words = words

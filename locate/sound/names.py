@@ -41,13 +41,25 @@ EVERYDAY = frozenset(
     guy jack frank grant chase chance miles lane dale glen cliff heath dean christian king young price page case rich
     carry merry penny angel star sunny destiny harmony melody crystal ruby pearl amber ginger iris ivy olive violet
     lily daisy holly hazel robin jay ray gene don ken buddy major sterling earnest noble prince duke royal rocky skip
-    so an in the see my he do long an can man son ali ha ho so do an sa le la to see you me are all on dot""".split()
+    so an in the see my he do long an can man son ali ha ho so do an sa le la to see you me are all on dot
+    said ah little love job true friend reason early worth america general north baby add media red china west bush
+    green sister park link lucky brain winter press cash french india brown male rock lady banks sunday judge gay
+    justice boss council january spring tiny roll german river al unique captain tea lawyer math era lotta innocent sky
+    storm rush hill fed asia victory harm van journey bird cap stone minor silver golden orange wood wing charity queen
+    sing author governor rice santa urban wash forest junior hunt hung fancy unknown con bell heaven forum fate mac
+    candy pink karma kit pleasant day read""".split()
 )
+ARTICLES = frozenset("the a an my your his her our their this that".split())
+"""Before a title they make it an occupation: behind "the doctor" comes a verb as often as a name."""
+
 STREETS = frozenset("street road avenue lane drive boulevard court square terrace crescent highway parkway".split())
 PLACE_INTRODUCTIONS = (
     ("live", "in"), ("lives", "in"), ("live", "at"), ("lives", "at"), ("living", "in"), ("born", "in"),
     ("address", "is"), ("based", "in"), ("lived", "in"),
 )  # fmt: skip
+NO_CITIES = frozenset({("center",), ("easter",), ("midway",), ("wake",), ("reunion",), ("troll",), ("oral",)})
+"""Names of time zones that are everyday words."""
+
 KNOWN, INTRODUCED, ALONE = 0.9, 0.75, 0.6
 
 
@@ -69,16 +81,27 @@ def name_lists(language: str) -> tuple[frozenset[str], frozenset[str]]:
 
 @cache
 def places() -> frozenset[tuple[str, ...]]:
-    """Countries and states of the United States, word by word in lower case."""
+    """Countries, states of the United States, capitals, and the cities that name time zones, in lower case."""
     provider = import_module("faker.providers.address.en_US").Provider
-    return frozenset(tuple(name.lower().split()) for name in (*provider.countries, *provider.states))
+    known = import_module("faker.providers.date_time").Provider.countries
+    zones = {zone.rpartition("/")[2].replace("_", " ") for country in known for zone in country.timezones}
+    listed = (*provider.countries, *provider.states, *zones, *(country.capital for country in known))
+    named = (tuple(name.lower().split()) for name in listed)
+    return frozenset(name for name in named if name and not EVERYDAY.issuperset(name) and name not in NO_CITIES)
+
+
+@cache
+def _function_words() -> frozenset[str]:
+    """Words that are no name, whatever is said before them."""
+    from spacy.lang.en.stop_words import STOP_WORDS
+
+    return frozenset(STOP_WORDS) | frozenset(ORDINALS) | TITLES | {"speaking", "calling"}
 
 
 @cache
 def _everyday_words() -> frozenset[str]:
-    from spacy.lang.en.stop_words import STOP_WORDS
-
-    return frozenset(STOP_WORDS) | frozenset(ORDINALS) | EVERYDAY | TITLES | {"speaking", "calling"}
+    """Words that are a name only where a name is announced."""
+    return _function_words() | EVERYDAY
 
 
 def _begins(said: Sequence[str], i: int, phrase: Sequence[str]) -> bool:
@@ -90,7 +113,7 @@ def people(said: Sequence[str], language: str) -> Iterator[Finding]:
     first, last = name_lists(language)
     for i, word in enumerate(said):
         if word in TITLES:
-            yield from _named(said, i + 1, first | last, known_only=False)
+            yield from _named(said, i + 1, first | last, known_only=i > 0 and said[i - 1] in ARTICLES)
         for phrase in INTRODUCTIONS:
             if _begins(said, i, phrase):
                 start = i + len(phrase)
@@ -108,7 +131,8 @@ def people(said: Sequence[str], language: str) -> Iterator[Finding]:
 def _named(said: Sequence[str], start: int, known: frozenset[str], known_only: bool) -> Iterator[Finding]:
     """The name of up to three words that begins at `start`; the third only when the lists know it."""
     end = start
-    while end < len(said) and end - start < 3 and said[end].isalpha() and said[end] not in _everyday_words():
+    barred = _everyday_words() if known_only else _function_words()
+    while end < len(said) and end - start < 3 and said[end].isalpha() and said[end] not in barred:
         if (known_only or end - start == 2) and said[end] not in known:
             break
         end += 1

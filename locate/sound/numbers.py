@@ -5,11 +5,12 @@ holds digits and nothing else not even their count is sure.
 """
 
 import re
-from collections.abc import Iterator, Sequence, Set
+from collections.abc import Iterator, Set
 from dataclasses import dataclass
 
+from locate.recognizer import Reading
 from locate.sound.finding import Finding
-from locate.sound.spoken import Text
+from locate.sound.spoken import Text, tokens
 
 _RUN = re.compile(r"(?<![\w])\+?[a-z]{0,4}[0-9](?:[a-z]{0,4}[0-9]+)*[a-z]{0,2}(?![\w])")
 _IBAN = re.compile(r"^[a-z]{2}[0-9]{2}[a-z0-9]{10,30}$")
@@ -85,15 +86,13 @@ def _nearest(length: int, labels: Set[str]) -> str | None:
     return None
 
 
-def in_digits(text: Text, labels: Set[str], confidences: Sequence[float]) -> Iterator[Finding]:
-    """Numbers in a reading of nothing but digits: runs between long pauses, labelled by about how long they are."""
-    for match in re.finditer(r"[a-z0-9]+", text.text):
-        first, end = text.span(match.start(), match.end())
-        length = len(match[0])
-        label = _by_length(length, sum(c.isalpha() for c in match[0]))
-        chosen = label if label in labels else _nearest(length, labels)
-        if chosen is not None:
-            yield Finding(chosen, first, end, UNSURE * sum(confidences[first:end]) / (end - first))
+def whole(number: Reading, labels: Set[str]) -> Iterator[Finding]:
+    """A reading that is one number from first to last, labelled by about how long it is, for it may be misheard."""
+    characters = "".join(t.text for t in tokens(number))
+    label = _by_length(len(characters), sum(c.isalpha() for c in characters))
+    chosen = label if label in labels else _nearest(len(characters), labels)
+    if chosen is not None:
+        yield Finding(chosen, 0, len(number), UNSURE * sum(w.confidence for w in number) / len(number))
 
 
 def _by_length(length: int, letters: int) -> str:

@@ -1,6 +1,6 @@
 """What is personal in a reading: Presidio, numbers, dates, names and places, and the words that the caller lists."""
 
-from collections.abc import Iterator, Sequence, Set
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,9 +14,6 @@ from schema.errors import UsageError
 MAX_LIST_BYTES = 1 << 20
 SURE_NAME = 0.5
 """A word heard with less confidence names nobody on its own."""
-
-DIGIT_PAUSE_MS = 1000
-"""A pause inside one number in a reading of digits, where all other words are missing."""
 
 Phrase = tuple[str, ...]
 
@@ -60,21 +57,16 @@ def _occurrences(said: Sequence[str], phrases: frozenset[Phrase]) -> Iterator[tu
                 yield i, i + len(phrase)
 
 
-def find(reading: Reading, digits_only: bool, wanted: Wanted, presidio: Presidio) -> list[Finding]:
+def find(reading: Reading, one_number: bool, wanted: Wanted, presidio: Presidio) -> list[Finding]:
     """What is to be covered in a reading, in order."""
     said = [plain(w.text) for w in reading]
     kept = {i for first, end in _occurrences(said, wanted.keep) for i in range(first, end)}
-    raw = _digits(reading, wanted.labels) if digits_only else _words(reading, said, wanted, presidio)
+    raw = numbers.whole(reading, wanted.labels) if one_number else _words(reading, said, wanted, presidio)
     found = [
         f for f in raw if f.label in wanted.labels and f.end > f.first and not kept.issuperset(range(f.first, f.end))
     ]
     found += [Finding("custom", first, end, 1.0) for first, end in _occurrences(said, wanted.deny)]
     return sorted(found, key=lambda f: (f.first, f.end, f.label))
-
-
-def _digits(reading: Reading, labels: Set[str]) -> Iterator[Finding]:
-    text = written(reading, DIGIT_PAUSE_MS)
-    yield from numbers.in_digits(text, labels, [w.confidence for w in reading])
 
 
 def _words(reading: Reading, said: Sequence[str], wanted: Wanted, presidio: Presidio) -> Iterator[Finding]:

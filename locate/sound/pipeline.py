@@ -203,7 +203,7 @@ def _hear_channel(source: Iterator[tuple[int, Sound]], ears: Ears, told: Callabl
 
 def _ranges(heard: _Channel, stream: int, ears: Ears) -> Iterator[ProposedRange]:
     for number, reading in enumerate(heard.readings):
-        for finding in find(reading, number in ears.recognizer.digits_only, ears.wanted, ears.presidio):
+        for finding in find(reading, number > 0, ears.wanted, ears.presidio):
             proposed = range_of(finding, reading, stream, RECOGNIZER_ID, heard.end_ms)
             if proposed.start_ms < heard.end_ms:
                 yield proposed

@@ -47,6 +47,9 @@ FOUND = {
     "known": ("i met emma watson there", "person_name", "emma watson"),
     "announced": ("hello this is brobding speaking", "person_name", "brobding"),
     "state": ("she moved to north carolina", "location", "north carolina"),
+    "an everyday word that is introduced": ("my name is mark hill", "person_name", "mark hill"),
+    "the title of somebody known": ("the doctor robert hughes is in", "person_name", "robert hughes"),
+    "city": ("we meet in buenos aires then", "location", "buenos aires"),
     "street": ("at twelve baker street", "location", "twelve baker street"),
 }  # fmt: skip
 
@@ -54,6 +57,8 @@ NOTHING = {
     "small numbers": "two hours and twenty five dogs",
     "a year": "it was nineteen ninety",
     "no name": "this is a test of the system",
+    "an occupation": "the doctor explains that the professor agrees",
+    "an everyday word": "a pleasant day by the river she said",
     "everyday words": "will you mark the may page with hope",
 }
 
