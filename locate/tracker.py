@@ -20,7 +20,8 @@ LEAST_OVERLAP_AFTER_GAP = 0.25
 GAP_SECONDS = 0.2
 
 SMEARED_START = 0.5
-"""Smeared things score less: there, this part of the start threshold starts a track."""
+LEAST_SMEARED = 2
+"""Smeared things score less: there, this part of the start threshold starts a track, if it is seen so often at least."""
 
 
 @dataclass(frozen=True)
@@ -103,6 +104,12 @@ def _by_strength(
     return [d for d, sure in pairs if sure], [d for d, sure in pairs if not sure]
 
 
+def _is_sure(trail: Trail, limits: Thresholds) -> bool:
+    """Whether a trail is of a thing: seen well once, or smeared more than once."""
+    strong = any(s.strong for s in trail.sightings)
+    return strong and (trail.best.score >= limits.start or len(trail.sightings) >= LEAST_SMEARED)
+
+
 def track(looks: Sequence[Look], seconds_per_pts: float, thresholds: Mapping[str, Thresholds]) -> list[Trail]:
     """The trails of one shot, in the order of their first sighting.
 
@@ -123,5 +130,5 @@ def track(looks: Sequence[Look], seconds_per_pts: float, thresholds: Mapping[str
         new += [(d, False) for j, d in enumerate(weak) if j not in continued]
         live += [_Live(d.label, begin(d.place), seconds, [Sighting(look.frame, d, sure)]) for d, sure in new]
     trails = [Trail(t.label, tuple(t.sightings)) for t in (*ended, *live)]
-    kept = [t for t in trails if any(s.strong for s in t.sightings)]
+    kept = [t for t in trails if _is_sure(t, thresholds[t.label])]
     return sorted(kept, key=lambda t: (t.sightings[0].frame, t.best.top, t.best.left))

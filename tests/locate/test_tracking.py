@@ -68,13 +68,20 @@ def test_association(name: str, frames: list[list[Detection]], expected: list[li
 
 
 @pytest.mark.parametrize(
-    ("name", "score", "expected"),
-    [("half of what is asked of a sharp one", 0.25, [[0, 1]]), ("less than what may continue a track", 0.15, [])],
+    ("name", "scores", "expected", "if_sharp"),
+    [
+        ("half of what is asked of a sharp one", (0.25, 0.25), [[0, 1]], []),
+        ("but more than once", (0.25,), [], []),
+        ("once is enough for a good one", (0.5,), [[0]], [[0]]),
+        ("less than what may continue a track", (0.15, 0.15), [], []),
+    ],
 )
-def test_a_smeared_face_needs_a_lower_score(name: str, score: float, expected: list[list[int]]) -> None:
-    frames = [[face(0, score=score)], [face(3, score=score)]]
+def test_a_smeared_face_needs_a_lower_score(
+    name: str, scores: tuple[float, ...], expected: list[list[int]], if_sharp: list[list[int]]
+) -> None:
+    frames = [[face(3 * n, score=score)] for n, score in enumerate(scores)]
     assert [frames_of(t) for t in track(smeared(frames), 1 / FPS, THRESHOLDS)] == expected
-    assert trails(frames) == []
+    assert [frames_of(t) for t in trails(frames)] == if_sharp
 
 
 def test_strong_boxes_choose_before_weak_ones() -> None:
