@@ -7,16 +7,14 @@ from typing import Any, cast, get_args
 
 import click
 
-from locate import folder
+from locate import folder, shut
 from locate import options as asked
 from locate.detector import DETECTORS
 from locate.options import Options
-from locate.pipeline import Located, detectors_for
-from locate.pipeline import locate as locate_file
 from locate.recognizer import DEFAULT_RECOGNIZER, RECOGNIZERS
 from locate.sound.pipeline import HearOptions
 from locate.stride import Stride
-from schema import cli, formatter
+from schema import cli
 from schema.errors import MediaError, UsageError
 from schema.manifest import Container
 from schema.progress import Progress
@@ -36,26 +34,13 @@ def _emit(manifest: bytes, target: Path | None) -> None:
         sys.stdout.buffer.flush()
 
 
-def _remarks(located: Located, options: Options) -> list[str]:
-    """What the caller should know besides the manifest."""
-    kinds = {s.type for s in located.manifest.source.streams}
-    remarks = list(located.remarks)
-    if not options.heard and "audio" in kinds:
-        remarks.append("the sound was not searched and is kept: --labels names nothing that can be heard")
-    if not options.seen and kinds & {"video", "picture"}:
-        remarks.append("the picture was not searched and is kept: --labels names nothing that can be seen")
-    if not located.manifest.tracks and not located.manifest.audio:
-        remarks.append("nothing was found; render refuses a manifest that covers nothing (exit 6)")
-    return remarks
-
-
 def _folder(media: Path, out: Path | None, options: Options, quiet: bool) -> int:
     """Searches a folder with a progress bar; says what was refused and ends with exit code 4 if anything was."""
     if out is None or str(out) == "-":
         raise UsageError("a folder needs a folder for its manifests: -o DIR")
     total, refused, found, done = len(folder.files_in(media)), [], 0, 0
     tell = Progress(quiet)
-    for outcome in folder.locate_folder(media, out, options, detectors_for(options)):
+    for outcome in folder.locate_folder(media, out, options):
         done += 1
         found += outcome.found
         if outcome.reason is not None:
@@ -138,9 +123,9 @@ def locate(
     )
     if media.is_dir():
         return _folder(media, out, options, quiet)
-    located = locate_file(media, options, detectors_for(options), Progress(quiet))
-    _emit(formatter.write(located.manifest), out)
-    for remark in [] if quiet else _remarks(located, options):
+    manifest, remarks = shut.search(media, options, Progress(quiet))
+    _emit(manifest, out)
+    for remark in [] if quiet else remarks:
         click.echo(remark, err=True)
     return 0
 

@@ -3,13 +3,16 @@
 import os
 import tempfile
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
-from locate.detector import Detector
 from locate.options import Options
 from locate.pipeline import locate
-from schema import formatter
+from locate.shut import ready, shut_in
+from schema import contained, formatter, reading
+from schema.contained import Tell, Terms
 from schema.errors import ManifestError, MediaError
 
 
@@ -33,18 +36,47 @@ def manifest_path(path: Path, folder: Path, out: Path) -> Path:
     return out / path.relative_to(folder).with_name(path.name + ".json")
 
 
-def locate_folder(folder: Path, out: Path, options: Options, detectors: Sequence[Detector]) -> Iterator[Outcome]:
-    """Searches one file after the other and writes its manifest; files that are refused are told and passed over."""
-    for path in files_in(folder):
+def locate_folder(folder: Path, out: Path, options: Options) -> Iterator[Outcome]:
+    """Searches one file after the other and writes its manifest; files that are refused are told and passed over.
+
+    One process with the models goes through them; where a file ends it, another goes on behind that file.
+    """
+    files = files_in(folder)
+    with shut_in(folder, options) as terms:
+        while files:
+            try:
+                with closing(contained.each(partial(_searched, files, options, terms), terms, _nobody)) as all_:
+                    next(all_)  # the layers of the sandbox
+                    for found in all_:
+                        yield _written(files[0], found, manifest_path(files[0], folder, out))
+                        files = files[1:]
+            except MediaError as e:
+                if files:  # else it ended badly when all was done
+                    yield Outcome(files[0], 0, str(e))
+                files = files[1:]
+
+
+def _nobody(what: str, done: int, total: int) -> None:
+    """Tells nobody how far it is within a file."""
+
+
+def _searched(files: Sequence[Path], options: Options, terms: Terms, tell: Tell) -> Iterator[dict[str, str]]:
+    """For each file its manifest, or the reason why there is none."""
+    detectors = ready(terms, options)
+    for path in files:
         try:
-            manifest = locate(path, options, detectors, lambda what, done, total: None).manifest
+            yield {"manifest": formatter.write(locate(path, options, detectors, tell).manifest).decode()}
         except (MediaError, ManifestError) as e:
-            yield Outcome(path, 0, str(e))
-            continue
-        target = manifest_path(path, folder, out)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(formatter.write(manifest), target)
-        yield Outcome(path, len(manifest.tracks) + len(manifest.audio), None)
+            yield {"reason": str(e)}
+
+
+def _written(path: Path, found: dict[str, str], target: Path) -> Outcome:
+    if "reason" in found:
+        return Outcome(path, 0, contained.printable(found["reason"]))
+    read = reading.read(found["manifest"].encode())
+    target.parent.mkdir(parents=True, exist_ok=True)
+    write_whole(read.raw, target)
+    return Outcome(path, len(read.manifest.tracks) + len(read.manifest.audio), None)
 
 
 def write_whole(data: bytes, target: Path) -> None:

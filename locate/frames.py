@@ -35,10 +35,11 @@ def _scaled(frame: VideoFrame, size: tuple[int, int], form: str) -> VideoFrame:
     """A frame at another size and in another format.
 
     Each thread has a scaler of its own: that of the frame itself never returns when two threads ask it at once.
+    Nor does one that started threads and finds itself in a forked process without them, so it starts none.
     """
     if not hasattr(_SCALERS, "own"):
         _SCALERS.own = VideoReformatter()
-    scaled: VideoFrame = _SCALERS.own.reformat(frame, *size, format=form, interpolation="AREA")
+    scaled: VideoFrame = _SCALERS.own.reformat(frame, *size, format=form, interpolation="AREA", threads=1)
     return scaled
 
 

@@ -15,8 +15,9 @@ import signal
 import threading
 import time
 import traceback
-from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager, suppress
+import warnings
+from collections.abc import Callable, Collection, Generator, Iterator
+from contextlib import closing, contextmanager, suppress
 from dataclasses import asdict, dataclass
 from typing import Any, NoReturn, cast
 
@@ -68,26 +69,40 @@ class Ended:
 
 def run(work: Work, terms: Terms, tell: Tell) -> Ended:
     """Does the work in a child process; raises what the work raises, and `MediaError` when the child just ends."""
+
+    def once(tell: Tell) -> Iterator[Any]:
+        yield work(tell)
+
+    with closing(each(once, terms, tell)) as found:
+        active, value = found
+    return Ended(value, active)
+
+
+def each(work: Callable[[Tell], Iterator[Any]], terms: Terms, tell: Tell) -> Generator[Any, None, None]:
+    """As `run`, for work that gives several values: first the layers that are on, then each value as it comes.
+
+    The child ends when the generator is closed.
+    """
     reading, writing = os.pipe()
-    parent, child, status = os.getpid(), 0, 0
+    parent, child, status, complete = os.getpid(), 0, 0, False
     try:
         try:
-            with _signals_wait():
+            with _signals_wait(), warnings.catch_warnings():
+                warnings.simplefilter("ignore", DeprecationWarning)  # numpy's threads are made for a fork
                 child = os.fork()
                 if child == 0:
                     _live(work, terms, writing, parent)
         finally:
             os.close(writing)
-        ended = _ended(_messages(reading, terms), tell)
+        complete = yield from _values(_messages(reading, terms), tell)
     finally:
         os.close(reading)
         if child:
             with suppress(ProcessLookupError):
                 os.kill(child, signal.SIGKILL)
             status = os.waitpid(child, 0)[1]
-    if ended is None:
+    if not complete:
         raise MediaError(_how_it_ended(status))
-    return ended
 
 
 def look(work: Callable[[], Any], *keep: int) -> Any:
@@ -113,7 +128,7 @@ def _signals_wait() -> Iterator[None]:
             signal.raise_signal(late)
 
 
-def _live(work: Work, terms: Terms, writing: int, parent: int) -> NoReturn:
+def _live(work: Callable[[Tell], Iterator[Any]], terms: Terms, writing: int, parent: int) -> NoReturn:
     """The child's whole life."""
     say = _Speaker(writing)
     try:
@@ -124,7 +139,9 @@ def _live(work: Work, terms: Terms, writing: int, parent: int) -> NoReturn:
         pulse.listen(say.beat)
         active = sandbox.enter(terms.box, terms.mode)
         say({"active": asdict(active)})
-        say({"value": work(say.progress)})
+        for value in work(say.progress):
+            say({"value": value})
+        say({"done": True})
     except BaseException as e:  # noqa: BLE001 - nothing may unwind into the parent's code
         say(_told(e))
     finally:
@@ -218,20 +235,24 @@ def _message(line: bytearray) -> dict[str, Any]:
     return found
 
 
-def _ended(messages: Iterator[dict[str, Any]], tell: Tell) -> Ended | None:
-    """Hands on what is told until the result comes, or None when none does; raises what the child raised."""
-    active = Active()
+def _values(messages: Iterator[dict[str, Any]], tell: Tell) -> Generator[Any, None, bool]:
+    """The layers and the values as they come, the rest handed on; at the end, whether that was all.
+
+    Raises what the child raised.
+    """
     for message in messages:
         match message:
             case {"progress": [str(what), int(done), int(total)]}:
                 tell(printable(what), done, total)
             case {"active": {"layers": layers, "landlock_abi": abi, "missing": missing}}:
-                active = Active(tuple(layers), abi, tuple(missing))
+                yield Active(tuple(layers), abi, tuple(missing))
             case {"value": value}:
-                return Ended(value, active)
+                yield value
+            case {"done": True}:
+                return True
             case {}:
                 _raise_what_is_told(message)
-    return None
+    return False
 
 
 def _raise_what_is_told(message: dict[str, Any]) -> None:

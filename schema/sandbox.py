@@ -34,11 +34,15 @@ ABOUT_ITSELF = {Path("/proc"): landlock.READ_FILE, Path("/etc/ld.so.cache"): lan
 
 @dataclass(frozen=True)
 class Box:
-    """What a process keeps: files and folders it may read, folders it may write in, and bytes of memory."""
+    """What a process keeps: files and folders it may read, folders it may write in, and bytes of memory.
+
+    One that is not `shut` keeps all files and the network.
+    """
 
     memory_bytes: int
     readable: tuple[Path, ...] = ()
     writable: tuple[Path, ...] = ()
+    shut: bool = True
 
 
 @dataclass(frozen=True)
@@ -50,13 +54,18 @@ class Active:
     missing: tuple[str, ...] = ()
 
 
-def code_folders() -> list[Path]:
-    """Where Python and the packages that are loaded lie: more of them may be loaded later."""
-    packages = ("schema", "av", "numpy", "PIL", "pydantic", "click")
+def code_folders() -> dict[Path, int]:
+    """Where Python and the packages that are loaded lie, as more of them may be loaded later; and how they are read.
+
+    Our own packages may lie in a folder with other things: of that, only the names are told.
+    """
+    ours = Path(__file__).resolve().parent.parent
+    own = [ours / name for name in ("schema", "render", "locate")]
+    packages = ("av", "numpy", "PIL", "pydantic", "click")
     files = [getattr(sys.modules.get(name), "__file__", None) for name in packages]
-    roots = {Path(file).resolve().parent.parent for file in files if file}
-    own = {Path(sys.base_prefix, "lib"), Path(sys.prefix, "pyvenv.cfg"), Path(os.__file__).parent}
-    return sorted(roots | own)
+    roots = [Path(file).resolve().parent.parent for file in files if file]
+    python = [Path(sys.base_prefix, "lib"), Path(sys.prefix, "pyvenv.cfg"), Path(os.__file__).parent]
+    return {ours: landlock.READ_DIR} | dict.fromkeys([*own, *roots, *python], landlock.READ)
 
 
 def _limits(box: Box) -> int:
@@ -74,11 +83,10 @@ def _no_new_privileges(box: Box) -> int:
 
 
 def _landlock(box: Box) -> int:
-    code = dict.fromkeys(code_folders(), landlock.READ)
     programs = dict.fromkeys([*LIBRARIES, Path(sys.executable).resolve()], landlock.RUN)
     given = dict.fromkeys(box.readable, landlock.READ) | dict.fromkeys(box.writable, landlock.WRITE)
-    usual = DEVICES | ABOUT_ITSELF | code | programs
-    return landlock.confine(usual | given, optional=usual.keys() - given.keys())
+    usual = DEVICES | ABOUT_ITSELF | code_folders() | programs
+    return landlock.confine(usual | given, optional=(usual | given).keys() - set(box.writable))
 
 
 def _seccomp(box: Box) -> int:
@@ -86,6 +94,7 @@ def _seccomp(box: Box) -> int:
     return 0
 
 
+ONLY_SHUT = frozenset({"landlock", "seccomp"})
 LAYERS: dict[str, Callable[[Box], int]] = {
     "limits": _limits,
     "no-new-privileges": _no_new_privileges,
@@ -99,7 +108,9 @@ def enter(box: Box, mode: Mode) -> Active:
     """Puts on every layer that this kernel has; with `require`, raises `MachineError` where one is missing."""
     versions: dict[str, int] = {}
     missing: list[str] = []
-    for name, put_on in LAYERS.items() if mode != "off" else ():
+    for name, put_on in LAYERS.items():
+        if mode == "off" or (name in ONLY_SHUT and not box.shut):
+            continue
         try:
             versions[name] = put_on(box)
         except linux.KernelError as e:

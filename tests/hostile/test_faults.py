@@ -99,19 +99,23 @@ def test_a_link_is_read_but_never_written_through(scene: dict[str, Path], comman
 
 @pytest.fixture
 def heard(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], bool]], None]:
-    """`heard(condition)`: render goes on after a frame only when what hears of it has made the condition true."""
+    """`heard(condition)`: a search or a render goes on only when what hears of its progress made the condition true."""
+    import locate.pipeline
     import render.footage
 
     def after(condition: Callable[[], bool]) -> None:
-        tell_frame = render.footage._tell_frame
+        def then_waits(work: Callable[..., Any]) -> Callable[..., Any]:
+            def waiting(*arguments: Any) -> Any:
+                done = work(*arguments)
+                until = time.monotonic() + 20
+                while not condition() and time.monotonic() < until:
+                    time.sleep(0.01)
+                return done
 
-        def waiting(*arguments: Any) -> None:
-            tell_frame(*arguments)
-            until = time.monotonic() + 20
-            while not condition() and time.monotonic() < until:
-                time.sleep(0.01)
+            return waiting
 
-        monkeypatch.setattr(render.footage, "_tell_frame", waiting)
+        monkeypatch.setattr(render.footage, "_tell_frame", then_waits(render.footage._tell_frame))
+        monkeypatch.setattr(locate.pipeline, "check_copies", then_waits(locate.pipeline.check_copies))
 
     return after
 

@@ -1,0 +1,80 @@
+"""What the process that searches may do: it decodes, so it is shut in, as far as its models allow.
+
+Models that arrive with their packages, and detectors that are a plain ONNX file, need to read what they are given and
+nothing else. The others load large libraries that write settings, start programs, drive a graphics card or talk to the
+network; their process gets a limit on memory and no new privileges, but keeps files and network.
+"""
+
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from locate.detector import Detector
+from locate.options import Options
+from locate.pipeline import Located, detectors_for, locate
+from schema import contained, formatter, reading
+from schema.contained import Tell, Terms
+from schema.sandbox import GIB, Box
+
+DETECTORS = frozenset({"centerface", "rapidocr", "onnx", "yunet"})
+RECOGNIZERS = frozenset({"pocketsphinx", "words"})
+"""Those that work without files of their own, without network and without programs."""
+
+MEMORY_BYTES, WORKER_MEMORY_BYTES = 8 * GIB, GIB
+PROCESSOR = Path("/sys/devices/system/cpu")
+"""Where onnxruntime reads how many cores there are."""
+
+
+def can_be_shut(options: Options) -> bool:
+    """Whether all that the options ask for works without network and without files that are not named."""
+    seen = {spec.partition(":")[0] for spec in options.detectors}
+    heard = {options.hearing.recognizer.partition(":")[0]} if options.heard else set()
+    outward = options.allow_upload or options.hearing.allow_download or options.device != "cpu"
+    return seen <= DETECTORS and heard <= RECOGNIZERS and not options.hearing.spacy and not outward
+
+
+@contextmanager
+def shut_in(media: Path, options: Options) -> Iterator[Terms]:
+    """The terms under which `media`, a file or a folder, is searched, with a folder of its own for temporary files."""
+    hearing = options.hearing
+    given = [part for spec in (*options.detectors, hearing.recognizer) for part in spec.split(":")[1:] if part]
+    files = [media, PROCESSOR, *map(Path, given), *filter(None, (hearing.deny_words, hearing.keep_words))]
+    memory = MEMORY_BYTES + options.workers * WORKER_MEMORY_BYTES
+    with tempfile.TemporaryDirectory(prefix="veridact-", ignore_cleanup_errors=True) as folder:
+        written = [Path(folder), *([hearing.transcript.absolute().parent] if hearing.transcript else [])]
+        yield Terms(Box(memory, tuple(files), tuple(written), shut=can_be_shut(options)))
+
+
+def ready(terms: Terms, options: Options) -> Sequence[Detector]:
+    """The models, loaded in the process that searches; its temporary files go to its own folder from now on."""
+    tempfile.tempdir = str(terms.box.writable[0])
+    return detectors_for(options)
+
+
+def search(media: Path, options: Options, tell: Tell) -> tuple[bytes, list[str]]:
+    """The manifest of a file, and what the caller should know besides it, from a process that is gone afterwards."""
+    with shut_in(media, options) as terms:
+        found = contained.run(partial(_searched, media, options, terms), terms, tell).value
+    manifest = reading.read(found["manifest"].encode()).raw
+    return manifest, [contained.printable(remark) for remark in found["remarks"]]
+
+
+def _searched(media: Path, options: Options, terms: Terms, tell: Tell) -> dict[str, Any]:
+    located = locate(media, options, ready(terms, options), tell)
+    return {"manifest": formatter.write(located.manifest).decode(), "remarks": _remarks(located, options)}
+
+
+def _remarks(located: Located, options: Options) -> list[str]:
+    """What the caller should know besides the manifest."""
+    kinds = {s.type for s in located.manifest.source.streams}
+    remarks = list(located.remarks)
+    if not options.heard and "audio" in kinds:
+        remarks.append("the sound was not searched and is kept: --labels names nothing that can be heard")
+    if not options.seen and kinds & {"video", "picture"}:
+        remarks.append("the picture was not searched and is kept: --labels names nothing that can be seen")
+    if not located.manifest.tracks and not located.manifest.audio:
+        remarks.append("nothing was found; render refuses a manifest that covers nothing (exit 6)")
+    return remarks
