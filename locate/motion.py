@@ -66,16 +66,16 @@ def likeness(a: Vector, b: Vector) -> float:
     """
     ax, ay, a_width, a_height = a.tolist()
     bx, by, b_width, b_height = b.tolist()
+    grown = 1 + 2 * GROWN
+    if 2 * abs(ax - bx) >= grown * (a_width + b_width) or 2 * abs(ay - by) >= grown * (a_height + b_height):
+        return 0.0  # most pairs end here
     if max(a_width, b_width) > SIZE_RATIO * min(a_width, b_width):
         return 0.0
     if max(a_height, b_height) > SIZE_RATIO * min(a_height, b_height):
         return 0.0
-    grown = 1 + 2 * GROWN
     a_width, a_height, b_width, b_height = a_width * grown, a_height * grown, b_width * grown, b_height * grown
     across = min(ax + a_width / 2, bx + b_width / 2) - max(ax - a_width / 2, bx - b_width / 2)
     down = min(ay + a_height / 2, by + b_height / 2) - max(ay - a_height / 2, by - b_height / 2)
-    if across <= 0 or down <= 0:
-        return 0.0
     both = across * down
     alike: float = both / (a_width * a_height + b_width * b_height - both)
     return alike
