@@ -7,6 +7,7 @@ seen from outside and its input kept in `out/fuzz/`. A run is repeated by its se
 import argparse
 import contextlib
 import io
+import json
 import os
 import random
 import resource
@@ -16,8 +17,9 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
@@ -76,6 +78,94 @@ def mutate_boxes(data: bytes, rng: random.Random) -> bytes:
         out[other : other + b] = first
         out[one : one + a] = second
     return bytes(out)
+
+
+ODD_VALUES = (None, True, -1, 0, 1, 2**53 - 1, -(2**53) + 1, "", "0" * 64, "x", "\ud800", [], {}, [[]], ["a"], {"a": 1})
+
+
+def _places(value: Any) -> Iterator[tuple[Any, Any]]:
+    """Every place in a tree of JSON: the object or list, and the name or number in it."""
+    for name in value if isinstance(value, dict) else range(len(value)):
+        yield value, name
+        if isinstance(value[name], dict | list):
+            yield from _places(value[name])
+
+
+def mutate_sealed(data: bytes, rng: random.Random) -> bytes:
+    """A receipt whose bodies are changed and whose chain holds again, so that what lies behind the chain is reached."""
+    from schema import receipt
+
+    bodies = [(e["type"], e["body"]) for e in map(json.loads, data.splitlines()) if e["type"] != "seal"]
+    for _ in range(rng.randint(1, 3)):
+        match rng.randrange(4):
+            case 0 if len(bodies) > 1:
+                del bodies[rng.randrange(len(bodies))]
+            case 1:
+                bodies.insert(rng.randrange(len(bodies) + 1), rng.choice(bodies))
+            case 2:
+                one, other = rng.randrange(len(bodies)), rng.randrange(len(bodies))
+                bodies[one], bodies[other] = bodies[other], bodies[one]
+            case _:
+                kind, body = bodies[number := rng.randrange(len(bodies))]
+                body = json.loads(json.dumps(body))
+                places = list(_places(body))
+                if places:
+                    holder, name = rng.choice(places)
+                    holder[name] = rng.choice(ODD_VALUES)
+                bodies[number] = (kind, body)
+    try:
+        return receipt.chain(bodies, rng.choice([receipt.AUDIT, receipt.AUDIT, receipt.DISCLOSED]))
+    except ValueError:  # a lone surrogate has no canonical form
+        return data
+
+
+def try_sealed(data: bytes, path: Path) -> None:
+    """Every level of verify, and disclose, on a receipt that speaks of files which are there."""
+    from render.disclose import disclosed
+    from render.verify import Asked, verify
+    from schema import receipt
+    from schema.errors import VeridactError
+
+    path.write_bytes(data)
+    folder = path.parent / "true"
+    if not folder.exists():
+        _rendered(folder)
+    asked = Asked(
+        path, folder / "in.mkv", folder / "m.json", folder / "out.mkv", content=len(data) % 16 == 0, salt=b"0" * 32
+    )
+    with contextlib.suppress(VeridactError):
+        verify(asked)
+        disclosed(receipt.read(data)[1], b"0" * 32)
+
+
+def _rendered(folder: Path) -> bytes:
+    """A render in a folder of its own: in.mkv, m.json, out.mkv; its receipt."""
+    from schema import formatter, media, source
+    from schema.cli import run, veridact
+    from schema.manifest import Manifest
+
+    folder.mkdir()
+    (folder / "in.mkv").write_bytes(films()[1])
+    with media.open_media(folder / "in.mkv") as found:
+        listed = source.read_source(found)
+    track = {"id": "face-0001", "stream": 0, "label": "face", "review": "added", "origin": {"by": "hand"},
+             "segments": [{"end": 6, "keys": [{"frame": 0, "box": [4, 4, 16, 16]}]}]}  # fmt: skip
+    tree = {
+        "schema": "veridact.manifest/1", "source": listed.model_dump(mode="json", exclude_none=True), "producers": [],
+        "output": {"container": "mkv", "profile": "h264", "streams": [{"index": 0, "disposition": "render"}]},
+        "scope": "listed", "effects": {"video": {"default": {"effect": "solid", "shape": "box", "pad_permille": 0}}},
+        "tracks": [track], "audio": [], "ext": {},
+    }  # fmt: skip
+    (folder / "m.json").write_bytes(formatter.write(Manifest.model_validate_json(json.dumps(tree))))
+    arguments = ["render", "--quiet", folder / "in.mkv", folder / "m.json", folder / "out.mkv"]
+    if code := run(veridact, "veridact", [str(a) for a in arguments]):
+        raise RuntimeError(f"the render that receipts are taken from ends with {code}")
+    return (folder / "out.mkv.audit.jsonl").read_bytes()
+
+
+def sealed() -> list[bytes]:
+    with tempfile.TemporaryDirectory() as folder:
+        return [_rendered(Path(folder) / "true")]
 
 
 def try_manifest(data: bytes, path: Path) -> None:
@@ -146,8 +236,7 @@ def receipts() -> list[bytes]:
 
 
 def media_files() -> list[bytes]:
-    """The small real clips where there are some, and pictures and a film made here."""
-    import av
+    """The small real clips where there are some, and pictures and films made here."""
     import numpy as np
     from PIL import Image
 
@@ -162,6 +251,16 @@ def media_files() -> list[bytes]:
         more = {"save_all": True, "append_images": [Image.fromarray(noise[::-1])]} if kind in {"GIF", "WEBP"} else {}
         Image.fromarray(noise).save(file, kind, **more)
         found.append(file.getvalue())
+    return [*found, *films()]
+
+
+def films() -> list[bytes]:
+    """Six frames in each of several containers."""
+    import av
+    import numpy as np
+
+    noise = np.random.default_rng(7).integers(0, 256, (48, 64, 3), dtype=np.uint8)
+    found = []
     for kind, codec in (("mp4", "libx264"), ("matroska", "ffv1"), ("mpegts", "mpeg2video"), ("avi", "mjpeg")):
         file = io.BytesIO()
         with av.open(file, "w", format=kind) as container:
@@ -181,10 +280,11 @@ KINDS: dict[
 KINDS = {
     "manifest": (manifests, mutate, try_manifest),
     "receipt": (receipts, mutate, try_receipt),
+    "sealed": (sealed, mutate_sealed, try_sealed),
     "opening": (media_files, mutate_boxes, try_opening),
     "media": (media_files, mutate_boxes, try_media),
 }
-SHARES = {"manifest": 8, "receipt": 8, "opening": 5, "media": 1}
+SHARES = {"manifest": 8, "receipt": 6, "sealed": 2, "opening": 5, "media": 1}
 """How many of 22 runs each kind gets."""
 
 
