@@ -13,6 +13,7 @@ WORK = HERE.parent / "out" / "bench"
 BENCHES: tuple[tuple[str, ...], ...] = (
     ("render.py", str(WORK)),
     ("locate.py", "MEDIA", str(WORK)),
+    ("smallest.py", "MEDIA"),
     ("hear.py",),
     ("load.py",),
 )

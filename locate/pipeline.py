@@ -1,4 +1,4 @@
-"""The main path of `locate`: decode once, detect on each frame, track, fill, pad, simplify; listen; write it down."""
+"""The main path of `locate`: decode, detect, track, look again at ends, fill, pad, simplify; listen; write it down."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -21,7 +21,7 @@ GAP_SECONDS = 0.2
 
 SMEARED_START = 0.5
 LEAST_SMEARED = 2
-"""Smeared things score less: there, this part of the start threshold starts a track, if it is seen so often at least."""
+"""Smeared things score less: this part of the start threshold starts a track of what is seen so often at least."""
 
 
 @dataclass(frozen=True)

@@ -92,6 +92,20 @@ def test_a_small_face_is_found_anywhere_in_a_large_still(
         assert sum(overlap((d.left, d.top, d.right, d.bottom), want) > 0.5 for d in found) == 1
 
 
+@pytest.mark.parametrize(
+    ("size", "still", "height"), [((1920, 1080), True, 12), ((1280, 720), False, 28), ((1920, 1080), False, 32)]
+)
+def test_a_small_face_is_found_on_one_look(
+    size: tuple[int, int], still: bool, height: int, detector: centerface.CenterFace, portrait: Image.Image
+) -> None:
+    scale = height / (FACE[3] - FACE[1])
+    page = Image.new("RGB", size, (96, 96, 96))
+    page.paste(portrait.resize((round(512 * scale),) * 2, Image.Resampling.LANCZOS), (400, 300))
+    want = tuple(f * scale + (400, 300)[n % 2] for n, f in enumerate(FACE))
+    found = [d for d in detector.detect(PictureView(page, still=still)) if d.score >= (0.3 if still else 0.4)]
+    assert max((overlap((d.left, d.top, d.right, d.bottom), want) for d in found), default=0.0) > 0.3
+
+
 def test_nothing_is_found_in_a_blank_picture(detector: centerface.CenterFace) -> None:
     assert detector.detect(PictureView(Image.new("RGB", (320, 240), (90, 120, 90)))) == []
 
