@@ -16,6 +16,7 @@ from collections.abc import Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property
+from math import floor, log2
 
 import numpy as np
 from PIL import Image
@@ -98,7 +99,7 @@ class _Frame:
         """The piece around a place in displayed pixels; None where it lies wholly outside."""
         x, y, width, height = place.tolist()
         side = max(width, height)
-        halvings = max(0, int(np.floor(np.log2(side / LEAST_PX)))) if side > LEAST_PX else 0
+        halvings = max(0, floor(log2(side / LEAST_PX)))
         pixels = self._at(halvings)
         down, across = self._view.height / pixels.shape[0], self._view.width / pixels.shape[1]
         reach = SIDES * side / 2
