@@ -59,6 +59,8 @@ class Rekognition:
         )
 
     def detect(self, view: View) -> list[Detection]:
+        if view.part:
+            return []  # each piece would be an upload of its own
         width, height = fit(view.width, view.height, min(LONG_SIDE_PX, max(view.width, view.height)))
         jpeg = io.BytesIO()
         Image.fromarray(view.rgb(width, height)).save(jpeg, "JPEG", quality=JPEG_QUALITY)

@@ -228,6 +228,14 @@ def test_rekognition_faces() -> None:
 
 
 @pytest.mark.extra
+def test_rekognition_is_not_sent_pieces() -> None:
+    """Each would be an upload of its own; the stub refuses a call that it was not told of."""
+    back_end, stubber = stubbed({"face"})
+    with stubber:
+        assert back_end.detect(PictureView(Image.new("RGB", (128, 128)), part=True)) == []
+
+
+@pytest.mark.extra
 def test_rekognition_text_and_plates() -> None:
     back_end, stubber = stubbed({"text", "plate"})
     box = {"BoundingBox": {"Left": 0.1, "Top": 0.1, "Width": 0.2, "Height": 0.1}}
