@@ -1,7 +1,8 @@
 # make demo [VIDEO=path]   locate -> render -> verify on a clip, results in out/
 # make test                set up, lint, test
 # make test-extras         the extras that need torch in an environment of their own, and their tests
-# make lint · make bench
+# make lint                style, types, imports, and known weaknesses in what is pinned, where they can be asked for
+# make bench               speed, memory and quality beside a bare transcode; searches; many, long and large files
 # make fuzz                22,000 changed manifests, receipts and media in a watched process, 200,000 led by coverage
 # make corpus              every file in the folder VERIDACT_MEDIA through locate, render and verify
 # make sbom · make audit   the components as CycloneDX in out/ · known weaknesses in them, where the network allows
@@ -80,6 +81,7 @@ lint: $(VENV)/.dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	@$(MAKE) --no-print-directory audit
 
 test: lint $(BASE)/.done
 	$(BIN)/python -m pytest
