@@ -86,7 +86,8 @@ def _one_line(text: str) -> str:
 def _failed(reason: str, code: int) -> int:
     if os.environ.get("VERIDACT_DEBUG") == "1":
         traceback.print_exc()
-    print(f"error: {_one_line(reason)}", file=sys.stderr)
+    over = "\r\x1b[K" if sys.stderr.isatty() else ""  # a line of progress may stand there without an end
+    print(f"{over}error: {_one_line(reason)}", file=sys.stderr)
     return code
 
 

@@ -1,6 +1,7 @@
 """What goes on around a command changes no byte: signals that interrupt every call, and a clock that jumps."""
 
 import os
+import pty
 import shutil
 import subprocess
 import sys
@@ -120,3 +121,23 @@ def test_a_clock_that_jumps_by_years_changes_nothing(
     calm, _ = made(MAIN, tool, scene, tmp_path / "calm" / "out.mp4")
     jumped, _ = made(MAIN, tool, scene, tmp_path / "jumped" / "out.mp4", **env)
     assert jumped == calm
+
+
+def test_an_error_does_not_stand_behind_progress(clip: Any, tmp_path: Path) -> None:
+    """On a terminal the line that counts has no end; the reason takes its place."""
+    source = tmp_path / "cut.mp4"
+    source.write_bytes(clip("whole.mp4", frames=60, options={"bf": "0"}).read_bytes())
+    data = bytearray(source.read_bytes())
+    at = data.index(b"mdat") + 4 + 2000
+    data[at : at + 400] = bytes(400)
+    source.write_bytes(data)
+    ours, theirs = pty.openpty()
+    ended = subprocess.run(
+        [sys.executable, "-c", MAIN, "locate", "--labels", "face", str(source)],
+        env={**os.environ, "PYTHONPATH": str(ROOT)}, stdout=subprocess.PIPE, stderr=theirs, check=False, timeout=60,
+    )  # fmt: skip
+    os.close(theirs)
+    said = os.read(ours, 1 << 16).decode()
+    os.close(ours)
+    assert (ended.returncode, ended.stdout) == (4, b"")
+    assert said.rpartition("\r\x1b[K")[2].startswith("error: ")
