@@ -1,7 +1,9 @@
 """Hearing from end to end, on speech made here; the recogniser runs once for all that look at the same recording."""
 
 import os
+import socket
 import stat
+import tempfile
 from fractions import Fraction
 from pathlib import Path
 
@@ -9,6 +11,7 @@ import av
 import numpy as np
 import pytest
 
+from locate.recognizers.words import Words
 from locate.sound.decoding import blocks, distinct_channels
 from locate.sound.pipeline import DEFAULT_HEARD, HearOptions, hear
 from locate.sound.ranges import overlap_ms
@@ -40,12 +43,28 @@ def call(say, write_wav, tmp_path_factory) -> tuple[Path, tuple[int, int]]:
     return path, (len(first) * 1000 // RATE_HZ, (len(first) + len(number)) * 1000 // RATE_HZ)
 
 
+class Refused(socket.socket):
+    """A socket that cannot be had."""
+
+    def __init__(self, *args: object, **kwargs: object) -> None:
+        raise AssertionError("something reached for the network")
+
+
 @pytest.fixture(scope="module")
 def heard(call, tmp_path_factory):
-    """What the embedded default makes of the recording, and the transcript that was asked for."""
-    target = tmp_path_factory.mktemp("heard") / "said.tsv"
-    with open_media(call[0]) as media:
-        return hear(media, HearOptions(labels=DEFAULT_HEARD, transcript=target), quiet), target
+    """What the embedded default makes of the recording, and the transcript that was asked for.
+
+    There is no network (SPEC §2: nothing is fetched at run time), and what is temporary is written to a folder of ours.
+    """
+    target, temporary = (tmp_path_factory.mktemp(name) for name in ("heard", "temporary"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(socket, "socket", Refused)
+        patch.setattr(socket, "getaddrinfo", Refused)
+        patch.setattr(tempfile, "tempdir", str(temporary))
+        with open_media(call[0]) as media:
+            found = hear(media, HearOptions(labels=DEFAULT_HEARD, transcript=target / "said.tsv"), quiet)
+    assert list(temporary.rglob("*")) == []
+    return found, target / "said.tsv"
 
 
 def test_the_card_number_is_covered(call, heard):
@@ -104,6 +123,31 @@ def test_a_planted_secret_is_nowhere(call, tmp_path, monkeypatch, capfd):
     out, err = capfd.readouterr()
     assert "hunter2" not in out + err + repr(found)
     assert list((tmp_path / "tmp").rglob("*")) == []
+
+
+def test_an_error_does_not_quote_what_was_said(call, tmp_path, monkeypatch, capfd, caplog):
+    """Where something breaks after all has been heard: nothing of it is in the error, on stderr or in a log."""
+
+    def broken(self, stretches):
+        list(stretches)
+        raise MediaError(f"stream 0 stopped behind {self._words}")
+
+    monkeypatch.setattr(Words, "hear", broken)
+    with open_media(call[0]) as media:
+        found = hear(media, HearOptions(recognizer=words_file(tmp_path, "hunter2", 1.0, 1.5)), quiet)
+    out, err = capfd.readouterr()
+    assert "stopped behind" in found.remarks()[0]
+    assert "hunter2" not in out + err + repr(found) + caplog.text + "".join(found.remarks())
+
+
+def test_what_the_embedded_recognizer_heard_is_in_the_transcript_alone(call, heard, caplog):
+    """Every run of four words that it understood is looked for in what comes back, as text and as digits."""
+    words = [line.split("\t")[-1] for line in heard[1].read_text().splitlines()[1:]]
+    told = repr(heard[0]) + "".join(heard[0].remarks()) + caplog.text
+    runs = [" ".join(words[i : i + 4]) for i in range(len(words) - 3)]
+    assert len(runs) > 20
+    assert not [run for run in runs if run in told]
+    assert "4012" not in told
 
 
 def test_all_speech(call, tmp_path):
