@@ -48,7 +48,7 @@ class View(Protocol):
         ...
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Detection:
     """One thing found: edges in displayed pixels, also off the picture; `score` from 0 to 1; `by` a producer's id."""
 
