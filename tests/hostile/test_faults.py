@@ -1,6 +1,5 @@
 """The machine fails, or somebody meddles: the right exit code, one line, and nothing left behind."""
 
-import ctypes
 import hashlib
 import os
 import resource
@@ -223,22 +222,36 @@ def test_any_name_will_do_in_any_locale(
     fails(again, 6)
 
 
-def without_privilege() -> None:
-    """Permissions count for root too once these capabilities are gone."""
-    library = ctypes.CDLL(None, use_errno=True)
-    for capability in (CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH):
-        library.prctl(PR_CAPBSET_DROP, capability, 0, 0, 0)
+WITHOUT_PRIVILEGE = f"""
+library = ctypes.CDLL(None, use_errno=True)
+for capability in ({CAP_DAC_OVERRIDE}, {CAP_DAC_READ_SEARCH}):
+    library.prctl({PR_CAPBSET_DROP}, capability, 0, 0, 0)
+import os, sys
+os.execv(sys.executable, [sys.executable, "-c", "from schema.cli import main; main()", *sys.argv[1:]])
+"""
+"""Permissions count for root too once these capabilities are gone."""
 
 
 def plain_user(*arguments: object) -> subprocess.CompletedProcess[bytes]:
     return subprocess.run(
-        [sys.executable, "-c", "from schema.cli import main; main()", *map(str, arguments)],
+        [sys.executable, "-c", WITHOUT_PRIVILEGE, *map(str, arguments)],
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         capture_output=True,
         check=False,
         timeout=60,
-        preexec_fn=without_privilege,
     )
+
+
+@pytest.mark.parametrize("name", ["newline", "leading dash", "invalid UTF-8"])
+def test_locate_takes_any_name(name: str, scene: dict[str, Path], run: Any) -> None:
+    media = Path(os.fsdecode(ODD_NAMES[name] + b".mp4"))
+    (scene["folder"] / media).write_bytes(scene["media"].read_bytes())
+    manifest = Path(os.fsdecode(ODD_NAMES[name] + b".json"))
+    env = {"LC_ALL": "C", "LANG": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    made = run("locate", "--labels", "face", "--quiet", "-o", manifest, "--", media, env=env, cwd=scene["folder"])
+    assert (made.code, made.err) == (0, "")
+    assert {p.name for p in scene["folder"].iterdir()} == {os.fspath(media), os.fspath(manifest)}
+    assert ODD_NAMES[name] not in (scene["folder"] / manifest).read_bytes()
 
 
 def test_a_folder_that_may_not_be_written_is_said_so(scene: dict[str, Path]) -> None:
