@@ -37,6 +37,8 @@ TICK_SECONDS = 1.0
 MESSAGE_BYTES = 1 << 28
 STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 ERRORS = {kind.__name__: kind for kind in vars(errors).values() if isinstance(kind, type)}
+FIELDS = ("layer", "path", "reason")
+"""What errors hold besides their text; never an exit code, which a child must not choose."""
 
 Tell = Callable[[str, int, int], None]
 """Called with what is being counted, how far it is and how far it goes."""
@@ -187,7 +189,8 @@ class _Speaker:
 def _told(error: BaseException) -> dict[str, Any]:
     """An exception as a message."""
     if isinstance(error, VeridactError):
-        return {"error": type(error).__name__, "text": str(error), "more": vars(error)}
+        held = vars(error)
+        return {"error": type(error).__name__, "text": str(error), "more": {f: held[f] for f in FIELDS if f in held}}
     if isinstance(error, MemoryError):
         return {"memory": True}
     if isinstance(error, OSError) and error.errno is not None:
@@ -260,7 +263,7 @@ def _raise_what_is_told(message: dict[str, Any]) -> None:
     match message:
         case {"error": str(name), "more": dict(more)} if name in ERRORS:
             error = cast(VeridactError, ERRORS[name].__new__(ERRORS[name], text))
-            vars(error).update(more)
+            vars(error).update({field: printable(str(more[field])) for field in FIELDS if field in more})
             raise error
         case {"memory": True}:
             raise MediaError("the file needs more memory than a file may; scale it down or cut it first")
@@ -281,7 +284,7 @@ def _how_it_ended(status: int) -> str:
     if not os.WIFSIGNALED(status):
         return "the process that decodes ended early; convert the file first, or do without it"
     number = os.WTERMSIG(status)
-    name = signal.Signals(number).name
+    name = next((known.name for known in signal.Signals if known == number), f"signal {number}")
     if number == signal.SIGKILL:
         return "the process that decodes was killed, as happens where memory runs out; scale the file down or cut it"
     return f"the file made a decoder crash ({name}); convert it first, or do without it"

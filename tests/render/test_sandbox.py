@@ -222,6 +222,7 @@ ENDS: dict[str, tuple[Callable[[], Any], str]] = {
     "an unknown instruction": (lambda: os.kill(os.getpid(), signal.SIGILL), "SIGILL"),
     "an abort": (os.abort, "SIGABRT"),
     "the killer of a full machine": (lambda: os.kill(os.getpid(), signal.SIGKILL), "memory"),
+    "a signal without a name": (lambda: os.kill(os.getpid(), 40), "signal 40"),
     "an early end": (lambda: os._exit(3), "ended early"),
     "hunger": (eats, "more memory"),
     "a hang": (lambda: time.sleep(60), "nothing went on for 1 seconds"),
@@ -316,6 +317,7 @@ LIES = {
     "an unknown error": b'{"error":"SystemExit","text":"x","more":{}}\n',
     "a class that is no error": b'{"error":"VeridactError.__subclasses__","text":"x","more":{}}\n',
     "an unknown word": b'{"evaluate":"x"}\n',
+    "that all is well": b'{"error":"MediaError","text":"x","more":{"exit_code":0}}\n',
 }
 
 
@@ -329,8 +331,9 @@ def test_a_child_that_lies_is_refused(lie: str) -> None:
                 continue
         os._exit(0)
 
-    with pytest.raises(MediaError):
+    with pytest.raises(MediaError) as refused:
         contained.run(work, Terms(Box(GIB)), silently)
+    assert refused.value.exit_code == 4
 
 
 def test_a_child_says_nothing_that_a_terminal_would_act_on() -> None:
