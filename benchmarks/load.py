@@ -26,6 +26,9 @@ FRAMES_A_SECOND = 25
 GROWTH = 1.25
 """How much more than ten times the cost of a tenth still counts as linear."""
 
+BYTES_A_FRAME = 1024
+"""So much may be remembered of a frame of a film: its time and what was found, never its pixels."""
+
 KNOWN_MIB = 16
 """How much the memory of a process may differ between its twentieth clip and its last."""
 
@@ -162,8 +165,9 @@ def long_film(folder: Path, seconds: int) -> Iterator[str]:
         ])  # fmt: skip
     for name, small, large in zip(("locate", "render", "verify"), *costs, strict=True):
         yield from grown(f"film of {seconds} s: {name}", small, large, 10)
-        if name != "verify" and large.peak_mib > small.peak_mib + 64:
-            yield f"{name}: memory grows with duration"
+        more = (large.peak_mib - small.peak_mib << 20) / (seconds * 0.9 * FRAMES_A_SECOND)
+        if more > BYTES_A_FRAME:
+            yield f"{name}: {more:.0f} bytes of memory for each frame"
 
 
 def many_tracks(folder: Path, tracks: int) -> Iterator[str]:
