@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 with atheris.instrument_imports(include=["schema"]):
-    from schema import gif, h264, media, mp3, reading, receipt
+    from schema import gif, h264, mp3, reading, receipt, sniff
     from schema.errors import VeridactError
     from schema.formatter import write
     from schema.tools import audacity, cvat_xml, operations, where
@@ -47,7 +47,7 @@ READERS: tuple[Callable[[bytes], object], ...] = (
     _manifest,
     receipt.read,
     _sealed,
-    media.sniff,
+    sniff.sniff,
     mp3.begins_cut,
     lambda data: list(h264.held(data)),
     lambda data: gif.is_longer(io.BytesIO(data), 100),

@@ -28,8 +28,8 @@ from schema.manifest import (
     VideoEffects,
     VideoStream,
 )
-from schema.media import Format
 from schema.pictures import CONTAINER_OF
+from schema.sniff import Format
 
 _SOUND_CONTAINER: dict[str, Container] = {
     "mp3": "mp3", "flac": "flac", "wav": "wav", "ogg": "ogg", "mov": "m4a", "aac": "m4a", "matroska": "mkv",

@@ -13,7 +13,8 @@ from av.audio.stream import AudioStream
 from render.sound.decode import Block, decode_stream
 from schema import linux
 from schema.errors import VeridactError
-from schema.media import Format, MediaFile, demux
+from schema.media import MediaFile, demux
+from schema.sniff import Format
 
 
 def force_plain_c() -> None:

@@ -9,8 +9,8 @@ from schema import reading, rules
 from schema.errors import ManifestError, UsageError
 from schema.geometry import Box
 from schema.manifest import AudioRange, Manifest, Output, PictureStream, Source, Track, VideoLabel, VideoStream
-from schema.media import Format
 from schema.pictures import CONTAINER_OF
+from schema.sniff import Format
 from schema.tools.thin import segments
 
 RECORD = ("review", "reviewer", "reason", "note")

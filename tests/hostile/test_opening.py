@@ -11,7 +11,7 @@ import av
 import numpy as np
 import pytest
 
-from schema import gif, media, pictures
+from schema import gif, media, pictures, sniff
 from schema.errors import MediaError
 
 PLAIN = """
@@ -145,13 +145,13 @@ def test_mp3_cut_out_of_a_longer_recording_is_read(tmp_path: Path) -> None:
         block.sample_rate, block.pts = 48000, 0
         container.mux([*stream.encode(block), *stream.encode(None)])
     data = whole.read_bytes()
-    assert media.sniff(data) == media.Format("ffmpeg", "mp3")
+    assert sniff.sniff(data) == sniff.Format("ffmpeg", "mp3")
     for cut in (1, 2, 100, 200):
-        assert media.sniff(data[cut:]) == media.Format("ffmpeg", "mp3"), cut
-    assert media.sniff(bytes(2000) + data) is None
-    assert media.sniff(data[1:700]) is None
+        assert sniff.sniff(data[cut:]) == sniff.Format("ffmpeg", "mp3"), cut
+    assert sniff.sniff(bytes(2000) + data) is None
+    assert sniff.sniff(data[1:700]) is None
     for seed in range(50):
-        assert media.sniff(b"\1" + np.random.default_rng(seed).bytes(1 << 16)) is None
+        assert sniff.sniff(b"\1" + np.random.default_rng(seed).bytes(1 << 16)) is None
 
 
 def test_the_format_found_is_the_only_one_tried(clip: Any, tmp_path: Path) -> None:
