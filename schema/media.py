@@ -245,7 +245,8 @@ def decode(container: InputContainer, stream: AvVideoStream, threads: int = 1) -
                 if fault:
                     raise MediaError(
                         f"frame {number} of stream {stream.index} has no timestamp after the last one; remux it first: "
-                        "ffmpeg -fflags +genpts -i IN -map 0 -c copy OUT.mkv"
+                        "ffmpeg -fflags +genpts -i IN -map 0 -c copy OUT.mkv; or, where that does not help, "
+                        "encode it without loss: ffmpeg -i IN -c:v libx264 -qp 0 OUT.mkv"
                     )
                 before = frame.pts
                 now = (frame.width, frame.height, frame.format.name, orientation(frame))
