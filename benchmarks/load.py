@@ -187,7 +187,7 @@ def many_tracks(folder: Path, tracks: int) -> Iterator[str]:
         costs.append([
             cost("validate", manifest),
             cost("lint", manifest),
-            cost("edit", manifest, "accept", "--where", "label==custom", "-o", folder / f"{count}.edited.json"),
+            cost("edit", manifest, "reject", "--where", "label==custom", "-o", folder / f"{count}.edited.json"),
             cost("diff", manifest, manifest),
             cost("render", "--quiet", source, manifest, out),
             cost("verify", f"{out}.audit.jsonl", "--input", source, "--manifest", manifest, "--output", out),
