@@ -7,7 +7,7 @@ network; their process gets a limit on memory and no new privileges, but keeps f
 
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -38,19 +38,26 @@ def can_be_shut(options: Options) -> bool:
 
 @contextmanager
 def shut_in(media: Path, options: Options) -> Iterator[Terms]:
-    """The terms under which `media`, a file or a folder, is searched, with a folder of its own for temporary files."""
+    """The terms under which `media`, a file or a folder, is searched.
+
+    Recognisers get a folder of their own for temporary files; a search that is killed may leave it, hidden.
+    """
     hearing = options.hearing
     given = [part for spec in (*options.detectors, hearing.recognizer) for part in spec.split(":")[1:] if part]
     files = [media, PROCESSOR, *map(Path, given), *filter(None, (hearing.deny_words, hearing.keep_words))]
     memory = MEMORY_BYTES + options.workers * WORKER_MEMORY_BYTES
-    with tempfile.TemporaryDirectory(prefix="veridact-", ignore_cleanup_errors=True) as folder:
-        written = [Path(folder), *([hearing.transcript.absolute().parent] if hearing.transcript else [])]
+    written = [hearing.transcript.absolute().parent] if hearing.transcript else []
+    with ExitStack() as folders:
+        if options.heard:
+            made = tempfile.TemporaryDirectory(prefix=".veridact-", ignore_cleanup_errors=True)
+            written.insert(0, Path(folders.enter_context(made)))
         yield Terms(Box(memory, tuple(files), tuple(written), shut=can_be_shut(options)))
 
 
 def ready(terms: Terms, options: Options) -> Sequence[Detector]:
     """The models, loaded in the process that searches; its temporary files go to its own folder from now on."""
-    tempfile.tempdir = str(terms.box.writable[0])
+    if options.heard:
+        tempfile.tempdir = str(terms.box.writable[0])
     return detectors_for(options)
 
 

@@ -223,10 +223,10 @@ def test_any_name_will_do_in_any_locale(
 
 
 WITHOUT_PRIVILEGE = f"""
+import ctypes, os, sys
 library = ctypes.CDLL(None, use_errno=True)
 for capability in ({CAP_DAC_OVERRIDE}, {CAP_DAC_READ_SEARCH}):
     library.prctl({PR_CAPBSET_DROP}, capability, 0, 0, 0)
-import os, sys
 os.execv(sys.executable, [sys.executable, "-c", "from schema.cli import main; main()", *sys.argv[1:]])
 """
 """Permissions count for root too once these capabilities are gone."""
