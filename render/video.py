@@ -27,6 +27,9 @@ SEGMENT_FRAMES = (24, 64)
 """A segment holds about `SEGMENT_BYTES` of decoded pictures, within these limits: long enough to compress well, short
 enough that the frames of one that wait for a worker fit into memory."""
 
+FEW_SEGMENTS = 4
+"""Another segment would make so few ones much shorter, and the output larger."""
+
 Progress = Callable[[int], None]
 
 
@@ -51,10 +54,15 @@ class EncodedVideo:
 
 
 def segment_frames(record: VideoStream, bits: int) -> int:
-    """How many frames a segment has: a rule on the input alone, so that no number of workers moves a boundary."""
+    """How many frames a segment has: a rule on the input alone, so that no number of workers moves a boundary.
+
+    Where there are many, they are of one length and of an even number, so that two workers end together.
+    """
     frame_bytes = record.coded_width * record.coded_height * 3 // 2 * (1 if bits == 8 else 2)
     low, high = SEGMENT_FRAMES
-    return max(low, min(high, SEGMENT_BYTES // max(1, frame_bytes)))
+    longest = max(low, min(high, SEGMENT_BYTES // max(1, frame_bytes)))
+    count = -(-record.frames // longest)
+    return longest if count <= FEW_SEGMENTS else -(-record.frames // (count + count % 2))
 
 
 def spec_of(stream: AvVideoStream, first: VideoFrame, profile: str) -> VideoSpec:
