@@ -41,6 +41,7 @@ from schema.tools import clock
 
 ROOT = Path(__file__).resolve().parents[1]
 SECTIONS = ("found", "speed", "overhead", "memory")
+SPEED_SECONDS = 12
 MEMORY_SECONDS = (60, 600)
 MEMORY_OPTIONS = ["--stride", "5"]
 """As many looks as `auto` begins with and none between: ten minutes of footage shall not take as many."""
@@ -176,7 +177,7 @@ def print_cost(name: str, what: str, frames: int, cost: Cost, peer: Cost | None 
 
 def speed(asked: argparse.Namespace) -> None:
     """locate, locate and render together, and deface, one after the other on one clip."""
-    clip, frames = speed_clip(asked)
+    clip, frames = longer(speed_clip(asked)[0], SPEED_SECONDS), 25 * SPEED_SECONDS
     name, work = asked.speed_clip, asked.work
     peer = Path(sys.executable).with_name("deface")
     theirs = None
@@ -222,6 +223,12 @@ def speed_clip(asked: argparse.Namespace) -> tuple[Path, int]:
     return make(chosen, asked.media, asked.work), chosen.frames
 
 
+def longer(clip: Path, seconds: int) -> Path:
+    """The clip again and again for so many seconds: of a short one, a good part goes into starting up."""
+    long = clip.with_stem(f"{clip.stem}-{seconds}s")
+    return long if long.exists() else lengthen(clip, long.with_suffix(".part.mp4"), seconds).rename(long)
+
+
 def overhead(asked: argparse.Namespace) -> None:
     """What everything outside the models costs with --stride 1, in CPU time beside that inside them."""
     clip, _ = speed_clip(asked)
@@ -247,10 +254,7 @@ def memory(asked: argparse.Namespace) -> None:
     """The peak memory for one and for ten minutes of 1080p footage."""
     clip, _ = speed_clip(asked)
     for seconds in MEMORY_SECONDS:
-        long = asked.work / f"{asked.speed_clip}-{seconds}s.mp4"
-        if not long.exists():
-            lengthen(clip, long.with_suffix(".part.mp4"), seconds).rename(long)
-        cost = run_locate(long, asked.work / "long.json", MEMORY_OPTIONS)
+        cost = run_locate(longer(clip, seconds), asked.work / "long.json", MEMORY_OPTIONS)
         print_cost(asked.speed_clip, f"locate, {seconds} s", 25 * seconds, cost)
 
 
