@@ -18,6 +18,7 @@ from schema import cli
 from schema.errors import MediaError, UsageError
 from schema.manifest import Container
 from schema.progress import Progress
+from schema.tools import writing
 
 PATH = click.Path(readable=False, path_type=Path)
 HEARING = (
@@ -28,7 +29,7 @@ HEARING = (
 
 def _emit(manifest: bytes, target: Path | None) -> None:
     if target is not None and str(target) != "-":
-        folder.write_whole(manifest, target)
+        writing.put(target, manifest)
     else:
         sys.stdout.buffer.write(manifest)
         sys.stdout.buffer.flush()

@@ -1,7 +1,5 @@
 """A folder of pictures, or of anything else that is read: one manifest a file, and no file stops the others."""
 
-import os
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -14,6 +12,7 @@ from locate.shut import ready, shut_in
 from schema import contained, formatter, reading
 from schema.contained import Tell, Terms
 from schema.errors import ManifestError, MediaError
+from schema.tools import writing
 
 
 @dataclass(frozen=True)
@@ -75,20 +74,5 @@ def _written(path: Path, found: dict[str, str], target: Path) -> Outcome:
         return Outcome(path, 0, contained.printable(found["reason"]))
     read = reading.read(found["manifest"].encode())
     target.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(read.raw, target)
+    writing.put(target, read.raw)
     return Outcome(path, len(read.manifest.tracks) + len(read.manifest.audio), None)
-
-
-def write_whole(data: bytes, target: Path) -> None:
-    """Writes a file that appears only when all of it is there; what was at its place before is replaced."""
-    handle, name = tempfile.mkstemp(dir=target.parent, prefix=".veridact-")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fchmod(file.fileno(), 0o644)
-            os.fsync(file.fileno())
-        os.replace(name, target)
-    except BaseException:
-        os.unlink(name)
-        raise

@@ -1,10 +1,12 @@
-"""Writing a result so that it is there whole or not at all, and never over something that was there."""
+"""Writing a result so that it is there whole or not at all, and over what was there only where that is asked."""
 
+import fcntl
+import hashlib
 import os
 import stat
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -12,18 +14,35 @@ from schema.errors import MachineError, SafetyError, UsageError
 
 
 @contextmanager
-def _temporary(folder: Path) -> Iterator[tuple[BinaryIO, Path]]:
-    """A file beside the target that nobody else may read, and that is gone at the end unless it was moved."""
+def _temporary(target: Path) -> Iterator[tuple[BinaryIO, Path]]:
+    """A file beside the target that nobody else may read, and that is gone at the end unless it was moved.
+
+    One that a killed run left for the same target is removed: nobody holds its lock any more.
+    """
+    prefix = f".veridact-{hashlib.sha256(os.fsencode(target.name)).hexdigest()[:16]}-"
+    for left in target.parent.glob(f"{prefix}*"):
+        _remove_unless_held(left)
     try:
-        fd, name = tempfile.mkstemp(prefix=".veridact-", dir=folder)
+        fd, name = tempfile.mkstemp(prefix=prefix, dir=target.parent)
     except PermissionError:
-        raise MachineError(f"not allowed to write in {folder}") from None
+        raise MachineError(f"not allowed to write in {target.parent}") from None
     path = Path(name)
     try:
         with os.fdopen(fd, "w+b") as file:
+            fcntl.flock(fd, fcntl.LOCK_EX)
             yield file, path
     finally:
         path.unlink(missing_ok=True)
+
+
+def _remove_unless_held(left: Path) -> None:
+    with suppress(OSError):  # it went meanwhile, is held, or is none of ours
+        fd = os.open(left, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            left.unlink()
+        finally:
+            os.close(fd)
 
 
 def _finish(file: BinaryIO, mode: int) -> None:
@@ -53,7 +72,7 @@ def new_file(path: Path, mode: int | None = None) -> Iterator[BinaryIO]:
     `mode` is as `os.chmod` takes it, by default what the umask leaves.
     """
     check_new(path)
-    with _temporary(path.parent) as (file, made):
+    with _temporary(path) as (file, made):
         yield file
         _finish(file, _usual_mode() if mode is None else mode)
         try:
@@ -68,11 +87,16 @@ def write_new(path: Path, data: bytes, mode: int | None = None) -> None:
         file.write(data)
 
 
+def put(path: Path, data: bytes, mode: int = 0o644) -> None:
+    """Writes a file that is there whole or not at all, in the place of one that was there before."""
+    with _temporary(path) as (file, made):
+        file.write(data)
+        _finish(file, mode)
+        made.replace(path)
+
+
 def replace(path: Path, data: bytes) -> None:
     """Replaces a file by another at one instant, keeping its mode; a link is not followed."""
     if path.is_symlink() or not path.is_file():
         raise SafetyError(f"{path} is no regular file, so it is not replaced; use -o")
-    with _temporary(path.parent) as (file, made):
-        file.write(data)
-        _finish(file, stat.S_IMODE(path.stat().st_mode))
-        made.replace(path)
+    put(path, data, stat.S_IMODE(path.stat().st_mode))

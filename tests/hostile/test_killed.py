@@ -228,6 +228,8 @@ def test_a_search_killed_at_any_moment_leaves_whole_manifests_alone(clip: Any, d
         for path in (p for place in (folder, tmp_path / "tmp") for p in place.rglob("*") if p.is_file()):
             assert not any(piece in path.read_bytes() for piece in pieces)
     assert killed == MOMENTS
+    calm(command, output)
+    assert list(folder.iterdir()) == [output]
 
 
 def test_the_look_at_what_is_left_sees_an_uncovered_pixel(source: Path, tmp_path: Path) -> None:

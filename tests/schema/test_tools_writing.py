@@ -1,0 +1,52 @@
+"""Files that are there whole or not at all, and what a killed run leaves beside them."""
+
+import fcntl
+from pathlib import Path
+
+import pytest
+
+from schema.errors import SafetyError
+from schema.tools import writing
+
+
+def left_beside(target: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The hidden file of a run that ends, without any cleaning up, before its result is in place."""
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "replace", lambda self, to: None)
+        patch.setattr(Path, "unlink", lambda self, missing_ok=False: None)
+        writing.put(target, b"half")
+    (left,) = [path for path in target.parent.iterdir() if path.name.startswith(".veridact-")]
+    return left
+
+
+def test_a_file_is_put_in_the_place_of_one_that_was_there(tmp_path: Path) -> None:
+    target = tmp_path / "m.json"
+    for data in (b"one", b"two"):
+        writing.put(target, data)
+        assert target.read_bytes() == data
+    assert list(tmp_path.iterdir()) == [target]
+    with pytest.raises(SafetyError, match="exists"):
+        writing.write_new(target, b"three")
+    assert target.read_bytes() == b"two"
+
+
+def test_what_a_killed_run_left_is_gone_after_the_next(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    target = tmp_path / "m.json"
+    left_beside(target, monkeypatch)
+    writing.put(target, b"whole")
+    assert list(tmp_path.iterdir()) == [target]
+
+
+@pytest.mark.parametrize("other", ["held", "of another target", "a link"])
+def test_nothing_else_is_removed(other: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    target = tmp_path / "m.json"
+    left = left_beside(tmp_path / ("n.json" if other == "of another target" else "m.json"), monkeypatch)
+    if other == "a link":
+        left.rename(tmp_path / "precious")
+        left.symlink_to(tmp_path / "precious")
+    with left.open("rb") as file:
+        if other == "held":
+            fcntl.flock(file, fcntl.LOCK_EX)
+        writing.put(target, b"whole")
+    assert left.read_bytes() == b"half"
+    assert target.read_bytes() == b"whole"
