@@ -41,7 +41,7 @@ def locate(path: Path, options: Options, detectors: Sequence[Detector], tell: Te
         source, searched = search_streams(media, search, options.profile, tell)
         covers = [c for stream in searched for c in covers_of(media, stream, search, options, tell)]
         source, heard = listen(media, source, options, tell)
-        producers = [*(d.producer for d in detectors), *heard.producers]
+        producers = [*(d.producer for d in detectors if searched), *heard.producers]
         manifest = compose(source, media.format, producers, covers, heard.ranges, options)
         check_copies(media, manifest)
         media.check_unchanged()

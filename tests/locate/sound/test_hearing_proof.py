@@ -5,6 +5,8 @@ stream 2 L  ████ phone ████                         channels tha
          R  a sentence without a number
 """
 
+import re
+import tempfile
 from fractions import Fraction
 from pathlib import Path
 
@@ -81,20 +83,42 @@ def film(say, tmp_path_factory) -> tuple[Path, dict[int, tuple[int, int]]]:
     return path, {1: (ms[0], ms[0] + ms[1]), 2: (0, ms[2] - 500)}
 
 
-def test_located_numbers_are_gone_and_the_rest_is_untouched(film, command, tmp_path):
+SAID = ("5105", "510 5", "646", "9317", "five one", "six four", "river", "rained", "thank")
+"""What must stand in nothing that is written: the numbers as digits and as words, and words from around them."""
+
+
+def assert_hidden(out: Path, index: int, covered: Spans, effect: str) -> None:
+    """Every channel is silent, or beeps alike, wherever a range is."""
+    heard = samples(out, index)
+    for a, b in covered:
+        inside = heard[:, a * RATE_HZ // 1000 : min(b * RATE_HZ // 1000, heard.shape[1])]
+        if effect == "silence":
+            assert np.abs(inside).max() < 1e-4
+        else:
+            assert np.abs(inside - inside[:1]).max() < 1e-4
+            middle = np.abs(np.fft.rfft(inside[0] * np.hanning(inside.shape[1])))
+            peak = int(middle.argmax())
+            assert (middle[max(0, peak - 8) : peak + 9] ** 2).sum() > 0.999 * (middle**2).sum()
+
+
+@pytest.mark.parametrize("effect", ["silence", "beep"])
+def test_located_numbers_are_gone_and_the_rest_is_untouched(effect, film, command, tmp_path, monkeypatch):
     path, numbers = film
     manifest, out = tmp_path / "m.json", tmp_path / "out.mp4"
-    assert command("locate", "--labels", NUMBERS, "--quiet", path, "-o", manifest) == (0, "", "")
+    (temporary := tmp_path / "temporary").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(temporary))
+    effects = [argument for label in NUMBERS.split(",") for argument in ("--effect", f"{label}={effect}")]
+    assert command("locate", "--labels", NUMBERS, *effects, "--quiet", path, "-o", manifest) == (0, "", "")
     ranges = reading.read_path(manifest).manifest.audio
     code, _, err = command("render", path, manifest, out)
     assert code == 0, err
+    written = err + manifest.read_text() + Path(f"{out}.audit.jsonl").read_text()
+    assert not [said for said in SAID if said in re.sub("[0-9a-f]{32,}", "digest", written)]
+    assert list(temporary.iterdir()) == []
     for index, (start, end) in numbers.items():
         covered = [(r.start_ms, r.end_ms) for r in ranges if r.stream == index]
         assert overlap_ms([(start, end)], covered) >= 0.95 * (end - start)
-        heard = samples(out, index)
-        for a, b in covered:
-            inside = heard[:, a * RATE_HZ // 1000 : min(b * RATE_HZ // 1000, heard.shape[1])]
-            assert np.abs(inside).max() < 1e-4
+        assert_hidden(out, index, covered, effect)
         before, after = packets(path, index), packets(out, index)
         hidden = [(a - 80 - 3 * PACKET_MS, b + 80 + 3 * PACKET_MS) for a, b in covered]
         outside = [ms for ms in before if overlap_ms([(ms, ms + PACKET_MS)], hidden) == 0]
