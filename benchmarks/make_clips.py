@@ -1,13 +1,14 @@
 """Clips with exact truth: a camera pans, zooms, rolls and blurs over photos whose faces are boxed by hand.
 
-Every clip has a seed and is the same on every run. Truth is in two manifests beside each clip: `NAME.truth.json` holds
-the face-frames that a person would call easy (at least 24 px high, at least 60 % visible), `NAME.hard.json` all others
-that are at least 8 px high and 20 % visible. What is smaller or more hidden is in neither.
+Every clip has a seed and is the same on every run. Truth is in three manifests beside each clip: `NAME.truth.json`
+holds the face-frames that a person would call easy (at least 24 px high, at least 60 % visible), `NAME.hard.json` all
+others that are at least 8 px high and 20 % visible, `NAME.other.json` what is smaller or more hidden, and the faces of
+real people whom the photos' truth leaves out: whether those are covered counts neither for nor against.
 
     python benchmarks/make_clips.py MEDIA OUT      MEDIA is the folder of shared test media
 """
 
-import json
+# ruff: noqa: E402
 import math
 import sys
 from collections.abc import Iterator
@@ -18,7 +19,11 @@ import av
 import cv2
 import numpy as np
 
+sys.path[0] = str(Path(__file__).resolve().parents[1])
+
+from benchmarks import boxed
 from schema import formatter, rules
+from schema.geometry import Box
 from schema.manifest import Effects, Key, Manifest, Origin, Output, OutputStream, Segment, Solid, Track, VideoEffects
 from schema.media import open_media
 from schema.source import read_source
@@ -73,29 +78,30 @@ HELD_OUT = (
 
 @dataclass(frozen=True)
 class Scene:
-    """A picture and the corners of the faces in it, as (faces, 4, 2)."""
+    """A picture and the corners of the faces in it, those with truth and those without, as (faces, 4, 2)."""
 
     pixels: np.ndarray
     faces: np.ndarray
+    unboxed: np.ndarray
 
 
 def scene(media: Path, order: list[int]) -> Scene:
     """The boxed photos side by side in two rows, each 900 px wide."""
-    truth = json.loads((media / "GROUND_TRUTH.json").read_text())["images"]
-    names = [n for n, t in truth.items() if t["label"] == "face" and t["complete"]]
+    photos = boxed.faces(media)
     canvas = np.full((1500, 1900, 3), 96, np.uint8)
-    corners = []
+    faces, unboxed = [], []
     for place, which in enumerate(order):
-        name = names[which]
-        image = cv2.imread(str(media / name))
+        photo = photos[which]
+        image = cv2.imread(str(photo.path))
         scale = min(900 / image.shape[1], 700 / image.shape[0])
         scaled = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC)
         left, top = 25 + 950 * (place % 2), 25 + 750 * (place // 2)
         canvas[top : top + scaled.shape[0], left : left + scaled.shape[1]] = scaled
-        for x, y, w, h in truth[name]["boxes"]:
-            box = np.array([[x, y], [x + w, y], [x + w, y + h], [x, y + h]]) * scale
-            corners.append(box + np.array([left, top]))
-    return Scene(canvas, np.array(corners))
+        for boxes, corners in ((photo.boxes, faces), (photo.unboxed, unboxed)):
+            for x, y, w, h in boxes:
+                box = np.array([[x, y], [x + w, y], [x + w, y + h], [x, y + h]]) * scale
+                corners.append(box + np.array([left, top]))
+    return Scene(canvas, np.array(faces), np.array(unboxed).reshape(-1, 4, 2))
 
 
 def camera(clip: Clip, at: float, phase: np.ndarray, centre: np.ndarray) -> np.ndarray:
@@ -114,8 +120,12 @@ def camera(clip: Clip, at: float, phase: np.ndarray, centre: np.ndarray) -> np.n
     return np.column_stack([turned, shift])
 
 
-def bars_at(clip: Clip, number: int, random: np.ndarray) -> list[tuple[int, int, int, int]]:
-    """Upright bars that cross the frame, as left, top, right, bottom."""
+Bar = tuple[int, int, int, int]
+"""Left, top, right, bottom."""
+
+
+def bars_at(clip: Clip, number: int, random: np.ndarray) -> list[Bar]:
+    """Upright bars that cross the frame."""
     found = []
     for speed, start, width in random[: clip.bars]:
         x = (start + (0.15 + 0.35 * speed) * number / FPS) % 1.2 - 0.1
@@ -124,56 +134,73 @@ def bars_at(clip: Clip, number: int, random: np.ndarray) -> list[tuple[int, int,
     return found
 
 
-def faces_in(
-    clip: Clip, scene: Scene, matrix: np.ndarray, bars: list[tuple[int, int, int, int]]
-) -> Iterator[tuple[int, tuple[int, int, int, int], float]]:
-    """Each face's number, the upright box around it as an ellipse that turns with the camera, its visible part."""
-    for number, corners in enumerate(scene.faces):
-        centre = corners.mean(axis=0) @ matrix[:, :2].T + matrix[:, 2]
-        half = np.hypot(*(matrix[:, :2] * (corners[2] - corners[0]) / 2).T)  # of the ellipse in the box, turned
-        (left, top), (right, bottom) = np.floor(centre - half), np.ceil(centre + half)
-        mask = np.zeros((int(bottom - top), int(right - left)), bool)
-        x0, y0 = max(0, int(-left)), max(0, int(-top))
-        mask[y0 : max(0, int(clip.height - top)), x0 : max(0, int(clip.width - left))] = True
-        for bar in bars:
-            mask[:, max(0, int(bar[0] - left)) : max(0, int(bar[2] - left))] = False
-        yield number, (int(left), int(top), int(right - left), int(bottom - top)), float(mask.mean())
+@dataclass(frozen=True)
+class Moment:
+    """One frame before it is painted: what is in front of the camera, and where the camera is."""
+
+    clip: Clip
+    number: int
+    shot: int
+    scene: Scene
+    phase: np.ndarray
+    centre: np.ndarray
+    bars: list[Bar]
+
+    def matrix(self, frames_later: float = 0.0) -> np.ndarray:
+        """The affine map from scene to frame."""
+        return camera(self.clip, (self.number + frames_later) / FPS, self.phase, self.centre)
 
 
-def frames(
-    clip: Clip, scenes: list[Scene]
-) -> Iterator[tuple[np.ndarray, int, Scene, np.ndarray, list[tuple[int, ...]]]]:
-    """The frames as RGB, with the shot's number, its scene, the camera and the bars."""
+def moments(clip: Clip, scenes: list[Scene]) -> Iterator[Moment]:
+    """Every frame of a clip, in order."""
     random = np.random.default_rng(clip.seed)
     bar_numbers = random.random((8, 3))
-    grain = np.random.default_rng((clip.seed, 1))
     shot, phase, centre = -1, np.zeros(4), np.zeros(2)
     for number in range(clip.frames):
         if shot < 0 or (clip.cut_frames and number % clip.cut_frames == 0):
             shot += 1
             phase, centre = random.random(4) * 6.28, np.array([950, 750]) + (random.random(2) - 0.5) * (500, 300)
         here = scenes[(clip.seed + shot) % len(scenes)]
-        steps = 5 if clip.shutter else 1
-        mixed = np.zeros((clip.height, clip.width, 3), np.float32)
-        for step in range(steps):
-            matrix = camera(clip, (number + clip.shutter * (step / max(1, steps - 1) - 0.5)) / FPS, phase, centre)
-            flags = cv2.INTER_AREA if matrix[0, 0] < 1 else cv2.INTER_LINEAR
-            mixed += cv2.warpAffine(
-                here.pixels, matrix, (clip.width, clip.height), flags=flags, borderValue=(96, 96, 96)
-            )
-        pixels = mixed / steps
-        if clip.blur_px:
-            pixels = cv2.GaussianBlur(pixels, (0, 0), clip.blur_px)
-        pixels = 255 * (np.clip(pixels, 0, 255) / 255) ** clip.gamma
-        bars = bars_at(clip, number, bar_numbers)
-        for left, top, right, bottom in bars:
-            pixels[top:bottom, max(0, left) : max(0, right)] = (60, 75, 70)
-        pixels += grain.normal(0, clip.noise, pixels.shape[:2])[:, :, None]
-        matrix = camera(clip, number / FPS, phase, centre)
-        yield np.clip(pixels, 0, 255).astype(np.uint8)[:, :, ::-1], shot, here, matrix, bars
+        yield Moment(clip, number, shot, here, phase, centre, bars_at(clip, number, bar_numbers))
 
 
-def _runs(boxes: dict[int, tuple[int, int, int, int]]) -> list[Segment]:
+def placed(moment: Moment, faces: np.ndarray) -> Iterator[tuple[int, Box, float]]:
+    """Each face's number, the upright box around it as an ellipse that turns with the camera, its visible part."""
+    clip, matrix = moment.clip, moment.matrix()
+    for number, corners in enumerate(faces):
+        centre = corners.mean(axis=0) @ matrix[:, :2].T + matrix[:, 2]
+        half = np.hypot(*(matrix[:, :2] * (corners[2] - corners[0]) / 2).T)  # of the ellipse in the box, turned
+        (left, top), (right, bottom) = np.floor(centre - half), np.ceil(centre + half)
+        mask = np.zeros((int(bottom - top), int(right - left)), bool)
+        x0, y0 = max(0, int(-left)), max(0, int(-top))
+        mask[y0 : max(0, int(clip.height - top)), x0 : max(0, int(clip.width - left))] = True
+        for bar in moment.bars:
+            mask[:, max(0, int(bar[0] - left)) : max(0, int(bar[2] - left))] = False
+        yield number, (int(left), int(top), int(right - left), int(bottom - top)), float(mask.mean())
+
+
+def painted(moment: Moment, grain: np.random.Generator) -> np.ndarray:
+    """The frame as RGB."""
+    clip = moment.clip
+    steps = 5 if clip.shutter else 1
+    mixed = np.zeros((clip.height, clip.width, 3), np.float32)
+    for step in range(steps):
+        matrix = moment.matrix(clip.shutter * (step / max(1, steps - 1) - 0.5))
+        flags = cv2.INTER_AREA if matrix[0, 0] < 1 else cv2.INTER_LINEAR
+        mixed += cv2.warpAffine(
+            moment.scene.pixels, matrix, (clip.width, clip.height), flags=flags, borderValue=(96, 96, 96)
+        )
+    pixels = mixed / steps
+    if clip.blur_px:
+        pixels = cv2.GaussianBlur(pixels, (0, 0), clip.blur_px)
+    pixels = 255 * (np.clip(pixels, 0, 255) / 255) ** clip.gamma
+    for left, top, right, bottom in moment.bars:
+        pixels[top:bottom, max(0, left) : max(0, right)] = (60, 75, 70)
+    pixels += grain.normal(0, clip.noise, pixels.shape[:2])[:, :, None]
+    return np.clip(pixels, 0, 255).astype(np.uint8)[:, :, ::-1]
+
+
+def _runs(boxes: dict[int, Box]) -> list[Segment]:
     segments: list[Segment] = []
     keys: list[Key] = []
     for frame in sorted(boxes):
@@ -184,7 +211,11 @@ def _runs(boxes: dict[int, tuple[int, int, int, int]]) -> list[Segment]:
     return [*segments, Segment(end=keys[-1].frame + 1, keys=tuple(keys))]
 
 
-def truth_manifest(path: Path, boxes: dict[tuple[int, int], dict[int, tuple[int, int, int, int]]]) -> Manifest:
+Places = dict[tuple[int, int], dict[int, Box]]
+"""The boxes of a face by frame, by shot and number."""
+
+
+def truth_manifest(path: Path, boxes: Places) -> Manifest:
     """The boxes of each face, by frame, as a manifest made by hand."""
     with open_media(path) as media:
         source = read_source(media)
@@ -205,27 +236,44 @@ def truth_manifest(path: Path, boxes: dict[tuple[int, int], dict[int, tuple[int,
     return manifest
 
 
+def truths(clip: Clip, scenes: list[Scene]) -> dict[str, Places]:
+    """Where the faces are: easy ones, hard ones, and all others of which anything is in sight."""
+    found: dict[str, Places] = {"truth": {}, "hard": {}, "other": {}}
+    for moment in moments(clip, scenes):
+        for face, box, visible in placed(moment, moment.scene.faces):
+            if box[3] >= EASY_HEIGHT_PX and visible >= EASY_VISIBLE:
+                kind = "truth"
+            elif box[3] >= HARD_HEIGHT_PX and visible >= HARD_VISIBLE:
+                kind = "hard"
+            else:
+                kind = "other"
+            if visible:
+                found[kind].setdefault((moment.shot, face), {})[moment.number] = box
+        for face, box, visible in placed(moment, moment.scene.unboxed):
+            if visible:
+                found["other"].setdefault((moment.shot, len(moment.scene.faces) + face), {})[moment.number] = box
+    return found
+
+
 def make(clip: Clip, media: Path, out: Path) -> Path:
-    """Writes a clip and its two truths; what is already there is kept."""
+    """Writes a clip and its three truths; what is already there is kept."""
     path = out / f"{clip.name}.mp4"
-    if (out / f"{clip.name}.hard.json").exists():
+    kinds = [kind for kind in ("truth", "hard", "other") if not (out / f"{clip.name}.{kind}.json").exists()]
+    if not kinds:
         return path
     scenes = [scene(media, order) for order in ([0, 1, 2, 3], [3, 2, 0, 1], [1, 3, 2, 0])]
-    easy: dict[tuple[int, int], dict[int, tuple[int, int, int, int]]] = {}
-    hard: dict[tuple[int, int], dict[int, tuple[int, int, int, int]]] = {}
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream("libx264", rate=FPS, options={"crf": "20", "preset": "fast", "threads": "1"})
-        stream.width, stream.height, stream.pix_fmt = clip.width, clip.height, "yuv420p"
-        for number, (pixels, shot, here, matrix, bars) in enumerate(frames(clip, scenes)):
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(np.ascontiguousarray(pixels), "rgb24")))
-            for face, box, visible in faces_in(clip, here, matrix, bars):
-                if box[3] >= EASY_HEIGHT_PX and visible >= EASY_VISIBLE:
-                    easy.setdefault((shot, face), {})[number] = box
-                elif box[3] >= HARD_HEIGHT_PX and visible >= HARD_VISIBLE:
-                    hard.setdefault((shot, face), {})[number] = box
-        container.mux(stream.encode(None))
-    (out / f"{clip.name}.truth.json").write_bytes(formatter.write(truth_manifest(path, easy)))
-    (out / f"{clip.name}.hard.json").write_bytes(formatter.write(truth_manifest(path, hard)))
+    if "truth" in kinds or not path.exists():
+        grain = np.random.default_rng((clip.seed, 1))
+        with av.open(str(path), "w") as container:
+            stream = container.add_stream("libx264", rate=FPS, options={"crf": "20", "preset": "fast", "threads": "1"})
+            stream.width, stream.height, stream.pix_fmt = clip.width, clip.height, "yuv420p"
+            for moment in moments(clip, scenes):
+                pixels = np.ascontiguousarray(painted(moment, grain))
+                container.mux(stream.encode(av.VideoFrame.from_ndarray(pixels, "rgb24")))
+            container.mux(stream.encode(None))
+    places = truths(clip, scenes)
+    for kind in kinds:
+        (out / f"{clip.name}.{kind}.json").write_bytes(formatter.write(truth_manifest(path, places[kind])))
     return path
 
 

@@ -4,7 +4,6 @@ python benchmarks/smallest.py MEDIA        MEDIA is the folder of shared test me
 """
 
 # ruff: noqa: E402
-import json
 import sys
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from PIL import Image
 
 sys.path[0] = str(Path(__file__).resolve().parents[1])
 
+from benchmarks import boxed
 from locate.detector import Detection, Request, iou
 from locate.detectors import centerface
 from locate.frames import PictureView
@@ -23,7 +23,7 @@ PAGES = (("still", 1920, 1080), ("footage", 1280, 720), ("footage", 1920, 1080),
 LEAST_IOU = 0.3
 
 
-def found(net: centerface.CenterFace, photo: Path, boxes: list[list[float]], height_px: int, page: str,
+def found(net: centerface.CenterFace, photo: Path, boxes: tuple[boxed.Box, ...], height_px: int, page: str,
           size: tuple[int, int]) -> tuple[int, int]:  # fmt: skip
     """How many of a photo's faces are found, and of how many, when the middle one is `height_px` high on the page."""
     image = Image.open(photo).convert("RGB")
@@ -43,8 +43,7 @@ def found(net: centerface.CenterFace, photo: Path, boxes: list[list[float]], hei
 
 def main() -> None:
     media = Path(sys.argv[1])
-    images = json.loads((media / "GROUND_TRUTH.json").read_text())["images"]
-    photos = {media / n: t["boxes"] for n, t in images.items() if t["label"] == "face" and t["complete"]}
+    photos = {photo.path: photo.boxes for photo in boxed.faces(media)}
     net = centerface.load(Request("p1", frozenset({"face"}), STILL_START, "cpu"))
     print("height in pixels   " + " ".join(f"{h:>5}" for h in HEIGHTS_PX))
     for page, width, height in PAGES:

@@ -1,0 +1,63 @@
+"""Whom `locate` is measured beside: `deface`, and locate's own detector on every frame by itself, without tracks."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from locate.detector import Detection, Request
+from locate.detectors import centerface
+from locate.frames import footage
+from locate.options import START
+from schema.manifest import Effects, Key, Manifest, Origin, Segment, Solid, Track, VideoEffects
+from schema.media import open_media
+
+DEFACE_THRESHOLD, DEFACE_PAD_PERMILLE = 0.2, 150
+"""deface's defaults: score 0.2 at full size, boxes drawn 1.3 times as large. Its ellipse is taken as the whole box."""
+
+OWN_PAD_PERMILLE = 200
+Finder = Callable[[Any], list[tuple[float, ...]]]
+"""From a frame's view to left, top, right and bottom of what is found on it."""
+
+
+def deface(clip: Path, truth: Manifest) -> Manifest:
+    """What deface's own detector finds at its defaults."""
+    from deface.centerface import CenterFace
+
+    net = CenterFace(backend="onnxrt", override_execution_provider="CPUExecutionProvider")
+
+    def find(view: Any) -> list[tuple[float, ...]]:
+        found, _ = net(view.rgb(view.width, view.height), threshold=DEFACE_THRESHOLD)
+        return [tuple(map(float, row[:4])) for row in found]
+
+    return _per_frame(clip, truth, DEFACE_PAD_PERMILLE, find)
+
+
+def bare(clip: Path, truth: Manifest) -> Manifest:
+    """What locate's own detector finds on every frame, without tracks."""
+    net = centerface.load(Request("p1", frozenset({"face"}), START, "cpu"))
+
+    def edges(d: Detection) -> tuple[float, ...]:
+        return (d.left, d.top, d.right, d.bottom)
+
+    return _per_frame(clip, truth, OWN_PAD_PERMILLE, lambda view: [edges(d) for d in net.detect(view)])
+
+
+def _per_frame(clip: Path, truth: Manifest, pad: int, find: Finder) -> Manifest:
+    """What a detector finds on each frame by itself, as a manifest."""
+    tracks = []
+    with open_media(clip) as media:
+        for shown in footage(media, 0):
+            for left, top, right, bottom in find(shown.view):
+                x, y = int(np.floor(left)), int(np.floor(top))
+                box = (x, y, max(1, int(np.ceil(right)) - x), max(1, int(np.ceil(bottom)) - y))
+                segment = Segment(end=shown.number + 1, keys=(Key(frame=shown.number, box=box),))
+                tracks.append(
+                    Track.model_validate({
+                        "id": f"face-{len(tracks) + 1:06}", "stream": 0, "label": "face", "review": "proposed",
+                        "origin": Origin(by="hand"), "segments": (segment,),
+                    })
+                )  # fmt: skip
+    effects = Effects(video=VideoEffects(default=Solid(effect="solid", shape="box", pad_permille=pad)))
+    return truth.model_copy(update={"tracks": tuple(tracks), "effects": effects})
