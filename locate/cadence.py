@@ -1,14 +1,15 @@
 """Which frames a detector looks at, and when two looks agree so well that the frames between need none.
 
-Footage is looked at every so often; where two looks disagree, the frame midway is looked at too, and so on:
+Footage is looked at every so often; where two looks disagree, the frame midway is looked at too, and so on until
+looks are close:
 
-    look        |               |               |
-    frames      0   1   2   3   4   5   6   7   8
-    face seen   a               a                        0 and 4 agree: nothing between
-                                                 -       4 and 8 disagree: look at 6
-                                        a                6 and 8 disagree: look at 7
+    look        |                   |                   |
+    frames      0   1   2   3   4   5   6   7   8   9   10
+    face seen   a                   a                        0 and 5 agree: nothing between
+                                            a           -    5 and 10 disagree: look at 7
 
-so that looks are dense where things come, go or move fast and around cuts, and sparse elsewhere.
+On just which frame a thing comes or goes is found later, frame by frame and on a small part of the picture around it
+(see `locate.again`), which costs a tenth of a look. Looks are dense only where the camera smears what it shows.
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,6 +20,9 @@ from locate.motion import likeness
 
 AUTO_SECONDS = 0.17
 """How far apart looks are to begin with, at least: five frames of 25 a second."""
+
+CLOSE_SECONDS = 0.13
+"""Looks that are so close need none between, whatever they show: three frames of 25 a second."""
 
 LEAST_LIKENESS = 0.2
 """Of two looks at one thing, once the camera's own motion is taken out (see `locate.motion.likeness`): what is less

@@ -7,10 +7,11 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
-from locate.cadence import AUTO_SECONDS, Thresholds, agree
+from locate.cadence import AUTO_SECONDS, CLOSE_SECONDS, Thresholds, agree
 from locate.camera import Glance, is_fast, path, shift
 from locate.detector import Detection, Detector, View, without_doubles
 from locate.frames import Shown
+from schema.pulse import beat
 
 Detections = tuple[Detection, ...]
 
@@ -76,7 +77,10 @@ class Search:
 
     def found(self, view: View, detectors: Sequence[Detector]) -> Detections:
         """What the detectors find in one picture, doubles left out."""
-        found = [d for detector in detectors for d in detector.detect(view) if d.label in self.thresholds]
+        found: list[Detection] = []
+        for detector in detectors:
+            found += (d for d in detector.detect(view) if d.label in self.thresholds)
+            beat()
         return tuple(without_doubles(found) if len(detectors) > 1 else found)
 
 
@@ -184,7 +188,10 @@ class _Run:
         spans = [(0, len(seen))]
         while spans:
             a, b = spans.pop()
-            if b - a > 1 and not agree(known[a], known[b], tuple(at[b] - at[a]), self._search.thresholds):
+            apart_seconds = self._seconds(frames[b].shown) - self._seconds(frames[a].shown)
+            if b - a == 1 or apart_seconds <= CLOSE_SECONDS:
+                continue
+            if not agree(known[a], known[b], tuple(at[b] - at[a]), self._search.thresholds):
                 middle = (a + b) // 2
                 known[middle] = self._search.found(frames[middle].shown.view, self._quick)
                 spans += [(a, middle), (middle, b)]

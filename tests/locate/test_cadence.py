@@ -90,10 +90,13 @@ def test_every_smeared_frame_is_looked_at_as_such(stride: int | None, between: l
     assert sorted(counter.asked) == sorted({*between, *counter.smeared})
 
 
-def asked(there: set[int], stride: int | None = None, cut: int | None = None, rest: float = 0.0) -> list[int]:
+def asked(
+    there: set[int], stride: int | None = None, cut: int | None = None, rest: float = 0.0, pace: float = AUTO_SECONDS,
+    fps: int = FPS,
+) -> list[int]:  # fmt: skip
     counter = Counter(there, rest)
-    search = Search([counter], THRESHOLDS, 1, stride)
-    looks = list(search.looks(shown(33, cut), 1 / FPS, lambda done: None))
+    search = Search([counter], THRESHOLDS, 1, stride, pace)
+    looks = list(search.looks(shown(33, cut), 1 / fps, lambda done: None))
     assert [look.frame for look in looks] == list(range(33))
     assert {look.frame for look in looks if look.labels} == set(counter.asked)
     return sorted(counter.asked)
@@ -104,7 +107,8 @@ def asked(there: set[int], stride: int | None = None, cut: int | None = None, re
     [
         ("nothing there", set(), {}, [0, 5, 10, 15, 20, 25, 30, 32]),
         ("there throughout", set(range(33)), {}, [0, 5, 10, 15, 20, 25, 30, 32]),
-        ("comes at 12", set(range(12, 33)), {}, [0, 5, 10, 11, 12, 15, 20, 25, 30, 32]),
+        ("comes at 12", set(range(12, 33)), {}, [0, 5, 10, 12, 15, 20, 25, 30, 32]),
+        ("comes at 12, frames far apart", set(range(12, 33)), {"pace": 2.0, "fps": 5}, [0, 10, 11, 12, 15, 20, 30, 32]),
         ("every frame", set(), {"stride": 1}, list(range(33))),
         ("every tenth", set(), {"stride": 10}, [0, 10, 20, 30, 32]),
         ("both sides of a cut", set(), {"cut": 18}, [0, 5, 10, 15, 17, 18, 23, 28, 32]),
