@@ -29,6 +29,7 @@ from schema.manifest import (
     VideoStream,
 )
 from schema.pictures import CONTAINER_OF
+from schema.pulse import beat
 from schema.sniff import Format
 
 _SOUND_CONTAINER: dict[str, Container] = {
@@ -49,6 +50,7 @@ class Cover:
 
 def cover(stream: int, course: Course, pts: Sequence[int]) -> Cover:
     """A course with the fewest keys that contain it."""
+    beat()
     return Cover(stream, course, simplified(course.boxes, course.first, pts))
 
 

@@ -11,6 +11,7 @@ from locate.camera import is_fast, path
 from locate.search import Look
 from locate.tracker import Trail
 from schema.geometry import Box, Edges, box_of
+from schema.pulse import beat
 
 Rows = NDArray[np.float64]
 """One row a frame: left, top, right, bottom in displayed pixels."""
@@ -118,6 +119,7 @@ def course(trail: Trail, shot: Sequence[Look], size: tuple[int, int], pad_frames
     found, and as long as the camera moves too fast for anything to be seen, but never out of the `shot`. Trails come
     without the motion of the camera; it is put back last.
     """
+    beat()
     begin = shot[0].frame
     paths = path([look.shift_px for look in shot])
     first, rows = _between(trail, [look.pts for look in shot], begin)

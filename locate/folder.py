@@ -12,6 +12,7 @@ from locate.shut import ready, shut_in
 from schema import contained, formatter, reading
 from schema.contained import Tell, Terms
 from schema.errors import ManifestError, MediaError
+from schema.pulse import patience
 from schema.tools import writing
 
 
@@ -64,7 +65,10 @@ def _searched(files: Sequence[Path], options: Options, terms: Terms, tell: Tell)
     detectors = ready(terms, options)
     for path in files:
         try:
-            yield {"manifest": formatter.write(locate(path, options, detectors, tell).manifest).decode()}
+            manifest = locate(path, options, detectors, tell).manifest
+            with patience():
+                written = formatter.write(manifest).decode()
+            yield {"manifest": written}
         except (MediaError, ManifestError) as e:
             yield {"reason": str(e)}
 

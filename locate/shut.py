@@ -17,6 +17,7 @@ from locate.options import Options
 from locate.pipeline import Located, detectors_for, locate
 from schema import contained, formatter, reading
 from schema.contained import Tell, Terms
+from schema.pulse import patience
 from schema.sandbox import GIB, Box
 
 DETECTORS = frozenset({"centerface", "rapidocr", "onnx", "yunet"})
@@ -58,7 +59,8 @@ def ready(terms: Terms, options: Options) -> Sequence[Detector]:
     """The models, loaded in the process that searches; its temporary files go to its own folder from now on."""
     if options.heard:
         tempfile.tempdir = str(terms.box.writable[0])
-    return detectors_for(options)
+    with patience():
+        return detectors_for(options)
 
 
 def search(media: Path, options: Options, tell: Tell) -> tuple[bytes, list[str]]:
@@ -71,7 +73,8 @@ def search(media: Path, options: Options, tell: Tell) -> tuple[bytes, list[str]]
 
 def _searched(media: Path, options: Options, terms: Terms, tell: Tell) -> dict[str, Any]:
     located = locate(media, options, ready(terms, options), tell)
-    return {"manifest": formatter.write(located.manifest).decode(), "remarks": _remarks(located, options)}
+    with patience():
+        return {"manifest": formatter.write(located.manifest).decode(), "remarks": _remarks(located, options)}
 
 
 def _remarks(located: Located, options: Options) -> list[str]:

@@ -13,6 +13,7 @@ from locate.camera import path
 from locate.detector import Detection
 from locate.motion import Motion, begin, likeness
 from locate.search import Look
+from schema.pulse import beat
 
 LOST_SECONDS = 1.0
 LEAST_OVERLAP = 0.1
@@ -118,6 +119,7 @@ def track(looks: Sequence[Look], seconds_per_pts: float, thresholds: Mapping[str
     live: list[_Live] = []
     ended: list[_Live] = []
     for look, (right, down) in zip(looks, path([look.shift_px for look in looks]).tolist(), strict=True):
+        beat()
         seconds = look.pts * seconds_per_pts
         seen = [d.shifted(-right, -down) for d in look.detections]
         ended += [t for t in live if seconds - t.seen_seconds > LOST_SECONDS]

@@ -15,6 +15,7 @@ from schema.errors import VeridactError
 from schema.media import MediaFile, demux, fraction, open_media
 from schema.origin import first_time
 from schema.probe import codec_name
+from schema.pulse import beat
 
 OFFSET_TOLERANCE = Fraction(1, 1000)
 CUT_ANYHOW = ("pcm_", "adpcm_")
@@ -104,6 +105,7 @@ def _check_times(media: MediaFile, container: str, expected: Sequence[ExpectedSt
             raise VeridactError(f"output stream {number} has {len(found)} packets, not {stream.packets}")
         before: Fraction | None = None
         for ticks, pts in zip(sorted(found), stream.pts or (), strict=False):
+            beat()
             wanted = pts * stream.time_base
             if container == "mkv":
                 wanted = rounded_to(MATROSKA_TICK, wanted)

@@ -28,6 +28,7 @@ from schema.origin import origin
 from schema.pictures import frames as picture_frames
 from schema.pictures import open_picture
 from schema.probe import codec_name, picture_pts
+from schema.pulse import patience
 from schema.timeline import pts_sha256
 
 TOLERANCE = {"h264": 28, "lossless": 0, "jpeg": 40, "webp": 48, "gif": 24, "png": 0, "tiff": 0, "bmp": 0}
@@ -162,7 +163,9 @@ def _check_covers(
         plan = plan or StreamPlan(manifest, record, pts, raster)
         for cover, owned in _owners(plan.at(number), raster):
             checked += 1
-            if (stray := _stray_permille(cover, owned, planes, raster, TOLERANCE[kind])) > STRAY_PERMILLE:
+            with patience():
+                stray = _stray_permille(cover, owned, planes, raster, TOLERANCE[kind])
+            if stray > STRAY_PERMILLE:
                 name = manifest.tracks[cover.track].id if cover.track >= 0 else "everything but what is kept"
                 return Finding(
                     f"stream {record.index} covers",

@@ -15,6 +15,7 @@ from av.video.frame import VideoFrame
 
 from render.fields import CODES, FieldOrder, marker
 from schema.errors import VeridactError
+from schema.pulse import beat, patience
 
 X264_PARAMS = "threads=1:lookahead-threads=1:sliced-threads=0:cpu-independent=1:open-gop=0"
 
@@ -109,8 +110,12 @@ def encode(spec: VideoSpec, frames: Iterable[VideoFrame]) -> tuple[bytes, list[E
     context = cast(VideoCodecContext, av.CodecContext.create(PROFILES[spec.profile].encoder, "w"))
     configure(context, spec)
     mark = marker(spec.fields, spec.width, spec.height, spec.pixel_format)
-    packets = [p for frame in frames for p in context.encode(mark(frame))]
-    packets += context.encode(None)
+    packets = []
+    for frame in frames:
+        packets += context.encode(mark(frame))
+        beat()
+    with patience():  # a dozen of the largest frames wait in the encoder
+        packets += context.encode(None)
     encoded = [EncodedPacket(p.pts, p.is_keyframe, bytes(p)) for p in packets if p.pts is not None]
     if len(encoded) != len(packets):
         raise VeridactError("the encoder put out a packet without a timestamp")
@@ -129,4 +134,5 @@ def decode(spec: VideoSpec, extradata: bytes, packets: Iterable[EncodedPacket]) 
         packet = av.Packet(encoded.data)
         packet.pts = encoded.pts
         yield from context.decode(packet)
+        beat()
     yield from context.decode(None)

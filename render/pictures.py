@@ -21,6 +21,7 @@ from schema.manifest import Manifest, PictureStream
 from schema.media import MediaFile, open_media
 from schema.pictures import exif_orientation, frame_count, frames, has_exif, open_picture, pixels_of, strips
 from schema.probe import picture_pts
+from schema.pulse import beat, patience
 from schema.timeline import pts_sha256
 
 PILLOW_FORMAT = {"jpeg": "JPEG", "png": "PNG", "webp": "WEBP", "tiff": "TIFF", "bmp": "BMP", "gif": "GIF"}
@@ -48,7 +49,8 @@ def render_picture(media: MediaFile, manifest: Manifest, place: Place, jobs: int
         dropped = safe_names([*map(str, image.info), *(["exif"] if has_exif(image) else [])])
         shown, durations_ms = _decode(image)
     covered = _paint(shown, manifest, record, durations_ms)
-    _save(shown, durations_ms, place.new_output, container, options)
+    with patience():
+        _save(shown, durations_ms, place.new_output, container, options)
     digests = _read_back(place.new_output, shown, container)
     return Rendered(
         encoder={"encoder": f"pillow {PILLOW_FORMAT[container]}", **{k: str(v) for k, v in sorted(options.items())}},
@@ -101,6 +103,7 @@ def _paint(shown: Sequence[Samples], manifest: Manifest, record: PictureStream, 
     covered: Covered = {}
     for number, pixels in enumerate(shown):
         bands = {1: "L", 3: "RGB", 4: "RGBA"}[pixels.shape[2]]
+        beat()
         for track, count in paint(picture_planes(pixels, bands), plan.at(number), raster).items():
             before = covered.get(track, (0, 0))
             covered[track] = (before[0] + 1, before[1] + count)

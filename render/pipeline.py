@@ -14,9 +14,10 @@ from render.pictures import render_picture
 from render.place import Place, work_in
 from render.toolchain import toolchain
 from schema import contained, digests, reading, receipt
+from schema.descriptor import hash_descriptor
 from schema.errors import SafetyError, UsageError
 from schema.manifest import AudioRange, Manifest, Track, VideoStream
-from schema.media import MediaFile, check_source, hash_descriptor, open_media
+from schema.media import MediaFile, check_source, open_media
 from schema.sandbox import GIB, Active, Box, Mode
 
 RENDERERS = {"video": render_footage, "audio": render_footage, "picture": render_picture}

@@ -23,6 +23,7 @@ from schema.geometry import (
     to_coded,
 )
 from schema.manifest import Cells, Manifest, PictureStream, Segment, Solid, Track, VideoStream
+from schema.pulse import beat
 
 Interpolation = Callable[[Box, Box, int, int, int], Box]
 
@@ -98,6 +99,7 @@ class StreamPlan:
         self._everything = video.default if video and manifest.scope == "everything" else None
         self._buckets: dict[int, list[_Stretch]] = defaultdict(list)
         for number, track in enumerate(manifest.tracks):
+            beat()
             if track.stream == stream.index and digests.counts(track):
                 self._add(number, track, digests.effect_of(track, manifest))
 

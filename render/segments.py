@@ -19,6 +19,7 @@ from render.encoder import EncodedPacket
 from render.toolchain import toolchain
 from schema import digests
 from schema.manifest import Manifest
+from schema.pulse import patience
 
 DIGEST_BYTES = 32
 CHUNK_BYTES = 1 << 20
@@ -73,8 +74,9 @@ def write(path: Path, binding: str, segment: Segment) -> None:
             digest.update(part)
             file.write(part)
         file.write(digest.digest())
-        file.flush()
-        os.fsync(file.fileno())
+        with patience():  # a slow disk
+            file.flush()
+            os.fsync(file.fileno())
     temporary.rename(path)
 
 

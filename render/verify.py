@@ -11,8 +11,9 @@ from render.content import check_content
 from render.disclose import disclosed, hmac_name, salted
 from render.pipeline import silently
 from schema import contained, digests, reading, receipt
+from schema.descriptor import hash_descriptor, open_regular
 from schema.errors import AuditError, VeridactError
-from schema.media import hash_descriptor, open_media, open_regular
+from schema.media import open_media
 from schema.receipt import Entry
 from schema.sandbox import Box
 

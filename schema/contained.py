@@ -25,9 +25,11 @@ from schema import errors, linux, pulse, sandbox
 from schema.errors import MediaError, VeridactError
 from schema.sandbox import GIB, Active, Box, Mode
 
-QUIET_SECONDS = 600
-"""A child that reads nothing, writes nothing and finishes nothing for so long hangs. One group of pictures of the
-largest size takes the encoder about two minutes on a slow machine."""
+QUIET_SECONDS = 60
+"""A child that reads nothing new, writes nothing and finishes nothing for so long hangs."""
+
+PATIENCE = 10
+"""So many times as long may a step be quiet that says beforehand that it takes long (`schema.pulse.patience`)."""
 
 LOOK_MEMORY_BYTES = 8 * GIB
 """What a command may take that only looks."""
@@ -169,6 +171,7 @@ class _Speaker:
         self._fd = fd
         self._lock = threading.Lock()
         self._next_beat = 0.0
+        self._patient = False
 
     def __call__(self, message: dict[str, Any]) -> None:
         data = memoryview(json.dumps(message).encode() + b"\n")
@@ -179,11 +182,11 @@ class _Speaker:
     def progress(self, what: str, done: int, total: int) -> None:
         self({"progress": [what, done, total]})
 
-    def beat(self) -> None:
+    def beat(self, patient: bool) -> None:
         now = time.monotonic()
-        if now >= self._next_beat:
-            self._next_beat = now + BEAT_SECONDS
-            self({})
+        if now >= self._next_beat or patient != self._patient:
+            self._next_beat, self._patient = now + BEAT_SECONDS, patient
+            self({"patient": patient})
 
 
 def _told(error: BaseException) -> dict[str, Any]:
@@ -209,13 +212,13 @@ def _messages(fd: int, terms: Terms) -> Iterator[dict[str, Any]]:
     """
     poll = select.poll()
     poll.register(fd, select.POLLIN)
-    waiting, quiet_seconds = bytearray(), 0.0
+    waiting, quiet_seconds, allowed_seconds = bytearray(), 0.0, terms.quiet_seconds
     while True:
         began = time.monotonic()
         if not poll.poll(TICK_SECONDS * 1000):
             quiet_seconds += min(time.monotonic() - began, 2 * TICK_SECONDS)
-            if quiet_seconds >= terms.quiet_seconds and terms.mode != "off":
-                raise MediaError(f"nothing went on for {terms.quiet_seconds:g} seconds; the file makes a decoder hang")
+            if quiet_seconds >= allowed_seconds and terms.mode != "off":
+                raise MediaError(f"nothing went on for {allowed_seconds:g} seconds; the file makes a decoder hang")
             continue
         quiet_seconds = 0.0
         if not (chunk := os.read(fd, 1 << 16)):
@@ -225,7 +228,11 @@ def _messages(fd: int, terms: Terms) -> Iterator[dict[str, Any]]:
             raise MediaError("the process that decodes says too much; the file broke it")
         if b"\n" in chunk:
             *lines, waiting = waiting.split(b"\n")
-            yield from map(_message, lines)
+            for message in map(_message, lines):
+                if "patient" in message:
+                    allowed_seconds = terms.quiet_seconds * (PATIENCE if message["patient"] is True else 1)
+                else:
+                    yield message
 
 
 def _message(line: bytearray) -> dict[str, Any]:
@@ -253,7 +260,7 @@ def _values(messages: Iterator[dict[str, Any]], tell: Tell) -> Generator[Any, No
                 yield value
             case {"done": True}:
                 return True
-            case {}:
+            case _:
                 _raise_what_is_told(message)
     return False
 

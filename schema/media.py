@@ -4,10 +4,8 @@ FFmpeg treats a path as a URL and a playlist as a list of neighbours to read, so
 a descriptor that we opened, hashed and will hash again (SPEC §6).
 """
 
-import hashlib
 import os
 import resource
-import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,7 +20,8 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream as AvVideoStream
 
 from schema import h264
-from schema.errors import BindingError, MachineError, MediaError
+from schema.descriptor import BUFFER_BYTES, Reader, hash_descriptor, open_regular
+from schema.errors import BindingError, MediaError
 from schema.geometry import orientation_of_matrix
 from schema.pulse import beat
 from schema.sniff import Format, sniff
@@ -46,33 +45,9 @@ OPENING_BYTES = 1 << 30
 MAX_STREAMS = 1000
 MAX_FRAMES = 20_000_000
 MAX_SECONDS = 7 * 24 * 3600
-BUFFER_BYTES = 1 << 18
 _SIDE_DATA: Any = SideDataContainer  # whose stub does not say that it takes a frame
-HASH_BYTES = 1 << 20
 Kind = Literal["video", "picture", "audio"]
-
-
-class Reader:
-    """A read-only, seekable view of a descriptor, without the `name` that FFmpeg would read as an address."""
-
-    def __init__(self, fd: int) -> None:
-        self._fd = fd
-        self._at = 0
-
-    def read(self, size: int = -1) -> bytes:
-        size = size if size >= 0 else os.fstat(self._fd).st_size - self._at
-        data = os.pread(self._fd, size, self._at)
-        self._at += len(data)
-        beat()
-        return data
-
-    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        base = {os.SEEK_SET: 0, os.SEEK_CUR: self._at, os.SEEK_END: os.fstat(self._fd).st_size}[whence]
-        self._at = max(0, base + offset)
-        return self._at
-
-    def tell(self) -> int:
-        return self._at
+TOO_LONG = "is longer than is safe to decode; cut it first"
 
 
 @dataclass(frozen=True)
@@ -91,32 +66,6 @@ class MediaFile:
         """Hashes the descriptor again; raises `MediaError` when the file was changed while it was read."""
         if hash_descriptor(self.fd) != self.sha256:
             raise MediaError("the input changed while it was read; stop what writes to it and run again")
-
-
-def hash_descriptor(fd: int) -> str:
-    """SHA-256 of all bytes behind a descriptor, whatever its position."""
-    digest, at = hashlib.sha256(), 0
-    while chunk := os.pread(fd, HASH_BYTES, at):
-        digest.update(chunk)
-        at += len(chunk)
-        beat()
-    return digest.hexdigest()
-
-
-def open_regular(path: str | bytes | os.PathLike[str]) -> int:
-    """A read-only descriptor of a regular file; raises `MediaError` for anything else."""
-    try:
-        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-    except FileNotFoundError:
-        raise MediaError(f"{path!s}: no such file") from None
-    except PermissionError:
-        raise MachineError(f"{path!s}: not allowed to read it") from None
-    except (OSError, ValueError) as e:
-        raise MediaError(f"{path!s}: cannot be opened ({getattr(e, 'strerror', None) or e})") from None
-    if not stat.S_ISREG(os.fstat(fd).st_mode):
-        os.close(fd)
-        raise MediaError(f"{path!s}: not a regular file")
-    return fd
 
 
 @contextmanager
@@ -211,6 +160,8 @@ def prepare_decoder(stream: AvVideoStream, threads: int = 1) -> None:
     context.options = {"max_pixels": str(MAX_FOOTAGE_PIXELS), "idct": "simple", "err_detect": "crccheck"}
     context.flags |= av.codec.context.Flags.bitexact
     context.thread_count = threads
+    if threads > 1:
+        context.thread_type = av.codec.context.ThreadType.FRAME
 
 
 def check_references(index: int, data: bytes) -> None:
@@ -226,46 +177,56 @@ def decode(container: InputContainer, stream: AvVideoStream, threads: int = 1) -
     size, format or orientation on the way.
     """
     prepare_decoder(stream, threads)
-    before: int | None = None
-    shape: tuple[object, ...] | None = None
-    number = 0
-    declared, packets = stream.frames, 0
-    decoded_bytes = 0
+    run, packets, declared = _Run(stream.index), 0, stream.frames
     try:
         for packet in container.demux(stream):
             if packet.is_corrupt:
-                raise MediaError(f"stream {stream.index} is damaged or cut short near frame {number}")
+                raise MediaError(f"stream {stream.index} is damaged or cut short near frame {run.frames}")
             packets += packet.size > 0
+            if packets > MAX_FRAMES:
+                raise MediaError(f"stream {stream.index} {TOO_LONG}")
             if stream.codec_context.name == "h264":
                 check_references(stream.index, bytes(packet))
             for frame in packet.decode():
-                if frame.is_corrupt:
-                    raise MediaError(f"frame {number} of stream {stream.index} is damaged and does not decode whole")
-                fault = first_fault([before, frame.pts] if before is not None else [frame.pts])
-                if fault:
-                    raise MediaError(
-                        f"frame {number} of stream {stream.index} has no timestamp after the last one; remux it first: "
-                        "ffmpeg -fflags +genpts -i IN -map 0 -c copy OUT.mkv; or, where that does not help, "
-                        "encode it without loss: ffmpeg -i IN -c:v libx264 -qp 0 OUT.mkv"
-                    )
-                before = frame.pts
-                now = (frame.width, frame.height, frame.format.name, orientation(frame))
-                if shape is not None and now != shape:
-                    raise MediaError(
-                        f"the picture changes its size or format at frame {number}; cut the file there first"
-                    )
-                shape = now
-                number += 1
-                decoded_bytes += sum(plane.buffer_size for plane in frame.planes)
-                if number > MAX_FRAMES or decoded_bytes > MAX_DECODED_BYTES:
-                    raise MediaError(f"stream {stream.index} is longer than is safe to decode; cut it first")
+                run.check(frame)
+                beat()
                 yield frame
     except (av.FFmpegError, ValueError) as e:
-        raise MediaError(f"frame {number} of stream {stream.index} does not decode: {reason_of(e)}") from None
-    if declared and packets < declared:
+        raise MediaError(f"frame {run.frames} of stream {stream.index} does not decode: {reason_of(e)}") from None
+    if packets < declared:
         raise MediaError(f"stream {stream.index} is cut short: {packets} of {declared} packets are there")
-    if number == 0:
+    if run.frames == 0:
         raise MediaError(f"stream {stream.index} has no frame that decodes")
+
+
+class _Run:
+    """The decoded frames of one stream, as far as the next must fit to those before."""
+
+    def __init__(self, index: int) -> None:
+        self.frames = 0
+        self._index = index
+        self._bytes = 0
+        self._pts: int | None = None
+        self._shape: tuple[object, ...] | None = None
+
+    def check(self, frame: VideoFrame) -> None:
+        """Counts a frame; raises `MediaError` where it is damaged, out of order, of another shape or one too many."""
+        if frame.is_corrupt:
+            raise MediaError(f"frame {self.frames} of stream {self._index} is damaged and does not decode whole")
+        if first_fault([self._pts, frame.pts] if self._pts is not None else [frame.pts]):
+            raise MediaError(
+                f"frame {self.frames} of stream {self._index} has no timestamp after the last one; remux it first: "
+                "ffmpeg -fflags +genpts -i IN -map 0 -c copy OUT.mkv; or, where that does not help, "
+                "encode it without loss: ffmpeg -i IN -c:v libx264 -qp 0 OUT.mkv"
+            )
+        shape = (frame.width, frame.height, frame.format.name, orientation(frame))
+        if self._shape not in {None, shape}:
+            raise MediaError(f"the picture changes its size or format at frame {self.frames}; cut the file there first")
+        self._pts, self._shape = frame.pts, shape
+        self.frames += 1
+        self._bytes += sum(plane.buffer_size for plane in frame.planes)
+        if self.frames > MAX_FRAMES or self._bytes > MAX_DECODED_BYTES:
+            raise MediaError(f"stream {self._index} {TOO_LONG}")
 
 
 def orientation(frame: VideoFrame) -> int:

@@ -13,9 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageCms, UnidentifiedImageError, _imaging
 
+from schema.descriptor import Reader
 from schema.errors import MediaError, MissingModelError
 from schema.gif import is_longer
-from schema.media import MAX_PIXELS, MediaFile, Reader
+from schema.media import MAX_PIXELS, MediaFile
+from schema.pulse import beat
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -184,6 +186,7 @@ def frames(image: Image.Image) -> Iterator[tuple[Image.Image, int]]:
     orientation = exif_orientation(image)
     for number in range(frame_count(image)):
         image.seek(number)
+        beat()
         duration_ms = image.info.get("duration", 0)
         yield displayed(_plain(image), orientation), max(0, round(duration_ms))
 

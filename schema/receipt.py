@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from schema.digests import canonical
 from schema.errors import AuditError
+from schema.pulse import beat
 
 AUDIT = "veridact.audit/1"
 DISCLOSED = "veridact.audit/1+disclosed"
@@ -58,6 +59,7 @@ def chain(bodies: Iterable[tuple[EntryType, dict[str, Any]]], version: str = AUD
         lines.append(canonical({**entry, "hash": prev}) + b"\n")
 
     for kind, body in bodies:
+        beat()
         totals[kind] = totals.get(kind, 0) + 1
         add(kind, body)
     add("seal", {"entries": len(lines) + 1, "totals": totals})

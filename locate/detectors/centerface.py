@@ -17,6 +17,7 @@ from locate.detector import Detection, Pixels, Request, View, fit, without_doubl
 from locate.detectors.weights import EXTRA, packaged_path, runtime_name, session
 from schema.errors import MissingModelError, UsageError
 from schema.manifest import Producer
+from schema.pulse import beat
 
 WEIGHTS_SHA256 = "09189deaaf8646c5c51a68447e3c744ea1e211798155d4728c20507b9f5aefbc"
 CELL_PX = 4
@@ -148,6 +149,7 @@ class CenterFace:
 
     def _found_in(self, pixels: Pixels, scale: float, floor: float) -> list[Detection]:
         heat, sizes, offsets = self._session.run(["537", "538", "539"], {INPUT: _padded(pixels)})
+        beat()
         return self._decoded(heat[0, 0], sizes[0], offsets[0], scale, floor)
 
     def _decoded(self, heat: Any, sizes: Any, offsets: Any, scale: float, floor: float) -> list[Detection]:

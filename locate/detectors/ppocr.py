@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from locate.detector import Pixels
 from locate.detectors.weights import EXTRA, packaged_path, session
 from schema.errors import MissingModelError
+from schema.pulse import beat
 
 FIND = ("PP-OCRv6_det_small.onnx", "090f04abcd9d9a7498bc4ebf677e4cb9bdce1fe4197ddb7e529f1ef44e1ff94f")
 READ = ("PP-OCRv6_rec_small.onnx", "6f327246b50388f3c176ae304bd95767ea6dc0c9ae92153ef8cbe210b3c14884")
@@ -112,6 +113,7 @@ class Nets:
         )
         tensor = np.zeros((1, 3, LINE_HEIGHT_PX, -(-width // WIDTH_MULTIPLE) * WIDTH_MULTIPLE), np.float32)
         tensor[:, :, :, :width] = _tensor(crop)
+        beat()
         return self._decoded(self._read.run(None, {self._read.get_inputs()[0].name: tensor})[0][0])
 
     def _decoded(self, steps: NDArray[np.float32]) -> tuple[str, float]:

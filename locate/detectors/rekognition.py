@@ -16,6 +16,7 @@ from locate.plates import reads_like_a_plate
 from locate.written import WrittenWords
 from schema.errors import MachineError, MissingModelError, SafetyError, UsageError
 from schema.manifest import Producer
+from schema.pulse import patience
 
 LONG_SIDE_PX = 1920
 JPEG_QUALITY = 92
@@ -66,8 +67,9 @@ class Rekognition:
         Image.fromarray(view.rgb(width, height)).save(jpeg, "JPEG", quality=JPEG_QUALITY)
         image = {"Bytes": jpeg.getvalue()}
         try:
-            found = self._faces(image, view) if "face" in self._labels else []
-            return found + (self._texts(image, view) if self._labels & {"text", "plate"} else [])
+            with patience():
+                found = self._faces(image, view) if "face" in self._labels else []
+                return found + (self._texts(image, view) if self._labels & {"text", "plate"} else [])
         except (self._failures.ClientError, self._failures.BotoCoreError) as e:
             raise MachineError(f"rekognition failed: {e}; run again, or leave it out of --detector") from None
 

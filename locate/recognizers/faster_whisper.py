@@ -9,6 +9,7 @@ from typing import Any
 from locate.recognizer import Reading, RecognizerOptions, Stretch, Word, sound_as_float
 from schema.errors import MissingModelError
 from schema.manifest import Producer
+from schema.pulse import patience
 
 WEIGHTS = "model.bin"
 
@@ -25,18 +26,23 @@ class FasterWhisper:
         """The words of each stretch, with the model's own probability as confidence."""
         words: list[Word] = []
         for stretch in stretches:
-            segments, _ = self._model.transcribe(
-                sound_as_float(stretch.sound),
-                language=self._language,
-                word_timestamps=True,
-                condition_on_previous_text=False,
-                vad_filter=False,
-            )
+            with patience():
+                segments = list(self._transcribed(stretch))
             for segment in segments:
                 for w in segment.words or ():
                     start, end = (stretch.start_ms + round(t * 1000) for t in (w.start, w.end))
                     words += [Word(part, start, end, float(w.probability)) for part in w.word.split()]
         return (tuple(words),)
+
+    def _transcribed(self, stretch: Stretch) -> Iterable[Any]:
+        segments: Iterable[Any] = self._model.transcribe(
+            sound_as_float(stretch.sound),
+            language=self._language,
+            word_timestamps=True,
+            condition_on_previous_text=False,
+            vad_filter=False,
+        )[0]
+        return segments
 
 
 def load(identity: str, options: RecognizerOptions) -> FasterWhisper:

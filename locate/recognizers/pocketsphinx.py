@@ -35,6 +35,7 @@ from locate.recognizers.evidence import (
 )
 from schema.errors import MissingModelError, UsageError
 from schema.manifest import Producer
+from schema.pulse import beat
 
 DICTIONARY = Path("en-us/cmudict-en-us.dict")
 FRAME_MS = 10
@@ -109,6 +110,7 @@ class PocketSphinx:
         decoder.start_utt()
         decoder.process_raw(sound.tobytes(), full_utt=True)
         decoder.end_utt()
+        beat()
         return [
             Heard(s.word, s.start_frame, s.end_frame + 1, math.log(s.ascore) if s.ascore > 0 else UNDERFLOW)
             for s in decoder.seg() or ()

@@ -10,6 +10,7 @@ from locate.recognizer import Reading, RecognizerOptions, Stretch, Word, sound_a
 from locate.recognizers.words import words_of_segments
 from schema.errors import MissingModelError
 from schema.manifest import Producer
+from schema.pulse import patience
 
 
 class WhisperX:
@@ -24,8 +25,9 @@ class WhisperX:
         words: list[Word] = []
         for stretch in stretches:
             sound = sound_as_float(stretch.sound)
-            segments = self._model.transcribe(sound, batch_size=1)["segments"]
-            aligned = self._package.align(segments, *self._aligner, sound, self._device)
+            with patience():
+                segments = self._model.transcribe(sound, batch_size=1)["segments"]
+                aligned = self._package.align(segments, *self._aligner, sound, self._device)
             words += words_of_segments(aligned["segments"], stretch.start_ms)
         return (tuple(words),)
 

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from locate.recognizer import RATE_HZ, Sound
 from schema.errors import MediaError
 from schema.media import MediaFile, demux, reason_of
+from schema.pulse import beat
 
 GAP_SECONDS = Fraction(1, 10)
 """Where timestamps run ahead of the samples by more than this, the gap is heard as silence; less is rounding."""
@@ -75,6 +76,7 @@ def _frames(container: InputContainer, stream: AudioStream) -> Iterator[AudioFra
             raise MediaError(f"stream {stream.index} is damaged or cut short")
         for frame in packet.decode():
             if isinstance(frame, AudioFrame) and frame.samples:
+                beat()
                 yield frame
 
 

@@ -30,6 +30,7 @@ from schema.errors import MediaError
 from schema.manifest import Producer
 from schema.media import MediaFile, demux
 from schema.origin import origin
+from schema.pulse import patience
 
 HEARD_LABELS = (
     "person_name", "location", "phone_number", "credit_card", "iban", "email", "date", "id_number", "speech", "custom",
@@ -124,7 +125,8 @@ class Ears:
 
 def hear(media: MediaFile, options: HearOptions, tell: Tell) -> Heard:
     """What is to be covered in the sound of a file, every stream and every distinct channel of it."""
-    ears = Ears(options)
+    with patience():
+        ears = Ears(options)
     zero = origin(media)
     streams: list[HeardStream] = []
     ranges: list[ProposedRange] = []
@@ -136,7 +138,8 @@ def hear(media: MediaFile, options: HearOptions, tell: Tell) -> Heard:
             streams.append(HeardStream(index, False, str(e), None))
             continue
         for number, heard in channels.items():
-            ranges += _ranges(heard, index, ears)
+            with patience():
+                ranges += _ranges(heard, index, ears)
             said += [(index, number, i, reading) for i, reading in enumerate(heard.readings)]
         streams.append(HeardStream(index, True, None, _not_understood(list(channels.values()))))
     if options.transcript is not None:

@@ -132,6 +132,7 @@ def decode_stream(container: InputContainer, stream: AudioStream) -> Iterator[Bl
                     raise MediaError(f"stream {stream.index} changes its rate or channels on the way; cut it there")
                 shape = now
                 if block.samples.shape[1]:
+                    beat()
                     before = block
                     yield block
             number += 1

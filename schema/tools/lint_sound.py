@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from schema.errors import MediaError
 from schema.manifest import AudioRange, AudioStream, Manifest
 from schema.media import MediaFile, demux, reason_of
+from schema.pulse import beat
 from schema.tools.lint import Finding
 from schema.tools.sounds import seconds
 from schema.tools.times import clock_text
@@ -40,6 +41,7 @@ def loudness(media: MediaFile, index: int, origin_seconds: Fraction) -> NDArray[
         start: Fraction | None = None
         try:
             for frame in container.decode(stream):
+                beat()
                 if start is None and frame.pts is not None and frame.time_base:
                     start = frame.pts * frame.time_base - origin_seconds
                 chunks += [out.to_ndarray().reshape(-1) for out in resampler.resample(frame)]

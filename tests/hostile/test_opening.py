@@ -11,7 +11,7 @@ import av
 import numpy as np
 import pytest
 
-from schema import gif, media, pictures, sniff
+from schema import descriptor, gif, media, pictures, sniff
 from schema.errors import MediaError
 
 PLAIN = """
@@ -108,7 +108,7 @@ def test_a_playlist_reaches_nobody(run: Any, listener: Any, tmp_path: Path, refu
     listener.visits.clear()
     refused(evil)
     assert listener.visits == []
-    assert not hasattr(media.Reader(0), "name")
+    assert not hasattr(descriptor.Reader(0), "name")
 
 
 OTHER_SPEECH = {

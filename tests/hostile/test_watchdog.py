@@ -1,0 +1,232 @@
+"""A decoder that hangs is ended within a minute, also one that reads for ever; what is merely slow goes on."""
+
+import hashlib
+import os
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import locate.shut
+from locate.detector import View
+from locate.frames import PictureView
+from locate.search import Search
+from render import encoder, selftest
+from render.sound.decode import decode_blocks
+from schema import contained, media, pictures, pulse, receipt
+from schema.contained import Terms
+from schema.descriptor import BUFFER_BYTES, Reader, hash_descriptor
+from schema.errors import MediaError
+from schema.sandbox import GIB, Box
+
+QUIET_SECONDS = 1.5
+
+
+def silently(what: str, done: int, total: int) -> None:
+    pass
+
+
+@pytest.fixture
+def beats() -> Iterator[list[bool]]:
+    """Every sign of life of this process, and whether a long step went on."""
+    found: list[bool] = []
+    pulse.listen(found.append)
+    yield found
+    pulse._listeners.clear()
+
+
+def in_its_own_code(reader: Reader) -> None:
+    hashlib.pbkdf2_hmac("sha256", b"a", b"b", 1_000_000)
+
+
+def over_one_place(reader: Reader) -> None:
+    reader.seek(0)
+    Reader.read(reader, 4096)
+
+
+def over_the_whole_file(reader: Reader) -> None:
+    reader.seek(0)
+    while Reader.read(reader, 4096):
+        pass
+
+
+LOOPS: dict[str, Callable[[Reader], None]] = {
+    "in its own code": in_its_own_code,
+    "over one place": over_one_place,
+    "over the whole file": over_the_whole_file,
+}
+
+
+@pytest.mark.parametrize("loop", LOOPS)
+@pytest.mark.parametrize("tool", ["locate", "render"])
+def test_a_decoder_that_loops_is_ended(
+    tool: str, loop: str, clip: Any, make_manifest: Any, make_track: Any, saved: Any, command: Any,
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path,
+) -> None:  # fmt: skip
+    """FFmpeg asks for a part of the file and never gets on from there."""
+    source = clip("in.mp4", frames=12)
+    manifest = saved(make_manifest(source, (make_track(1, (8, 8, 20, 16), 12),)))
+    (folder := tmp_path / "out").mkdir()
+
+    class Stuck(Reader):
+        def read(self, size: int = -1) -> bytes:
+            while True:
+                LOOPS[loop](self)
+
+    monkeypatch.setattr(media.MediaFile, "reader", lambda self: Stuck(self.fd))
+    monkeypatch.setattr(contained, "Terms", partial(Terms, quiet_seconds=QUIET_SECONDS))
+    monkeypatch.setattr(locate.shut, "Terms", partial(Terms, quiet_seconds=QUIET_SECONDS))
+    began = time.monotonic()
+    if tool == "render":
+        code, out, err = command("render", source, manifest, folder / "out.mp4")
+    else:
+        code, out, err = command("locate", "--labels", "face", source, "-o", folder / "m.json")
+    assert (code, out, err.count("\n")) == (4, "", 1), err
+    assert f"nothing went on for {QUIET_SECONDS:g} seconds" in err
+    assert time.monotonic() - began < 40
+    assert list(folder.iterdir()) == []
+
+
+def test_only_what_was_never_read_is_a_sign_of_life(beats: list[bool], tmp_path: Path) -> None:
+    (path := tmp_path / "a").write_bytes(bytes(3 * BUFFER_BYTES + 1))
+    with path.open("rb") as file:
+        reader = Reader(file.fileno())
+        for place, signs in ((0, 1), (0, 1), (2 * BUFFER_BYTES, 2), (BUFFER_BYTES - 1, 3), (3 * BUFFER_BYTES, 4)):
+            reader.seek(place)
+            reader.read(2)
+            assert len(beats) == signs, place
+        reader.seek(0)
+        assert len(reader.read()) == 3 * BUFFER_BYTES + 1
+        assert reader.read() == b""
+    assert len(beats) == 4
+
+
+def test_a_file_that_grows_is_read_on(beats: list[bool], tmp_path: Path) -> None:
+    path = tmp_path / "a"
+    path.write_bytes(b"x")
+    with path.open("rb") as file:
+        reader = Reader(file.fileno())
+        path.write_bytes(bytes(2 * BUFFER_BYTES))
+        assert len(reader.read()) == 2 * BUFFER_BYTES
+        assert len(reader.read()) == 0
+    assert len(beats) == 1
+
+
+def waits(seconds: float) -> contained.Work:
+    """A long step, and after it, or instead, silence."""
+
+    def work(tell: contained.Tell) -> str:
+        with pulse.patience():
+            time.sleep(seconds)
+        time.sleep(0.2)
+        return "done"
+
+    return work
+
+
+def then_hangs(tell: contained.Tell) -> None:
+    waits(0)(tell)
+    time.sleep(60)
+
+
+def test_a_long_step_may_be_quiet_for_longer_and_what_follows_may_not() -> None:
+    terms = Terms(Box(GIB), quiet_seconds=1)
+    assert contained.run(waits(3), terms, silently).value == "done"
+    began = time.monotonic()
+    with pytest.raises(MediaError, match="for 1 seconds"):
+        contained.run(then_hangs, terms, silently)
+    with pytest.raises(MediaError, match=f"for {contained.PATIENCE * 0.2:g} seconds"):
+        contained.run(waits(60), replace(terms, quiet_seconds=0.2), silently)
+    assert time.monotonic() - began < 20
+
+
+def test_patience_lasts_until_the_last_long_step_ended(beats: list[bool]) -> None:
+    with pulse.patience():
+        with pulse.patience():
+            pulse.beat()
+        pulse.beat()
+    pulse.beat()
+    assert beats == [True, True, True, True, True, False, False]
+
+
+def frames_of(clip: Any) -> int:
+    with media.open_media(clip("a.mkv", frames=30)) as file, media.demux(file) as container:
+        return len(list(media.decode(container, container.streams.video[0])))
+
+
+def encoded(clip: Any) -> int:
+    made = list(selftest._video_frames(selftest.SPEC))
+    encoder.encode(selftest.SPEC, made)
+    return len(made)
+
+
+def decoded_again(clip: Any) -> int:
+    extradata, packets = encoder.encode(selftest.SPEC, selftest._video_frames(selftest.SPEC))
+    return len(list(encoder.decode(selftest.SPEC, extradata, packets))) + len(packets)
+
+
+def sounds(clip: Any) -> int:
+    path = clip("a.mkv", frames=50, audio="flac")
+    with media.open_media(path) as file:
+        return len(list(decode_blocks(file, 1)))
+
+
+def megabytes(clip: Any) -> int:
+    fd = os.memfd_create("megabytes")
+    os.truncate(fd, 5 << 20)
+    hash_descriptor(fd)
+    os.close(fd)
+    return 5
+
+
+def animation(clip: Any) -> int:
+    path = clip("a.mp4", frames=1).with_suffix(".gif")
+    shown = [Image.fromarray(np.full((8, 8), 30 * n, np.uint8)) for n in range(6)]
+    shown[0].save(path, save_all=True, append_images=shown[1:])
+    with media.open_media(path) as file, pictures.open_picture(file) as image:
+        return len(list(pictures.frames(image)))
+
+
+def entries(clip: Any) -> int:
+    receipt.chain([("track", {"number": n}) for n in range(20)])
+    return 20
+
+
+class Nothing:
+    labels = frozenset({"face"})
+    pace_seconds = rest_seconds = 0.0
+
+    def detect(self, view: View) -> list[Any]:
+        return []
+
+
+def looks(clip: Any) -> int:
+    view = PictureView(Image.new("RGB", (64, 64)))
+    search = Search([Nothing()] * 3, {}, 1, None)  # type: ignore[list-item]
+    search.found(view, search.detectors)
+    return 3
+
+
+UNITS = {
+    "a frame that is decoded": frames_of,
+    "a frame that is encoded": encoded,
+    "a frame that is decoded again": decoded_again,
+    "a block of sound": sounds,
+    "a megabyte that is hashed": megabytes,
+    "a frame of an animation": animation,
+    "an entry of a receipt": entries,
+    "a look of a model": looks,
+}
+
+
+@pytest.mark.parametrize("unit", UNITS)
+def test_each_unit_of_work_is_a_sign_of_life(unit: str, clip: Any, beats: list[bool]) -> None:
+    done = UNITS[unit](clip)
+    assert done > 2
+    assert len(beats) >= done
