@@ -10,12 +10,13 @@ from PIL import Image
 from locate import detector as interface
 from locate.again import LEAST_PX, REACH_FRAMES, Again, Piece, Shot, _Frame
 from locate.detector import Detection, View
-from locate.frames import PictureView, Shown
+from locate.frames import PictureView, Shown, footage
 from locate.options import Options
 from locate.pipeline import detectors_for, locate
 from locate.search import Look
 from locate.tracker import Sighting, Trail
 from schema.manifest import Producer
+from schema.media import open_media
 
 SIZE = (320, 240)
 SIDE = 24
@@ -179,3 +180,13 @@ def test_locate_takes_the_second_look(tmp_path: Path, monkeypatch: pytest.Monkey
     manifest = locate(path, asked, detectors_for(asked), lambda what, done, total: None).manifest
     (track,) = manifest.tracks
     assert (track.segments[0].keys[0].frame, track.segments[0].end) == (10, 50)
+
+
+def test_decoding_on_several_threads_shows_the_same_frames(square_clip: Callable[..., Path]) -> None:
+    clip = square_clip([(20 + 2 * n, 30) for n in range(40)], "squares.mp4")
+    with open_media(clip) as media:
+        one, three = (
+            [(s.number, s.pts, s.view.rgb(160, 120).tobytes()) for s in footage(media, 0, threads)] for threads in (1, 3)
+        )
+    assert len(one) == 40
+    assert one == three
