@@ -186,7 +186,8 @@ def test_decoding_on_several_threads_shows_the_same_frames(square_clip: Callable
     clip = square_clip([(20 + 2 * n, 30) for n in range(40)], "squares.mp4")
     with open_media(clip) as media:
         one, three = (
-            [(s.number, s.pts, s.view.rgb(160, 120).tobytes()) for s in footage(media, 0, threads)] for threads in (1, 3)
+            [(s.number, s.pts, s.view.rgb(160, 120).tobytes()) for s in footage(media, 0, threads)]
+            for threads in (1, 3)
         )
     assert len(one) == 40
     assert one == three
