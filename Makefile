@@ -93,8 +93,8 @@ bench: $(VENV)/.dev
 	$(BIN)/python benchmarks/run.py
 
 fuzz: $(VENV)/.dev
-	$(BIN)/python benchmarks/fuzz.py
-	@if $(BIN)/pip install --quiet --group fuzz; then $(BIN)/python benchmarks/fuzz_guided.py; \
+	$(BIN)/python -m benchmarks.fuzz
+	@if $(BIN)/pip install --quiet --group fuzz; then $(BIN)/python -m benchmarks.fuzz_guided; \
 	else echo 'atheris cannot be installed here: the part that is led by coverage is left out'; fi
 
 corpus: $(VENV)/.dev

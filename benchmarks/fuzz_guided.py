@@ -1,7 +1,8 @@
 """`make fuzz`, the part that is led by coverage: atheris tries what reaches new lines of the readers of text and bytes.
 
 The first byte of an input says which reader it is for. What is not refused in the way the contract says ends the run
-and is kept in `out/fuzz/`; `fuzz_guided.py FILE` tries it again. Other arguments are those of libFuzzer (`-runs=N`).
+and is kept in `out/fuzz/`; `python -m benchmarks.fuzz_guided FILE` tries it again. Other arguments are those of
+libFuzzer (`-runs=N`).
 """
 
 import contextlib
@@ -14,7 +15,6 @@ from pathlib import Path
 import atheris
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
 
 with atheris.instrument_imports(include=["schema"]):
     from schema import gif, h264, mp3, reading, receipt, sniff

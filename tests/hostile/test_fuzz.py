@@ -1,19 +1,19 @@
 """A short run of the fuzzer, and by name every input that once made something else happen than a plain refusal."""
 
-import importlib.util
 import json
 import random
 import struct
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import av
 import numpy as np
 import pytest
 
+from benchmarks import fuzz
+from benchmarks.fuzz_changes import mutate
 from schema.errors import MediaError
 from schema.media import open_media
 from schema.source import read_source
@@ -22,20 +22,8 @@ ROOT = Path(__file__).resolve().parents[2]
 RUNS = {"manifest": 1500, "receipt": 1300, "sealed": 150, "opening": 700, "media": 100}
 
 
-@pytest.fixture(scope="module")
-def fuzz() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("fuzz", ROOT / "benchmarks" / "fuzz.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    before = list(sys.path)
-    spec.loader.exec_module(module)
-    sys.path[:] = before
-    return module
-
-
 @pytest.mark.parametrize("kind", RUNS)
-def test_random_changes_are_only_ever_refused(kind: str, fuzz: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_random_changes_are_only_ever_refused(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("VERIDACT_MEDIA", raising=False)
     assert fuzz.watch(kind, 7, RUNS[kind]) == []
 
@@ -49,20 +37,17 @@ BREAKERS = {
 
 
 @pytest.mark.parametrize("what", BREAKERS)
-def test_the_watcher_sees(what: str, fuzz: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_the_watcher_sees(what: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """A fuzzer that cannot fail proves nothing: each way to break is tried on it."""
     body, expected = BREAKERS[what]
-    source = (ROOT / "benchmarks" / "fuzz.py").read_text()
-    head, tail = source.split("def try_receipt(data: bytes, path: Path) -> None:\n")
-    broken = tmp_path / "benchmarks" / "fuzz.py"
-    broken.parent.mkdir()
-    broken.write_text(
-        f"{head}def try_receipt(data, path):\n    {body}\n\n\ndef unused(data, path):\n{tail}".replace(
-            "ROOT = Path(__file__).resolve().parent.parent\nsys.path.insert(0, str(ROOT))",
-            f"ROOT = Path({str(tmp_path)!r})\nsys.path.insert(0, {str(ROOT)!r})",
-        )
+    (broken := tmp_path / "broken.py").write_text(
+        f"import os, sys, time\nsys.path.insert(0, {str(ROOT)!r})\n"
+        "from pathlib import Path\nfrom benchmarks import fuzz\n"
+        f"def attempt(data, path):\n    {body}\n"
+        "fuzz.KINDS['receipt'] = (*fuzz.KINDS['receipt'][:2], attempt)\n"
+        f"fuzz.ROOT = Path({str(tmp_path)!r})\nsys.exit(fuzz.main())\n"
     )
-    monkeypatch.setattr(fuzz, "__file__", str(broken))
+    monkeypatch.setattr(fuzz, "CHILD", [sys.executable, str(broken)])
     monkeypatch.setattr(fuzz, "ROOT", tmp_path)
     monkeypatch.setattr(fuzz, "HANG_SECONDS", 3)
     found = fuzz.watch("receipt", 1, 1)
@@ -71,9 +56,9 @@ def test_the_watcher_sees(what: str, fuzz: ModuleType, monkeypatch: pytest.Monke
     assert (tmp_path / "out" / "fuzz" / "receipt-1-0").exists()
 
 
-def test_a_run_is_repeated_by_its_seed(fuzz: ModuleType) -> None:
-    one = [fuzz.mutate(b"0123456789" * 20, random.Random(f"{n}")) for n in range(50)]
-    assert one == [fuzz.mutate(b"0123456789" * 20, random.Random(f"{n}")) for n in range(50)]
+def test_a_run_is_repeated_by_its_seed() -> None:
+    one = [mutate(b"0123456789" * 20, random.Random(f"{n}")) for n in range(50)]
+    assert one == [mutate(b"0123456789" * 20, random.Random(f"{n}")) for n in range(50)]
     assert len(set(one)) > 40
 
 
