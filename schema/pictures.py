@@ -153,6 +153,7 @@ _UNREADABLE = (ValueError, SyntaxError, OSError, KeyError, IndexError, TypeError
 
 def has_exif(image: Image.Image) -> bool:
     """Whether the picture carries EXIF, readable or not."""
+    image.load()
     try:
         return bool(image.getexif())
     except _UNREADABLE:
@@ -162,8 +163,10 @@ def has_exif(image: Image.Image) -> bool:
 def exif_orientation(image: Image.Image) -> int:
     """The EXIF orientation of the picture, 1 where there is none or it is no value from 1 to 8.
 
-    EXIF that cannot be read turns nothing: the output has none, so it is shown as it was when it was covered.
+    EXIF that cannot be read turns nothing: the output has none, so it is shown as it was when it was covered. What
+    reads it decodes a PNG first; a failure of that must not pass for one of EXIF, for Pillow reports it only once.
     """
+    image.load()
     try:
         value = image.getexif().get(ExifTags.Base.Orientation, 1)
     except _UNREADABLE:
@@ -187,8 +190,8 @@ def frames(image: Image.Image) -> Iterator[tuple[Image.Image, int]]:
     for number in range(frame_count(image)):
         image.seek(number)
         beat()
-        duration_ms = image.info.get("duration", 0)
-        yield displayed(_plain(image), orientation), max(0, round(duration_ms))
+        shown = displayed(_plain(image), orientation)
+        yield shown, max(0, round(image.info.get("duration", 0)))  # WebP and AVIF tell it with the pixels
 
 
 def strips(image: Image.Image) -> Iterator[NDArray[Any]]:

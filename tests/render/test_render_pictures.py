@@ -1,9 +1,11 @@
 """Rendering pictures: upright, painted, and without a trace of what was beside the pixels."""
 
+import hashlib
 import io
 import json
 import shutil
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -95,24 +97,57 @@ def test_nothing_but_pixels_is_left(
     assert "Secret" not in receipt
 
 
-@pytest.mark.parametrize("name", ["loop.gif", "loop.webp", "loop.png"])
-def test_every_frame_of_an_animation_is_covered(
+@pytest.mark.parametrize("name", ["loop.gif", "loop.webp", "loop.png", "loop.avif"])
+def test_every_frame_of_an_animation_is_covered_and_keeps_its_time(
     name: str, make_manifest: Any, make_track: Any, saved: Any, command: Any, tmp_path: Path
 ) -> None:
     colours = ["red", "green", "blue", "white"]
     images = [Image.new("RGB", (40, 30), c) for c in colours]
-    source, out = tmp_path / name, tmp_path / f"out{Path(name).suffix}"
+    source, out = tmp_path / name, tmp_path / f"out{Path(name).suffix}".replace("avif", "png")
     images[0].save(source, save_all=True, append_images=images[1:], duration=[100, 50, 200, 70], loop=0)
     manifest = make_manifest(source, (make_track(1, (5, 5, 10, 10), 4),))
     code, _, err = command("render", source, saved(manifest), out)
     assert code == 0, err
     with Image.open(out) as result:
         assert result.n_frames == 4
-        for number in range(4):
+        for number, duration_ms in enumerate([100, 50, 200, 70]):
             result.seek(number)
             pixels = np.asarray(result.convert("RGB")).astype(int)
+            assert result.info["duration"] == duration_ms
             assert pixels[6:14, 6:14].mean() < 12, number
             assert pixels[20:, 20:].max() > 100, number
+
+
+def cut(data: bytes) -> bytes:
+    return data[: len(data) // 2]
+
+
+def spoiled(data: bytes) -> bytes:
+    middle = len(data) // 2
+    return data[:middle] + bytes(40) + data[middle + 40 :]
+
+
+DAMAGED = [*((suffix, cut) for suffix in ("png", "jpg", "tif", "webp", "bmp", "gif")), ("png", spoiled)]
+
+
+@pytest.mark.parametrize(("suffix", "damage"), DAMAGED)
+def test_a_picture_that_does_not_decode_whole_is_refused(
+    suffix: str,
+    damage: Callable[[bytes], bytes],
+    picture: Any,
+    make_manifest: Any,
+    make_track: Any,
+    saved: Any,
+    command: Any,
+    tmp_path: Path,
+) -> None:
+    source, out = picture(f"in.{suffix}", size=(256, 256)), tmp_path / f"out.{suffix}"
+    manifest = make_manifest(source, (make_track(1, BOX, 1),))
+    source.write_bytes(damage(source.read_bytes()))
+    sha256 = hashlib.sha256(source.read_bytes()).hexdigest()
+    meant = manifest.model_copy(update={"source": manifest.source.model_copy(update={"sha256": sha256})})
+    code, _, err = command("render", source, saved(meant), out)
+    assert (code, "does not decode" in err or "not a readable" in err, out.exists()) == (4, True, False), err
 
 
 def test_the_same_picture_gives_the_same_bytes(
