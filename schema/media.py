@@ -155,6 +155,12 @@ def prepare_decoder(stream: AvVideoStream, threads: int = 1) -> None:
         raise MediaError(
             f"stream {stream.index} has more than {MAX_FOOTAGE_PIXELS} pixels a frame; scale it down first"
         )
+    if context.name in {"vp8", "vp9"} and stream.metadata.get("alpha_mode") == "1":
+        decoder = "libvpx" if context.name == "vp8" else "libvpx-vp9"
+        raise MediaError(
+            f"stream {stream.index} has transparency beside its picture; turn it into part of it first: "
+            f"ffmpeg -c:v {decoder} -i IN -c:v ffv1 OUT.mkv, which profile lossless keeps"
+        )
     if context.name == "h264":
         check_references(stream.index, context.extradata or b"")
     context.options = {"max_pixels": str(MAX_FOOTAGE_PIXELS), "idct": "simple", "err_detect": "crccheck"}
@@ -183,6 +189,8 @@ def decode(container: InputContainer, stream: AvVideoStream, threads: int = 1) -
             if packet.is_corrupt:
                 raise MediaError(f"stream {stream.index} is damaged or cut short near frame {run.frames}")
             packets += packet.size > 0
+            if container.format.name == "avi" and packet.dts is not None:
+                packets = packet.dts + 1  # AVI also counts chunks of nothing, which are a tick of its clock each
             if packets > MAX_FRAMES:
                 raise MediaError(f"stream {stream.index} {TOO_LONG}")
             if stream.codec_context.name == "h264":

@@ -12,6 +12,7 @@ from render import encoder, frames
 from render.encoder import VideoSpec
 from render.planes import LAYOUTS, layout_of, plane_arrays
 from render.selftest import picture
+from schema.errors import MediaError
 from schema.media import decode, demux, open_media
 from schema.profiles import H264_FORMATS, LOSSLESS_FORMATS
 
@@ -138,3 +139,13 @@ def test_h264_refuses_what_it_cannot_hold_and_names_what_can(
     code, _, err = command("render", source, manifest, tmp_path / "out.mkv")
     assert (code, "use profile lossless in container mkv" in err) == (4, True)
     assert not (tmp_path / "out.mkv").exists()
+
+
+@pytest.mark.parametrize("decoder", ["libvpx", "libvpx-vp9"])
+def test_transparency_that_ffmpeg_leaves_out_is_refused_with_what_keeps_it(
+    decoder: str, clip: Any, make_manifest: Any
+) -> None:
+    """What was see-through would be seen: WebM holds transparency beside the frames, in a stream of its own."""
+    source = clip("in.webm", codec=decoder, pixel_format="yuva420p", frames=3, options={"auto-alt-ref": "0"})
+    with pytest.raises(MediaError, match=f"ffmpeg -c:v {decoder} -i IN -c:v ffv1 OUT.mkv"):
+        make_manifest(source, ())

@@ -34,6 +34,7 @@ CLIPS: dict[str, dict[str, Any]] = {
     "sparse-chroma.avi": {"codec": "ffv1", "pixel_format": "yuv422p", "frames": 12},
     "gray.mkv": {"codec": "ffv1", "pixel_format": "gray", "frames": 12},
     "old.mpg.ts": {"codec": "mpeg2video", "frames": 30, "options": {"bf": "2"}},
+    "empty-chunks.avi": {"codec": "mpeg4", "frames": 12, "pts": [0, *range(2, 9), 11, 12, 13, 15]},
 }
 BOX = (8, 8, 20, 16)
 
