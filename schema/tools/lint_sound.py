@@ -5,7 +5,7 @@ the cut; between words there is a dip, though not always: on read speech this po
 one of four true ends of words. It decides nothing but what to point at.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from typing import Any
 
@@ -69,14 +69,20 @@ def cut_ends(loud: NDArray[np.float64], start_ms: int, end_ms: int) -> tuple[boo
     )
 
 
-def _of_range(item: AudioRange, stream: int, loud: NDArray[np.float64]) -> Iterator[Finding]:
-    ends = (item.start_ms, item.end_ms)
-    for cut, at, side in zip(cut_ends(loud, *ends), ends, ("start", "end"), strict=True):
-        if cut:
-            words = (
-                f"{item.id}: sound goes on over the {side} of the range ({clock_text(seconds(at))}); a word may be cut"
-            )
-            yield Finding("cut-word", 60, words, item.id, stream, at, at + 1)
+def _goes_on(items: Sequence[AudioRange], ms: int, after: bool) -> bool:
+    """Whether a range covers what is heard just before, or just after, a moment: whoever ends there cuts nothing."""
+    return any(r.start_ms <= ms < r.end_ms if after else r.start_ms < ms <= r.end_ms for r in items)
+
+
+def cuts(items: Sequence[AudioRange], stream: int, loud: NDArray[np.float64]) -> Iterator[Finding]:
+    """The findings on the ranges of one stream, which cover its sound together."""
+    for item in items:
+        ends = (item.start_ms, item.end_ms)
+        for cut, at, side in zip(cut_ends(loud, *ends), ends, ("start", "end"), strict=True):
+            if cut and not _goes_on(items, at, after=side == "end"):
+                when = clock_text(seconds(at))
+                words = f"{item.id}: sound goes on over the {side} of the range ({when}); a word may be cut"
+                yield Finding("cut-word", 60, words, item.id, stream, at, at + 1)
 
 
 def inspect(manifest: Manifest, media: MediaFile, origin_seconds: Fraction) -> list[Finding]:
@@ -89,7 +95,5 @@ def inspect(manifest: Manifest, media: MediaFile, origin_seconds: Fraction) -> l
             if r.review != "rejected" and r.label != "keep" and r.stream in (None, stream.index)
         ]
         if isinstance(stream, AudioStream) and items:
-            loud = loudness(media, stream.index, origin_seconds)
-            for item in items:
-                found += _of_range(item, stream.index, loud)
+            found += cuts(items, stream.index, loudness(media, stream.index, origin_seconds))
     return found

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from schema import reading
-from schema.manifest import Manifest
+from schema.manifest import AudioRange, Manifest
 from schema.media import open_media
 from schema.tools import clock, edits, lint, lint_sound, operations
 
@@ -143,6 +143,29 @@ def test_a_cut_word_is_loud_on_both_sides(case: str) -> None:
 
 def test_a_range_over_the_whole_sound_cuts_nothing() -> None:
     assert lint_sound.cut_ends(_loudness((500, 0.2)), 0, 500) == (False, False)
+
+
+OVERLAPS = {
+    "one range in the sound": ([(400, 600)], [("a", 400), ("a", 600)]),
+    "a name within a number": ([(100, 900), (400, 600)], [("a", 100), ("a", 900)]),
+    "two that overlap": ([(100, 500), (400, 900)], [("a", 100), ("b", 900)]),
+    "two that meet": ([(100, 500), (500, 900)], [("a", 100), ("b", 900)]),
+    "two apart": ([(100, 400), (500, 900)], [("a", 100), ("a", 400), ("b", 500), ("b", 900)]),
+}
+
+
+@pytest.mark.parametrize("case", OVERLAPS)
+def test_what_another_range_covers_cuts_no_word(case: str, document: Document) -> None:
+    """A tone throughout: whatever begins or ends in it and is not itself covered is pointed at."""
+    ends, expected = OVERLAPS[case]
+    given = document("street")["audio"][0]
+    items = [
+        AudioRange.model_validate({**given, "id": f"person-name-{n:04}", "start_ms": a, "end_ms": b})
+        for n, (a, b) in enumerate(ends, 1)
+    ]
+    names = {item.id: letter for item, letter in zip(items, "abc", strict=False)}
+    found = lint_sound.cuts(items, 1, _loudness((1000, 0.2)))
+    assert [(names[f.item or ""], f.start) for f in found] == expected
 
 
 def test_sound_is_heard_in_a_real_file(tmp_path: Path, document: Document) -> None:
