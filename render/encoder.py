@@ -99,6 +99,8 @@ def configure(context: VideoCodecContext, spec: VideoSpec) -> None:
     if spec.fields != "progressive":
         context.flags |= Flags.interlaced_dct | Flags.interlaced_me
         context.field_order = CODES[spec.fields]
+    if spec.fields == "bottom" and spec.profile == "h264":  # else x264 tells of pictures that their top is first
+        context.options = {**context.options, "x264-params": f"{X264_PARAMS}:bff=1"}
     context.color_range, context.colorspace = spec.color_range, spec.colorspace
     context.color_primaries, context.color_trc = spec.color_primaries, spec.color_trc
     if spec.sample_aspect_ratio:
@@ -109,7 +111,8 @@ def encode(spec: VideoSpec, frames: Iterable[VideoFrame]) -> tuple[bytes, list[E
     """The frames as one closed group of pictures: the codec's extradata and the packets in decoding order."""
     context = cast(VideoCodecContext, av.CodecContext.create(PROFILES[spec.profile].encoder, "w"))
     configure(context, spec)
-    mark = marker(spec.fields, spec.width, spec.height, spec.pixel_format)
+    aspect = spec.sample_aspect_ratio if spec.profile == "lossless" else None  # FFV1 takes it from frames alone
+    mark = marker(spec.fields, spec.width, spec.height, spec.pixel_format, aspect)
     packets = []
     for frame in frames:
         packets += context.encode(mark(frame))

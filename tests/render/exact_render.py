@@ -23,7 +23,7 @@ def without_assembly(configure: Any) -> Any:
     def changed(context: Any, spec: Any) -> None:
         configure(context, spec)
         if spec.profile == "h264":
-            context.options = {**context.options, "x264-params": encoder.X264_PARAMS + ":asm=0"}
+            context.options = {**context.options, "x264-params": context.options["x264-params"] + ":asm=0"}
 
     return changed
 

@@ -7,7 +7,7 @@ import av
 import numpy as np
 import pytest
 
-from render.fields import order_of
+from render.fields import CODES, order_of
 from render.planes import layout_of, plane_arrays
 
 SOURCES = {"MPEG-2": ("in.ts", "mpeg2video"), "H.264": ("in.mp4", "libx264"), "FFV1": ("in.mkv", "ffv1")}
@@ -17,6 +17,12 @@ OUTPUTS = {"h264": "mp4", "lossless": "mkv"}
 def frames_of(path: Path) -> list[av.VideoFrame]:
     with av.open(str(path)) as container:
         return list(container.decode(video=0))
+
+
+def told(path: Path) -> int:
+    """The field order that the headers of pictures tell (H.264 D.1.3, pic_struct), which some players go by."""
+    with av.open(str(path)) as container:
+        return int(container.streams.video[0].codec_context.field_order)
 
 
 @pytest.mark.parametrize("profile", OUTPUTS)
@@ -34,6 +40,8 @@ def test_the_field_order_is_kept(
     assert command("render", media, manifest, out)[0] == 0
     assert {order_of(frame) for frame in frames_of(media)} == {order}
     assert {order_of(frame) for frame in frames_of(out)} == {order}
+    if profile == "h264":
+        assert told(out) == CODES[order]
     receipt = f"{out}.audit.jsonl"
     assert command("verify", receipt, "--output", out, "--manifest", manifest, "--content")[0] == 0
 
