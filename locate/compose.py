@@ -41,35 +41,41 @@ _HELD_BY_M4A = frozenset({"aac", "alac", "ac3"})
 
 @dataclass(frozen=True)
 class Cover:
-    """One thing found in one stream, already simplified."""
+    """One thing found in one stream, already simplified: its box on every frame, which takes memory, is let go."""
 
     stream: int
-    course: Course
+    label: str
+    score: float
+    by: str
     segment: Segment
+
+    @property
+    def first(self) -> int:
+        """The frame on which it begins."""
+        return self.segment.keys[0].frame
 
 
 def cover(stream: int, course: Course, pts: Sequence[int]) -> Cover:
     """A course with the fewest keys that contain it."""
     beat()
-    return Cover(stream, course, simplified(course.boxes, course.first, pts))
+    return Cover(stream, course.label, course.score, course.by, simplified(course.boxes, course.first, pts))
 
 
 def tracks(covers: Sequence[Cover]) -> tuple[Track, ...]:
     """The covers as proposed tracks, numbered within each label by first frame, stream, y and x (SPEC §1.1 rule 7)."""
-    order = sorted(covers, key=lambda c: (c.course.first, c.stream, c.segment.keys[0].box[1::-1], c.course.label))
+    order = sorted(covers, key=lambda c: (c.first, c.stream, c.segment.keys[0].box[1::-1], c.label))
     counts: dict[str, int] = {}
     made: list[Track] = []
     for c in order:
-        label = c.course.label
-        counts[label] = counts.get(label, 0) + 1
+        counts[c.label] = counts.get(c.label, 0) + 1
         made.append(
             Track.model_validate(
                 {
-                    "id": f"{label.replace('_', '-')}-{counts[label]:04d}",
+                    "id": f"{c.label.replace('_', '-')}-{counts[c.label]:04d}",
                     "stream": c.stream,
-                    "label": label,
+                    "label": c.label,
                     "review": "proposed",
-                    "origin": Origin(by=c.course.by, score=min(1000, round(c.course.score * 1000))),
+                    "origin": Origin(by=c.by, score=min(1000, round(c.score * 1000))),
                     "segments": (c.segment,),
                 }
             )

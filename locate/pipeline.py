@@ -58,9 +58,9 @@ def covers_of(media: MediaFile, stream: Searched, search: Search, options: Optio
     second = Again(divided, search.detectors)
     frames = again(media, stream, search.workers) if second.frames else ()
     trails = second.followed(frames, search.workers, lambda done: tell("frames again", done, second.frames))
-    courses = [
+    courses = (
         course(trail, shot.looks, stream.size, options.pad_frames)
         for shot, found in zip(divided, trails, strict=True)
         for trail in found
-    ]
+    )
     return [cover(stream.index, c, pts) for c in courses]

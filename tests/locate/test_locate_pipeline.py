@@ -196,10 +196,27 @@ def test_sound_that_could_not_be_searched_is_dropped(
 def test_sound_alone_keeps_a_container_that_holds_it(
     codec: str, container: str, tmp_path: Path, squares: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path = tmp_path / "s.mp4"
+    assert located(sound_alone(tmp_path, codec), squares).output.container == container
+
+
+def sound_alone(folder: Path, codec: str) -> Path:
+    path = folder / "s.mp4"
     with av.open(str(path), "w") as output:
-        stream = output.add_stream(codec, rate=48000, layout="mono")
+        stream: Any = output.add_stream(codec, rate=48000, layout="mono")
         block = av.AudioFrame.from_ndarray(np.zeros((1, 4800), np.int16), "s16", "mono")
         block.sample_rate, block.pts, block.time_base = 48000, 0, Fraction(1, 48000)
         output.mux([*stream.encode(block), *stream.encode(None)])
-    assert located(path, squares).output.container == container
+    return path
+
+
+def test_only_who_looked_or_listened_is_named(
+    tmp_path: Path, clip: Callable[..., Path], squares: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file of sound alone shows nothing: the model that would have looked is no producer of its manifest."""
+    ear = Producer(id="p2", kind="model", name="stub", settings={})
+    monkeypatch.setattr(hearing, "hear", lambda m, o, t: Heard((HeardStream(0, True, None, None),), (), (ear,)))
+    alone = located(sound_alone(tmp_path, "flac"), squares, labels=("face", "email"))
+    monkeypatch.setattr(hearing, "hear", lambda m, o, t: Heard((HeardStream(1, True, None, None),), (), (ear,)))
+    both = located(clip("c.mp4", frames=5, audio="aac"), squares, labels=("face", "email"))
+    assert [p.name for p in alone.producers] == ["stub"]
+    assert [p.name for p in both.producers] == ["squares", "stub"]
