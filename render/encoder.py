@@ -111,8 +111,7 @@ def encode(spec: VideoSpec, frames: Iterable[VideoFrame]) -> tuple[bytes, list[E
     """The frames as one closed group of pictures: the codec's extradata and the packets in decoding order."""
     context = cast(VideoCodecContext, av.CodecContext.create(PROFILES[spec.profile].encoder, "w"))
     configure(context, spec)
-    aspect = spec.sample_aspect_ratio if spec.profile == "lossless" else None  # FFV1 takes it from frames alone
-    mark = marker(spec.fields, spec.width, spec.height, spec.pixel_format, aspect)
+    mark = marker(spec.fields, spec.width, spec.height, spec.pixel_format)
     packets = []
     for frame in frames:
         packets += context.encode(mark(frame))
