@@ -24,6 +24,7 @@ from typing import Any, NoReturn, cast
 from schema import errors, linux, pulse, sandbox
 from schema.errors import MediaError, VeridactError
 from schema.sandbox import GIB, Active, Box, Mode
+from schema.starved import Starved
 
 QUIET_SECONDS = 60
 """A child that reads nothing new, writes nothing and finishes nothing for so long hangs."""
@@ -98,7 +99,7 @@ def each(work: Callable[[Tell], Iterator[Any]], terms: Terms, tell: Tell) -> Gen
                     _live(work, terms, writing, parent)
         finally:
             os.close(writing)
-        complete = yield from _values(_messages(reading, terms), tell)
+        complete = yield from _values(_messages(reading, child, terms), tell)
     finally:
         os.close(reading)
         if child:
@@ -205,18 +206,20 @@ def _name(filename: object) -> str | None:
     return os.fsdecode(filename) if isinstance(filename, str | bytes | os.PathLike) else None
 
 
-def _messages(fd: int, terms: Terms) -> Iterator[dict[str, Any]]:
+def _messages(fd: int, child: int, terms: Terms) -> Iterator[dict[str, Any]]:
     """The child's messages until it ends; raises `MediaError` when it is quiet for too long.
 
-    Time in which this process itself was stopped is not counted.
+    Time in which this process itself was stopped, or the child waited for a processor, is not counted.
     """
+    starved = Starved(child)
     poll = select.poll()
     poll.register(fd, select.POLLIN)
     waiting, quiet_seconds, allowed_seconds = bytearray(), 0.0, terms.quiet_seconds
     while True:
         began = time.monotonic()
         if not poll.poll(TICK_SECONDS * 1000):
-            quiet_seconds += min(time.monotonic() - began, 2 * TICK_SECONDS)
+            seconds = min(time.monotonic() - began, 2 * TICK_SECONDS)
+            quiet_seconds += seconds * (1 - starved.share(seconds))
             if quiet_seconds >= allowed_seconds and terms.mode != "off":
                 raise MediaError(f"nothing went on for {allowed_seconds:g} seconds; the file makes a decoder hang")
             continue

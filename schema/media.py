@@ -23,6 +23,7 @@ from schema import h264
 from schema.descriptor import BUFFER_BYTES, Reader, hash_descriptor, open_regular
 from schema.errors import BindingError, MediaError
 from schema.geometry import orientation_of_matrix
+from schema.jpeg import check_scans
 from schema.pulse import beat
 from schema.sniff import Format, sniff
 from schema.timeline import first_fault
@@ -193,8 +194,11 @@ def decode(container: InputContainer, stream: AvVideoStream, threads: int = 1) -
                 packets = packet.dts + 1  # AVI also counts chunks of nothing, which are a tick of its clock each
             if packets > MAX_FRAMES:
                 raise MediaError(f"stream {stream.index} {TOO_LONG}")
-            if stream.codec_context.name == "h264":
-                check_references(stream.index, bytes(packet))
+            match stream.codec_context.name:
+                case "h264":
+                    check_references(stream.index, bytes(packet))
+                case "mjpeg":
+                    check_scans(iter([bytes(packet)]))
             for frame in packet.decode():
                 run.check(frame)
                 beat()

@@ -5,6 +5,7 @@ import struct
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from io import BufferedReader, BytesIO, RawIOBase
 from itertools import chain
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,7 @@ from PIL import ExifTags, Image, ImageCms, UnidentifiedImageError, _imaging
 from schema.descriptor import Reader
 from schema.errors import MediaError, MissingModelError
 from schema.gif import is_longer
+from schema.jpeg import CHUNK_BYTES, check_scans
 from schema.media import MAX_PIXELS, MediaFile
 from schema.pulse import beat
 
@@ -113,6 +115,8 @@ def open_picture(media: MediaFile) -> Iterator[Image.Image]:
             file = BufferedReader(_File(media.reader()))
             if name == "GIF" and is_longer(file, MAX_PICTURE_FRAMES):
                 raise MediaError(f"more than {MAX_PICTURE_FRAMES} frames; cut it first")
+            if name == "JPEG":
+                check_scans(iter(partial(media.reader().read, CHUNK_BYTES), b""))
             file.seek(0)
             with Image.open(file, formats=[name]) as image:
                 _check_size(image)

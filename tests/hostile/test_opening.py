@@ -11,7 +11,7 @@ import av
 import numpy as np
 import pytest
 
-from schema import descriptor, gif, media, pictures, sniff
+from schema import descriptor, gif, jpeg, media, pictures, sniff
 from schema.errors import MediaError
 
 PLAIN = """
@@ -277,6 +277,17 @@ def gif_of_dust(path: Path) -> None:
     path.write_bytes(GIF_HEAD + frame * 2 + b";")
 
 
+def scans_of(side: int, more: int) -> bytes:
+    """A progressive JPEG in which the last of its scans, of some thirty bytes, comes again and again."""
+    from PIL import Image
+
+    file = io.BytesIO()
+    Image.new("L", (side, side), 128).save(file, "JPEG", progressive=True)
+    data = file.getvalue()
+    last = data.rindex(b"\xff\xda")
+    return data[:last] + data[last:-2] * (1 + more) + data[-2:]
+
+
 BOMBS: dict[str, Callable[[Path], None]] = {
     "many.gif": gif_of_many,
     "millions.gif": lambda path: gif_of_many(path, 2_000_000),
@@ -285,6 +296,7 @@ BOMBS: dict[str, Callable[[Path], None]] = {
     "long.gif": lambda path: animated(path, 1200, 94),
     "canvas.webp": webp_canvas,
     "holes.tif": tiff_of_holes,
+    "scans.jpg": lambda path: path.write_bytes(scans_of(8000, 30_000)),
 }
 
 
@@ -313,6 +325,31 @@ def test_frames_are_counted_no_further_than_allowed(name: str, tmp_path: Path) -
 
     assert gif.is_longer(Counted(path.read_bytes()), pictures.MAX_PICTURE_FRAMES)
     assert steps <= 2 * gif.MAX_GIF_BLOCKS + 100
+
+
+def test_each_frame_of_motion_jpeg_has_few_scans(tmp_path: Path, run: Any) -> None:
+    data, path = scans_of(5888, 10_000), tmp_path / "scans.avi"
+    with av.open(str(path), "w") as target:
+        stream = target.add_stream("mjpeg", rate=25)
+        stream.width = stream.height = 5888
+        stream.pix_fmt = "yuvj420p"
+        packet = av.Packet(data)
+        packet.pts = packet.dts = 0
+        packet.time_base, packet.stream = Fraction(1, 25), stream
+        target.mux(packet)
+    ours = run(path, code=OURS)
+    assert b"scans" in ours.out, ours
+    assert ours.seconds < 10
+
+
+def test_scans_are_counted_over_the_edges_of_pieces() -> None:
+    data = scans_of(16, jpeg.MAX_JPEG_SCANS // 2)
+    assert data.count(b"\xff\xda") > jpeg.MAX_JPEG_SCANS // 2
+    for size in (1, 3, 7, len(data)):
+        jpeg.check_scans(data[at : at + size] for at in range(0, len(data), size))
+        twice = data + data[data.index(b"\xff\xda") :]
+        with pytest.raises(MediaError, match="scans"):
+            jpeg.check_scans(twice[at : at + size] for at in range(0, len(twice), size))
 
 
 def gif_bytes(*parts: bytes) -> bytes:
@@ -399,7 +436,7 @@ def test_each_limit_is_kept(limit: str, value: int, reason: str, clip: Any, monk
 
 def test_every_limit_is_documented() -> None:
     text = (Path(__file__).resolve().parents[2] / "docs" / "limits.md").read_text().replace(",", "")
-    for module in (media, pictures, gif):
+    for module in (media, pictures, gif, jpeg):
         for name in (n for n in vars(module) if n.startswith("MAX_") or n == "OPENING_BYTES"):
             assert f"| {getattr(module, name)} |" in text, f"docs/limits.md does not name {name}"
 
