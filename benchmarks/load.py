@@ -18,6 +18,7 @@ from pathlib import Path
 
 import av
 import numpy as np
+from PIL import Image
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
@@ -29,16 +30,17 @@ GROWTH = 1.25
 BYTES_A_FRAME = 1024
 """So much may be remembered of a frame of a film: its time and what was found, never its pixels."""
 
-KNOWN_MIB = 16
-"""How much the memory of a process may differ between its twentieth clip and its last."""
+KNOWN_MIB, CHILD_MIB = 8, 32
+"""How much the memory of a process, and the peak of its children, may grow from its twentieth clip to its last."""
 
 MAIN = "from schema.cli import main; main()"
 IN_A_ROW = """
-import os, sys
+import os, resource, sys
 from schema.cli import run, veridact
-folder, count = sys.argv[1], int(sys.argv[2])
+folder, count, *sources = sys.argv[1], int(sys.argv[2]), *sys.argv[3:]
 for number in range(count):
-    source, manifest, out = f"{folder}/{number % 4}.mp4", f"{folder}/{number}.json", f"{folder}/out{number}.mp4"
+    source = sources[number % len(sources)]
+    manifest, out = f"{folder}/{number}.json", f"{folder}/out{number}.{source[-3:].replace('mkv', 'mp4')}"
     for arguments in (
         ["locate", "--labels", "face", "--quiet", source, "-o", manifest],
         ["render", "--quiet", "--allow-uncovered", source, manifest, out],
@@ -49,7 +51,9 @@ for number in range(count):
             sys.exit(f"{arguments[0]} of clip {number}: {code}")
     os.unlink(out)
     pages = int(open("/proc/self/statm").read().split()[1])
-    print("state", pages * os.sysconf("SC_PAGE_SIZE") >> 20, len(os.listdir("/proc/self/fd")), flush=True)
+    children = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss >> 10
+    open_files = len(os.listdir("/proc/self/fd"))
+    print("state", pages * os.sysconf("SC_PAGE_SIZE") >> 20, children, open_files, flush=True)
 """
 
 
@@ -76,14 +80,15 @@ def cost(*arguments: object) -> Cost:
     return Cost(process.returncode, cpu, time.monotonic() - began, used.ru_maxrss >> 10)
 
 
-def film(path: Path, seconds: int, size: tuple[int, int] = (160, 90)) -> Path:
+def film(path: Path, seconds: int, sound: bool = False) -> Path:
     """A clip in which a gray square goes round; ten seconds of it are encoded and repeated, packet by packet."""
-    width, height = size
-    loop = 10 * FRAMES_A_SECOND
+    width, height = 160, 90
+    loop = min(10, seconds) * FRAMES_A_SECOND
     with av.open(str(path), "w") as container:
         stream = container.add_stream("libx264", rate=FRAMES_A_SECOND, options={"preset": "veryfast", "bf": "0"})
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
         stream.codec_context.gop_size = loop
+        voice = container.add_stream("aac", rate=48000, layout="mono") if sound else None
         base = np.random.default_rng(3).integers(40, 200, (height, width, 3), dtype=np.uint8)
         packets = []
         for number in range(loop):
@@ -91,6 +96,10 @@ def film(path: Path, seconds: int, size: tuple[int, int] = (160, 90)) -> Path:
             picture[20:60, number % 100 : number % 100 + 40] = 128
             packets += stream.encode(av.VideoFrame.from_ndarray(picture, "rgb24"))
         packets += stream.encode(None)
+        if voice is not None:
+            hum = av.AudioFrame.from_ndarray(np.zeros((1, 48000 * seconds), np.float32), "fltp", "mono")
+            hum.sample_rate, hum.pts = 48000, 0
+            container.mux([*voice.encode(hum), *voice.encode(None)])
         for repeat in range(max(1, seconds // 10)):
             for packet in packets:
                 copy = av.Packet(bytes(packet))
@@ -100,37 +109,52 @@ def film(path: Path, seconds: int, size: tuple[int, int] = (160, 90)) -> Path:
     return path
 
 
+@dataclass(frozen=True)
+class State:
+    """What a process holds after a clip: its own memory, the peak of the largest child so far, open descriptors."""
+
+    own_mib: int
+    children_mib: int
+    descriptors: int
+
+
+def short_clips(folder: Path) -> list[Path]:
+    """Short ones of several kinds: footage in two containers, with and without sound, and a picture."""
+    found = [film(folder / "short.mp4", 1), film(folder / "sound.mp4", 2, sound=True), film(folder / "long.mkv", 4)]
+    picture = np.random.default_rng(5).integers(0, 256, (240, 320, 3), dtype=np.uint8)
+    Image.fromarray(picture).save(folder / "still.png")
+    return [*found, folder / "still.png"]
+
+
 def in_a_row(folder: Path, count: int) -> Iterator[str]:
     """Locate, render and verify of many clips in one process; yields what was wrong."""
-    for number in range(4):
-        film(folder / f"{number}.mp4", 10 * (number + 1))
+    began = time.monotonic()
     ended = subprocess.run(
-        [sys.executable, "-c", IN_A_ROW, folder, str(count)],
+        [sys.executable, "-c", IN_A_ROW, folder, str(count), *short_clips(folder)],
         env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=False,
     )  # fmt: skip
-    states = [tuple(map(int, line.split()[1:])) for line in ended.stdout.splitlines() if line.startswith("state")]
+    states = [State(*map(int, line.split()[1:])) for line in ended.stdout.splitlines() if line.startswith("state")]
     if ended.returncode or len(states) != count:
         yield f"in a row: ended with {ended.returncode} after {len(states)} clips: {ended.stderr.strip()[-200:]}"
         return
-    settled = states[min(20, count // 2) :]
-    first, last, most = settled[0], settled[-1], max(state[0] for state in settled)
-    print(f"{count} clips in a row: {first[0]} MiB and {first[1]} descriptors once settled, {last[0]} MiB and "
-          f"{last[1]} at the end, never over {most} MiB", flush=True)  # fmt: skip
-    if last[0] > first[0] + KNOWN_MIB:
+    settled, last = states[min(20, count // 2)], states[-1]
+    print(f"{count} clips in a row in {time.monotonic() - began:.0f} s: once settled {settled}, at the end {last}, "
+          f"never over {max(s.own_mib for s in states)} MiB", flush=True)  # fmt: skip
+    if last.own_mib > settled.own_mib + KNOWN_MIB:
         yield "in a row: memory grows from clip to clip"
-    if last[1] > first[1]:
+    if last.children_mib > settled.children_mib + CHILD_MIB:
+        yield "in a row: memory of the processes that decode grows from clip to clip"
+    if last.descriptors > settled.descriptors:
         yield "in a row: descriptors grow from clip to clip"
 
 
 def at_once(folder: Path, count: int) -> Iterator[str]:
     """Locate, render and verify of several clips at the same time; yields what was wrong."""
-    began = time.monotonic()
-    running = []
+    began, running = time.monotonic(), []
     for number in range(count):
         (own := folder / f"once{number}").mkdir()
-        (own / "0.mp4").hardlink_to(folder / "0.mp4")
         running.append(subprocess.Popen(
-            [sys.executable, "-c", IN_A_ROW, own, "1"],
+            [sys.executable, "-c", IN_A_ROW, own, "4", *short_clips(own)],
             env={**os.environ, "PYTHONPATH": str(ROOT)}, stdout=subprocess.DEVNULL,
         ))  # fmt: skip
     peaks = []
@@ -139,7 +163,7 @@ def at_once(folder: Path, count: int) -> Iterator[str]:
         process.returncode = os.waitstatus_to_exitcode(status)
         peaks.append(used.ru_maxrss >> 10)
     print(f"{count} at once: {time.monotonic() - began:.0f} s, at most {max(peaks)} MiB each")
-    yield from (f"at once: clip {n} ended with {p.returncode}" for n, p in enumerate(running) if p.returncode)
+    yield from (f"at once: process {n} ended with {p.returncode}" for n, p in enumerate(running) if p.returncode)
 
 
 def grown(what: str, small: Cost, large: Cost, by: float) -> Iterator[str]:
@@ -217,7 +241,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         if asked.only in {None, "row", "once"}:
-            wrong += in_a_row(folder, max(4, int(CLIPS * asked.scale) if asked.only != "once" else 4))
+            wrong += in_a_row(folder, max(4, int(CLIPS * asked.scale))) if asked.only != "once" else []
             wrong += at_once(folder, AT_ONCE) if asked.only != "row" else []
         if asked.only in {None, "film"}:
             wrong += long_film(folder, max(100, int(FILM_SECONDS * asked.scale)))
