@@ -43,35 +43,36 @@ def patch_of(cover: Cover, raster: Raster) -> Patch | None:
     visible = clip(cover.area, *whole_blocks(raster))
     if visible.empty:
         return None
-    mask = _ellipse_mask(cover, visible, raster) if cover.effect.shape == "ellipse" else None
+    x, y, width, height = cover.box
+    mask = None
+    if cover.effect.shape == "ellipse":
+        seen = Edges(visible.left - x, visible.top - y, visible.right - x, visible.bottom - y)
+        mask = _ellipse_mask(width, height, seen, raster.step_x, raster.step_y)
     if mask is not None and not mask.any():
         return None
     return Patch(cover.effect, visible, cover.area, cover.grid, mask)
 
 
-@lru_cache(maxsize=128)
-def _ellipse_spans(width: int, height: int, top: int, bottom: int) -> NDArray[np.int64]:
-    """The rows, lefts and rights of the ellipse around (0, 0, width, height): shape (3, rows). A cover that moves keeps
-    its size for many frames, and moving it by whole pixels moves its spans alone."""
-    return np.array(ellipse_rows((0, 0, width, height), top, bottom), np.int64).reshape(-1, 3).T
+@lru_cache(maxsize=16)
+def _ellipse_mask(width: int, height: int, seen: Edges, step_x: int, step_y: int) -> NDArray[np.bool_]:
+    """The pixels of `seen`, whole chroma blocks, whose block the ellipse around (0, 0, width, height) touches.
 
-
-def _ellipse_mask(cover: Cover, visible: Edges, raster: Raster) -> NDArray[np.bool_]:
-    """The pixels of `visible` whose chroma block the ellipse touches."""
-    x, y, width, height = cover.box
-    mask = np.zeros((visible.height, visible.width), np.bool_)
-    rows, lefts, rights = _ellipse_spans(width, height, visible.top - y, visible.bottom - y)
-    if rows.size == 0:
-        return mask
-    blocks = (rows + (y - visible.top)) // raster.step_y
-    starts = np.flatnonzero(np.diff(blocks, prepend=-1))
-    # The spans of neighbouring rows lie within one another, so the widest of a row of blocks is all of them.
-    first = (np.minimum.reduceat(lefts, starts) + (x - visible.left)) // raster.step_x * raster.step_x
-    last = -(-(np.maximum.reduceat(rights, starts) + (x - visible.left)) // raster.step_x) * raster.step_x
-    columns = np.arange(visible.width)
-    touched = (columns >= first[:, None]) & (columns < last[:, None])
-    top = int(blocks[0]) * raster.step_y
-    mask[top : top + len(starts) * raster.step_y] = touched.repeat(raster.step_y, axis=0)
+    Remembered, because a cover that moves keeps its size for many frames and can lie to the blocks in few ways.
+    """
+    mask = np.zeros((seen.height, seen.width), np.bool_)
+    spans = np.array(ellipse_rows((0, 0, width, height), seen.top, seen.bottom), np.int64).reshape(-1, 3)
+    rows, lefts, rights = (spans - (seen.top, seen.left, seen.left)).T
+    if rows.size:
+        blocks = rows // step_y
+        starts = np.flatnonzero(np.diff(blocks, prepend=-1))
+        # The spans of neighbouring rows lie within one another, so the widest of a row of blocks is all of them.
+        first = np.minimum.reduceat(lefts, starts) // step_x * step_x
+        last = -(-np.maximum.reduceat(rights, starts) // step_x) * step_x
+        columns = np.arange(seen.width)
+        touched = (columns >= first[:, None]) & (columns < last[:, None])
+        top = int(blocks[0]) * step_y
+        mask[top : top + len(starts) * step_y] = touched.repeat(step_y, axis=0)
+    mask.flags.writeable = False
     return mask
 
 

@@ -39,7 +39,7 @@ def copy(frame: VideoFrame, spec: VideoSpec) -> tuple[VideoFrame, list[Plane]]:
     planes = frame_planes(fresh, spec.color_range == 2)
     cut: list[Plane] = []
     for role, plane in zip(wanted.roles, planes, strict=True):
-        samples = source.get(role, np.zeros((frame.height, frame.width), plane.samples.dtype))
+        samples = source[role] if role in source else np.zeros((frame.height, frame.width), plane.samples.dtype)
         cut.append(replace(plane, samples=plane.samples[: samples.shape[0], : samples.shape[1]]))
         np.copyto(cut[-1].samples, samples)
     return fresh, cut
