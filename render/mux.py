@@ -18,6 +18,7 @@ from av.video.stream import VideoStream as AvVideoStream
 
 from render import segments
 from render.encoder import PROFILES, configure
+from render.matroska import tell_shapes
 from render.sound.streams import MUXERS, AudioOut
 from render.video import EncodedVideo
 from schema.errors import MachineError, MediaError, VeridactError
@@ -113,6 +114,8 @@ def write(
             for _, _, _, packet in heapq.merge(*sources):
                 output.mux(packet)
                 beat()
+        if container == "mkv":
+            tell_shapes(path, [s.spec.sample_aspect_ratio for s in streams if isinstance(s, EncodedVideo)])
     except (av.FFmpegError, ValueError) as e:
         if getattr(e, "errno", None) in NO_ROOM:
             raise MachineError(f"the output cannot be written: {reason_of(e)}") from None

@@ -74,6 +74,7 @@ def write_clip(
     tags: dict[str, str] | None = None,
     options: dict[str, str] | None = None,
     fields: FieldOrder = "progressive",
+    pixel_shape: Fraction | None = None,
 ) -> Path:
     """Writes a small video; the container is that of the suffix."""
     width, height = size
@@ -86,6 +87,8 @@ def write_clip(
         if fields != "progressive":
             stream.codec_context.flags |= Flags.interlaced_dct | Flags.interlaced_me
         mark = marker(fields, width, height, pixel_format)
+        if pixel_shape:
+            stream.codec_context.sample_aspect_ratio = pixel_shape
         if matrix:
             stream.set_display_matrix(matrix)
         sound = container.add_stream(audio, rate=48000, layout="stereo") if audio else None

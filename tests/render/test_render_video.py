@@ -63,6 +63,25 @@ def test_frames_and_times_are_kept(
         assert [s.type for s in container.streams] == [s.type for s in manifest.source.streams]
 
 
+SHAPES = [Fraction(4, 3), Fraction(16, 15), Fraction(10, 11), Fraction(1280, 1279), None]
+
+
+@pytest.mark.parametrize("container", ["mp4", "mov", "mkv", "lossless mkv"])
+@pytest.mark.parametrize("shape", SHAPES)
+def test_the_shape_of_pixels_is_kept(
+    shape: Fraction | None, container: str, clip: Any, make_manifest: Any, make_track: Any, saved: Any, command: Any,
+    tmp_path: Path,
+) -> None:  # fmt: skip
+    source = clip("in.mkv", frames=3, pixel_shape=shape, audio="aac")
+    profile = "lossless" if container.startswith("lossless") else "h264"
+    out = tmp_path / f"out.{container.removeprefix('lossless ')}"
+    manifest = saved(make_manifest(source, (make_track(1, BOX, 3),), profile=profile, container=out.suffix[1:]))
+    assert command("render", source, manifest, out)[0] == 0
+    with open_media(out) as media, demux(media) as opened:
+        assert (opened.streams.video[0].sample_aspect_ratio or 1) == (shape or 1)
+        assert sum(1 for _ in decode(opened, opened.streams.video[0])) == 3
+
+
 def test_the_same_bytes_for_any_workers_cores_and_surroundings(
     clip: Any, make_manifest: Any, make_track: Any, saved: Any, tmp_path: Path
 ) -> None:
