@@ -90,6 +90,21 @@ def _total(rows: list[dict[str, Any]], who: str) -> None:
         _print("ALL", who, {k: sum(r[k] for r in rows) for k in rows[0] if k not in {"clip", "who"}})
 
 
+def real(asked: argparse.Namespace) -> None:
+    """Real clips whose every frame shows one face, or none: how many frames are without a cover, or with one."""
+    videos = json.loads((asked.media / "GROUND_TRUTH.json").read_text())["videos"]
+    for name, faces in ((n, v["faces_per_frame"]) for n, v in videos.items() if "faces_per_frame" in v):
+        mine = asked.work / "real.json"
+        costs.of("locate", asked.media / name, "-o", mine, "--labels", "face", *asked.locate.split())
+        manifest = reading.read_path(mine).manifest
+        covered = {n for t in manifest.tracks for s in t.segments for n in range(s.keys[0].frame, s.end)}
+        frames = manifest.source.streams[0].frames  # type: ignore[union-attr]
+        keys = sum(len(s.keys) for t in manifest.tracks for s in t.segments)
+        wrong = f"{frames - len(covered)} without a cover" if faces else f"{len(covered)} with a cover"
+        shows = "one face" if faces else "nobody"
+        print(f"{Path(name).name:52} {shows:8} on each of {frames:4} frames: {wrong}, {keys} keys", flush=True)
+
+
 def photos(asked: argparse.Namespace) -> None:
     """Faces and plates in the photos that are boxed by hand."""
     for label, chosen in (("face", boxed.faces(asked.media)), ("plate", boxed.plates(asked.media))):

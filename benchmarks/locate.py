@@ -3,9 +3,10 @@
     python benchmarks/locate.py MEDIA WORK [--only photos,found,...] [--clips tuned|held-out|all|NAME,...] [--no-peers]
 
 MEDIA is the folder of shared test media; clips, truths and results are kept in WORK. The peers' results do not change
-and are reused. `photos` tells what is found in photos boxed by hand, `found` what is found and missed on each of
-`--clips`; nothing was tuned on those held out. The other sections take a 1080p clip, `--speed-clip`: `calm`, or `hd`
-where everything moves. Times are also told in seconds of CPU, which other work on the machine changes less.
+and are reused. `photos` tells what is found in photos boxed by hand, `real` in clips in which one face or none
+is seen throughout, `found` what is found and missed on each of `--clips`; nothing was tuned on those held out. The
+other sections take a 1080p clip, `--speed-clip`: `calm`, or `hd` where everything moves. Times are also told in seconds
+of CPU, which other work on the machine changes less.
 """
 
 # ruff: noqa: E402
@@ -93,7 +94,10 @@ def memory(asked: argparse.Namespace) -> None:
         print_cost(asked.speed_clip, f"locate, {seconds} s", 25 * seconds, cost)
 
 
-SECTIONS = {"photos": found.photos, "found": found.clips, "speed": speed, "overhead": overhead, "memory": memory}
+SECTIONS = {
+    "photos": found.photos, "real": found.real, "found": found.clips,
+    "speed": speed, "overhead": overhead, "memory": memory,
+}  # fmt: skip
 
 
 def main() -> None:

@@ -75,6 +75,13 @@ HELD_OUT = (
 )
 """Other seeds and mixtures, to be looked at only once all else is settled."""
 
+SMALL = (
+    Clip("farhd", 219, width=1920, height=1080, frames=75, zoom=(0.36, 0.6)),
+    Clip("tiny", 221, frames=75, zoom=(0.12, 0.36)),
+    Clip("tinyhd", 222, width=1920, height=1080, frames=75, zoom=(0.12, 0.5)),
+)
+"""Faces from 8 to 45 pixels high, for `smallest.py`."""
+
 
 @dataclass(frozen=True)
 class Scene:

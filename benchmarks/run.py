@@ -13,7 +13,7 @@ WORK = HERE.parent / "out" / "bench"
 BENCHES: tuple[tuple[str, ...], ...] = (
     ("render.py", str(WORK)),
     ("locate.py", "MEDIA", str(WORK)),
-    ("smallest.py", "MEDIA"),
+    ("smallest.py", "MEDIA", str(WORK)),
     ("hear.py",),
     ("load.py",),
 )
