@@ -76,7 +76,7 @@ def render(media_path: Path, read: reading.Read, output: Path, audit: Path, opti
     check_suffix(output, read.manifest.output.container)
     with open_media(media_path) as media, work_in(media_path, output, audit, options.force, options.resume) as place:
         check_source(media, read.manifest.source.sha256)
-        toolchain()  # remembered before the fork, so that the child need not read all packages again
+        toolchain(media.format.name)  # remembered before the fork, so that the child need not read all packages again
         box = Box(memory_bytes(read.manifest, options.jobs * JOB_BYTES_A_PIXEL), writable=(place.folder,))
         terms = contained.Terms(box, options.sandbox, keep=(media.fd, place.lock))
         ended = contained.run(partial(_make, media, read, place, options), terms, tell)
@@ -91,7 +91,8 @@ def _make(media: MediaFile, read: reading.Read, place: Place, options: Options, 
     rendered = RENDERERS[read.manifest.source.kind](media, read.manifest, place, options.jobs, tell)
     refuse_uncovered(read.manifest, rendered, options)
     media.check_unchanged()
-    place.new_audit.write_bytes(receipt.chain(account.bodies(read, rendered, toolchain(), _digest_of(place))))
+    packages = toolchain(media.format.name)
+    place.new_audit.write_bytes(receipt.chain(account.bodies(read, rendered, packages, _digest_of(place))))
 
 
 def memory_bytes(manifest: Manifest, bytes_a_pixel: int) -> int:

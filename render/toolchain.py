@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Iterable
 from functools import cache
 from importlib import metadata
+from importlib.util import find_spec
 from pathlib import Path
 
 import render
@@ -12,6 +13,9 @@ from schema import VERSION
 from schema.errors import MachineError
 
 PACKAGES = ("av", "numpy", "pillow")
+FOR_FORMAT = {"HEIF": ("pillow-heif",)}
+"""Further packages for sources of some formats; where one is missing, the source cannot be opened."""
+
 CHUNK_BYTES = 1 << 20
 
 
@@ -46,11 +50,19 @@ def _own_files() -> list[tuple[str, Path]]:
     return found
 
 
+def toolchain(source_format: str = "") -> list[dict[str, str]]:
+    """The packages that decide the bytes made of a source of some format, as they lie on this machine's disk."""
+    return _described((*PACKAGES, *(name for name in FOR_FORMAT.get(source_format, ()) if _is_there(name))))
+
+
+def _is_there(package: str) -> bool:
+    return find_spec(package.replace("-", "_")) is not None
+
+
 @cache
-def toolchain() -> list[dict[str, str]]:
-    """The packages that decide output bytes, as they lie on this machine's disk."""
+def _described(names: tuple[str, ...]) -> list[dict[str, str]]:
     packages = [
         {"name": name, "version": metadata.version(name), "sha256": digest_of_files(_wheel_files(name))}
-        for name in PACKAGES
+        for name in names
     ]
     return [{"name": "veridact", "version": VERSION, "sha256": digest_of_files(_own_files())}, *packages]

@@ -7,8 +7,8 @@ from av.video.stream import VideoStream as AvVideoStream
 
 from schema.errors import MediaError
 from schema.manifest import Source, Stream
-from schema.media import Kind, MediaFile, decode, demux, is_cover_art, orientation
-from schema.origin import presents_anything
+from schema.media import Kind, MediaFile, decode, demux, orientation
+from schema.origin import is_presented, presents_anything
 from schema.pictures import frames, open_picture
 from schema.probe import VideoTimeline, audio_record, other_record, picture_record, video_record
 
@@ -29,15 +29,11 @@ def read_source(media: MediaFile) -> Source:
 
 
 def _record(media: MediaFile, container: InputContainer, stream: AvStream) -> Stream:
-    if isinstance(stream, AvVideoStream) and not is_cover_art(stream):
-        return _video(media, stream.index)
-    if (
-        isinstance(stream, AvAudioStream)
-        and stream.codec_context is not None
-        and presents_anything(media, stream.index)
-    ):
+    if not is_presented(stream) or not presents_anything(media, stream.index):
+        return other_record(stream)
+    if isinstance(stream, AvAudioStream):
         return audio_record(container, stream, searched=False)
-    return other_record(stream)
+    return _video(media, stream.index)
 
 
 def _video(media: MediaFile, index: int) -> Stream:
