@@ -2,16 +2,14 @@
 
 import errno
 import os
-import signal
 import sys
 import traceback
 from importlib import import_module
-from types import FrameType
 from typing import NoReturn
 
 import click
 
-from schema import VERSION
+from schema import VERSION, signals
 from schema.contained import ChildBugError
 from schema.errors import MachineError, VeridactError
 
@@ -75,8 +73,13 @@ def veridact() -> None:
     """Redaction you can prove: locate writes a manifest, render applies it, verify checks the receipt."""
 
 
-def _interrupt(signum: int, frame: FrameType | None) -> NoReturn:
-    raise KeyboardInterrupt
+def _take_standard_streams() -> None:
+    """Where whoever started us closed some, nothing else shall get their numbers."""
+    while (fd := os.open(os.devnull, os.O_RDWR)) <= 2:
+        pass
+    os.close(fd)
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - for as long as the process lives
 
 
 def _one_line(text: str) -> str:
@@ -96,8 +99,12 @@ def run(command: click.Command, name: str, arguments: list[str] | None = None) -
 
     `arguments` are those of the command line where none are given.
     """
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, _interrupt)
+    _take_standard_streams()
+    with signals.caught():
+        return _run(command, name, arguments)
+
+
+def _run(command: click.Command, name: str, arguments: list[str] | None) -> int:
     if sys.stdout is None:
         return _failed("standard output is closed; send it to a file or to /dev/null", MachineError.exit_code)
     try:
@@ -106,7 +113,7 @@ def run(command: click.Command, name: str, arguments: list[str] | None = None) -
         return result if isinstance(result, int) else 0
     except click.ClickException as e:
         return _failed(e.format_message(), e.exit_code)
-    except (KeyboardInterrupt, click.Abort):
+    except (signals.Interruption, KeyboardInterrupt, click.Abort):
         return _failed("interrupted; nothing was written", INTERRUPTED)
     except VeridactError as e:
         return _failed(str(e), e.exit_code)

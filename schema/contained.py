@@ -17,11 +17,11 @@ import time
 import traceback
 import warnings
 from collections.abc import Callable, Collection, Generator, Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, suppress
 from dataclasses import asdict, dataclass
 from typing import Any, NoReturn, cast
 
-from schema import errors, linux, pulse, sandbox
+from schema import errors, linux, pulse, sandbox, signals
 from schema.errors import MediaError, VeridactError
 from schema.sandbox import GIB, Active, Box, Mode
 from schema.starved import Starved
@@ -38,7 +38,6 @@ LOOK_MEMORY_BYTES = 8 * GIB
 BEAT_SECONDS = 1.0
 TICK_SECONDS = 1.0
 MESSAGE_BYTES = 1 << 28
-STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 ERRORS = {kind.__name__: kind for kind in vars(errors).values() if isinstance(kind, type)}
 FIELDS = ("layer", "path", "reason")
 """What errors hold besides their text; never an exit code, which a child must not choose."""
@@ -92,10 +91,12 @@ def each(work: Callable[[Tell], Iterator[Any]], terms: Terms, tell: Tell) -> Gen
     parent, child, status, complete = os.getpid(), 0, 0, False
     try:
         try:
-            with _signals_wait(), warnings.catch_warnings():
+            # Between a fork and the first line of the child, a signal would unwind the parent's stack there.
+            with signals.waiting() as handlers, warnings.catch_warnings():
                 warnings.simplefilter("ignore", DeprecationWarning)  # numpy's threads are made for a fork
                 child = os.fork()
                 if child == 0:
+                    signals.leave_to_parent(handlers)
                     _live(work, terms, writing, parent)
         finally:
             os.close(writing)
@@ -113,24 +114,6 @@ def each(work: Callable[[Tell], Iterator[Any]], terms: Terms, tell: Tell) -> Gen
 def look(work: Callable[[], Any], *keep: int) -> Any:
     """What the work finds out by looking at open files, in a child process as `run`."""
     return run(lambda tell: work(), Terms(Box(LOOK_MEMORY_BYTES), keep=keep), lambda what, done, total: None).value
-
-
-@contextmanager
-def _signals_wait() -> Iterator[None]:
-    """Signals that come meanwhile are acted on afterwards: between a fork and the first line of the child they would
-    unwind the parent's stack there, and here leave a child that nobody knows of."""
-    if threading.current_thread() is not threading.main_thread():
-        yield  # Python acts on signals in its main thread only
-        return
-    came: list[int] = []
-    before = {number: signal.signal(number, lambda number, _: came.append(number)) for number in STOPS}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-        for late in came:
-            signal.raise_signal(late)
 
 
 def _live(work: Callable[[Tell], Iterator[Any]], terms: Terms, writing: int, parent: int) -> NoReturn:
@@ -154,15 +137,13 @@ def _live(work: Callable[[Tell], Iterator[Any]], terms: Terms, writing: int, par
 
 
 def _forget(keep: Collection[int], writing: int) -> None:
-    """Closes every other descriptor and leaves the signals to the parent, who ends this process with one of its own."""
+    """Closes every other descriptor."""
     null = os.open(os.devnull, os.O_RDWR)
     for standard in (0, 1, 2):
         os.dup2(null, standard)
     kept = sorted({0, 1, 2, writing, *keep})
     for low, high in zip(kept, [*kept[1:], os.sysconf("SC_OPEN_MAX")], strict=True):
         os.closerange(low + 1, high)
-    for number in STOPS:
-        signal.signal(number, signal.SIG_IGN if number == signal.SIGINT else signal.SIG_DFL)
 
 
 class _Speaker:

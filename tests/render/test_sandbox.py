@@ -22,7 +22,7 @@ import pytest
 from PIL import Image
 
 from render import attest, pipeline, verify
-from schema import contained, linux, sandbox, seccomp
+from schema import contained, linux, sandbox, seccomp, signals
 from schema.contained import ChildBugError, Terms
 from schema.errors import ManifestError, MediaError
 from schema.manifest import AudioRange, Origin
@@ -228,7 +228,7 @@ ENDS: dict[str, tuple[Callable[[], Any], str]] = {
     "a hang": (lambda: time.sleep(60), "nothing went on for 1 seconds"),
     "a busy hang": (lambda: sum(0 for _ in iter(int, 1)), "nothing went on for 1 seconds"),
     "signals that are ignored": (
-        lambda: [[signal.signal(n, signal.SIG_IGN) for n in contained.STOPS], time.sleep(60)],
+        lambda: [[signal.signal(n, signal.SIG_IGN) for n in signals.INTERRUPTING], time.sleep(60)],
         "nothing went on",
     ),
 }
