@@ -93,6 +93,7 @@ def _total(rows: list[dict[str, Any]], who: str) -> None:
 def real(asked: argparse.Namespace) -> None:
     """Real clips whose every frame shows one face, or none: how many frames are without a cover, or with one."""
     videos = json.loads((asked.media / "GROUND_TRUTH.json").read_text())["videos"]
+    all_frames, all_keys = 0, 0
     for name, faces in ((n, v["faces_per_frame"]) for n, v in videos.items() if "faces_per_frame" in v):
         mine = asked.work / "real.json"
         costs.of("locate", asked.media / name, "-o", mine, "--labels", "face", *asked.locate.split())
@@ -100,9 +101,11 @@ def real(asked: argparse.Namespace) -> None:
         covered = {n for t in manifest.tracks for s in t.segments for n in range(s.keys[0].frame, s.end)}
         frames = manifest.source.streams[0].frames  # type: ignore[union-attr]
         keys = sum(len(s.keys) for t in manifest.tracks for s in t.segments)
+        all_frames, all_keys = all_frames + frames * faces, all_keys + keys
         wrong = f"{frames - len(covered)} without a cover" if faces else f"{len(covered)} with a cover"
         shows = "one face" if faces else "nobody"
         print(f"{Path(name).name:52} {shows:8} on each of {frames:4} frames: {wrong}, {keys} keys", flush=True)
+    print(f"ALL      {all_frames} face-frames, {all_keys} keys: {all_frames / all_keys:.1f} times fewer", flush=True)
 
 
 def photos(asked: argparse.Namespace) -> None:
