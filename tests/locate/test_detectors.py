@@ -26,6 +26,15 @@ def request(**fields: Any) -> Request:
     return Request(**{"producer_id": "p1", "labels": ALL, "floor": 0.2, "device": "cpu", **fields})
 
 
+def test_every_back_end_is_documented() -> None:
+    """By its name, with the labels of the embedded ones beside it, and no other name."""
+    page = (Path(__file__).parents[2] / "docs" / "detectors.md").read_text()
+    rows = [line.split(" | ") for line in page.splitlines() if line.startswith("| `")]
+    named = {row[0].strip("|` ").split(":")[0]: row[1] for row in rows}
+    assert named.keys() == detector.DETECTORS.keys()
+    assert all(label in named[name] for label, name in detector.EMBEDDED.items())
+
+
 @pytest.mark.parametrize(
     ("text", "plate"),
     [
