@@ -5,6 +5,7 @@ nothing else. The others load large libraries that write settings, start program
 network; their process gets a limit on memory and no new privileges, but keeps files and network.
 """
 
+import os
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -17,6 +18,7 @@ from locate.options import Options
 from locate.pipeline import Located, detectors_for, locate
 from schema import contained, formatter, reading
 from schema.contained import Tell, Terms
+from schema.descriptor import open_regular
 from schema.pulse import patience
 from schema.sandbox import GIB, Box
 
@@ -65,6 +67,9 @@ def ready(terms: Terms, options: Options) -> Sequence[Detector]:
 
 def search(media: Path, options: Options, tell: Tell) -> tuple[bytes, list[str]]:
     """The manifest of a file, and what the caller should know besides it, from a process that is gone afterwards."""
+    os.close(open_regular(media))  # what is none is told before models are loaded
+    if media.is_relative_to("/dev"):
+        media = media.resolve()  # /dev/stdin is another file there
     with shut_in(media, options) as terms:
         found = contained.run(partial(_searched, media, options, terms), terms, tell).value
     manifest = reading.read(found["manifest"].encode()).raw

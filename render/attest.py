@@ -22,6 +22,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from schema import VERSION, contained
 from schema.errors import AuditError, UsageError
 from schema.sandbox import GIB, Active, Box
+from schema.tools import writing
 
 PAYLOAD_TYPE = "application/vnd.in-toto+json"
 STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
@@ -134,19 +135,10 @@ def new_key(path: Path) -> Path:
     )
     public = key.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
     public_path = path.with_name(path.name + ".pub")
-    write_new(path, private, 0o600)
-    write_new(public_path, public, 0o644)
+    with writing.new_file(path, 0o600) as secret, writing.new_file(public_path, 0o644) as told:
+        secret.write(private)
+        told.write(public)
     return public_path
-
-
-def write_new(path: Path, data: bytes, mode: int) -> None:
-    """Writes a file that must not exist yet."""
-    try:
-        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, mode)
-    except FileExistsError:
-        raise UsageError(f"{path} exists; choose another name") from None
-    with open(fd, "wb") as file:
-        file.write(data)
 
 
 def private_key(path: Path) -> Ed25519PrivateKey:

@@ -13,6 +13,7 @@ from render.verify import Asked, passed, read_receipt
 from render.verify import verify as verify_receipt
 from schema import receipt
 from schema.errors import UsageError
+from schema.tools import writing
 
 FAILED = 1
 _SIGN = {"pass": "ok  ", "fail": "FAIL", "not run": "-   "}
@@ -72,12 +73,12 @@ def disclose(audit: Path, salt_file: Path, output: Path, attestation: Path | Non
     if version == receipt.DISCLOSED:
         raise UsageError(f"{audit} is a disclosed receipt already")
     lines = disclosed(entries, salt_of(salt_file))
-    attest.write_new(output, lines, 0o644)
+    writing.write_new(output, lines)
     _, told = receipt.read(lines)
     if attestation and signer:
         now = datetime.now(UTC)
         run = attest.Run(now, now, receipt.bodies(told, "output")[0]["sha256"], receipt.head(told))
-        attest.write_new(attestation, attest.envelope(attest.statement(run), signer), 0o644)
+        writing.write_new(attestation, attest.envelope(attest.statement(run), signer))
     click.echo(f"disclosed receipt {output}, head {receipt.head(told)}", err=True)
 
 

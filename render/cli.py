@@ -2,18 +2,22 @@
 
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import click
 
 from render import attest
-from render.pipeline import Options
+from render.pipeline import Done, Options, unsigned
 from render.pipeline import render as render_file
 from schema import cli, reading
 from schema.errors import SafetyError, UsageError
 from schema.progress import Progress
 from schema.sandbox import MODES, Mode
+from schema.tools import writing
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -74,12 +78,20 @@ def render(
         sandbox=sandbox,
     )
     receipt_path = audit or out.with_name(out.name + ".audit.jsonl")
-    done = render_file(media, reading.read_path(manifest), out, receipt_path, options, Progress(quiet))
-    if attestation and key:
-        run = attest.Run(started, datetime.now(UTC), done.output_sha256, done.head, done.sandbox)
-        attest.write_new(attestation, attest.envelope(attest.statement(run), attest.private_key(key)), 0o644)
+    signed = partial(_signed, attestation, key, started) if attestation and key else unsigned
+    done = render_file(media, reading.read_path(manifest), out, receipt_path, options, Progress(quiet), signed)
     if not quiet:
         click.echo(f"receipt {receipt_path}, head {done.head}", err=True)
+
+
+@contextmanager
+def _signed(attestation: Path, key: Path, started: datetime, done: Done) -> Iterator[None]:
+    """The facts of a run, signed and written before the output is published, at their place when it was."""
+    run = attest.Run(started, datetime.now(UTC), done.output_sha256, done.head, done.sandbox)
+    with writing.new_file(attestation) as file:
+        file.write(attest.envelope(attest.statement(run), attest.private_key(key)))
+        file.flush()
+        yield
 
 
 def main() -> None:

@@ -7,7 +7,6 @@ original, and the size of the input is left out. The chain has its own version, 
 
 import hashlib
 import hmac
-import os
 import secrets
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import Any
 from schema import receipt
 from schema.errors import AuditError, UsageError
 from schema.receipt import DISCLOSED, Entry, EntryType
+from schema.tools import writing
 
 SALT_BYTES = 32
 
@@ -72,7 +72,5 @@ def read_salt(path: Path) -> bytes:
 def salt_of(path: Path) -> bytes:
     """The salt in a file, made (mode 0600) where there is none yet."""
     if not path.exists():
-        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
-        with open(fd, "wb") as file:
-            file.write(secrets.token_bytes(SALT_BYTES))
+        writing.write_new(path, secrets.token_bytes(SALT_BYTES), 0o600)
     return read_salt(path)

@@ -3,6 +3,8 @@
 What decodes runs in a process of its own, which gets the open file and the hidden folder and nothing else.
 """
 
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -67,10 +69,19 @@ def silently(what: str, done: int, total: int) -> None:
     """Tells nobody how far it is."""
 
 
-def render(media_path: Path, read: reading.Read, output: Path, audit: Path, options: Options, tell: Tell) -> Done:
+@contextmanager
+def unsigned(done: Done) -> Iterator[None]:
+    """Says nothing of a run."""
+    yield
+
+
+def render(
+    media_path: Path, read: reading.Read, output: Path, audit: Path, options: Options, tell: Tell,
+    signed: Callable[[Done], AbstractContextManager[None]] = unsigned,
+) -> Done:  # fmt: skip
     """Applies a manifest to the footage it was made for; returns what it made.
 
-    Either both `output` and `audit` are written whole, or neither is.
+    Either both `output` and `audit` are written whole, or neither is. They are published within `signed`.
     """
     refuse_unsafe(read.manifest, options)
     check_suffix(output, read.manifest.output.container)
@@ -81,8 +92,10 @@ def render(media_path: Path, read: reading.Read, output: Path, audit: Path, opti
         terms = contained.Terms(box, options.sandbox, keep=(media.fd, place.lock))
         ended = contained.run(partial(_make, media, read, place, options), terms, tell)
         _, entries = receipt.read(place.new_audit.read_bytes())
-        place.publish()
-    return Done(str(receipt.bodies(entries, "output")[0]["sha256"]), receipt.head(entries), ended.active)
+        done = Done(str(receipt.bodies(entries, "output")[0]["sha256"]), receipt.head(entries), ended.active)
+        with signed(done):
+            place.publish()
+    return done
 
 
 def _make(media: MediaFile, read: reading.Read, place: Place, options: Options, tell: Tell) -> None:

@@ -1,6 +1,5 @@
 """Where a render works and how it ends: a hidden folder beside the target, then two renames, receipt before output."""
 
-import errno
 import fcntl
 import hashlib
 import os
@@ -11,10 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from schema.errors import MachineError, SafetyError, UsageError
+from schema.tools.writing import move_to_free_name
 
-NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EMLINK}
-"""What a file system without hard links (a memory stick, some network shares) answers."""
 FOLDER_PREFIX = ".veridact-"
+OR_FORCE = "choose another name or give --force"
 
 
 @dataclass(frozen=True)
@@ -44,9 +43,9 @@ class Place:
             self.new_audit.replace(self.audit)
             self.new_output.replace(self.output)
         else:
-            _move_to_free_name(self.new_audit, self.audit)
+            move_to_free_name(self.new_audit, self.audit, OR_FORCE)
             try:
-                _move_to_free_name(self.new_output, self.output)
+                move_to_free_name(self.new_output, self.output, OR_FORCE)
             except BaseException:
                 self.audit.unlink()
                 raise
@@ -61,20 +60,6 @@ def _sync(path: Path) -> None:
         os.close(fd)
 
 
-def _move_to_free_name(source: Path, target: Path) -> None:
-    """As a rename, but never over something that came to be there meanwhile."""
-    try:
-        os.link(source, target, follow_symlinks=False)
-    except FileExistsError:
-        raise SafetyError(f"{target} exists; choose another name or give --force") from None
-    except OSError as e:
-        if e.errno not in NO_LINKS or target.exists():
-            raise
-        source.rename(target)
-        return
-    source.unlink()
-
-
 def _check_target(target: Path, media: Path, force: bool) -> None:
     if target.is_symlink():
         raise SafetyError(f"{target} is a symbolic link, which is never followed; choose another name")
@@ -86,7 +71,7 @@ def _check_target(target: Path, media: Path, force: bool) -> None:
         if not target.is_file():
             raise SafetyError(f"{target} is no regular file; choose another name")
         if not force:
-            raise SafetyError(f"{target} exists; choose another name or give --force")
+            raise SafetyError(f"{target} exists; {OR_FORCE}")
     if not target.parent.is_dir():
         raise UsageError(f"{target.parent} is no folder; make it first")
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from locate.recognizer import Reading
 from schema.errors import MachineError, SafetyError
+from schema.tools import writing
 
 
 def check_target(path: Path) -> None:
@@ -16,17 +17,13 @@ def check_target(path: Path) -> None:
 
 def write(path: Path, heard: Iterable[tuple[int, int, int, Reading]]) -> None:
     """Writes `(stream, channel, number of the reading, words)` as lines of tabs, readable by the owner alone."""
+    lines = ["stream\tchannel\treading\tstart_ms\tend_ms\tconfidence_permille\tword\n"]
+    for stream, channel, number, reading in heard:
+        for w in reading:
+            times = "\t".join("" if t is None else str(t) for t in (w.start_ms, w.end_ms))
+            text = " ".join(w.text.split())
+            lines.append(f"{stream}\t{channel}\t{number}\t{times}\t{round(w.confidence * 1000)}\t{text}\n")
     try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-    except FileExistsError:
-        raise SafetyError(f"--transcript {path}: exists; it is never overwritten, choose another name") from None
+        writing.write_new(path, "".join(lines).encode(), 0o600)
     except OSError as e:
         raise MachineError(f"--transcript {path}: cannot be written ({e.strerror})") from None
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        os.fchmod(descriptor, 0o600)
-        file.write("stream\tchannel\treading\tstart_ms\tend_ms\tconfidence_permille\tword\n")
-        for stream, channel, number, reading in heard:
-            for w in reading:
-                times = "\t".join("" if t is None else str(t) for t in (w.start_ms, w.end_ms))
-                text = " ".join(w.text.split())
-                file.write(f"{stream}\t{channel}\t{number}\t{times}\t{round(w.confidence * 1000)}\t{text}\n")

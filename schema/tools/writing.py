@@ -1,5 +1,6 @@
 """Writing a result so that it is there whole or not at all, and over what was there only where that is asked."""
 
+import errno
 import fcntl
 import hashlib
 import os
@@ -11,6 +12,23 @@ from pathlib import Path
 from typing import BinaryIO
 
 from schema.errors import MachineError, SafetyError, UsageError
+
+NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EMLINK}
+"""What a file system without hard links (a memory stick, some network shares) answers."""
+
+
+def move_to_free_name(source: Path, target: Path, advice: str = "choose another name") -> None:
+    """As a rename, but never over something that came to be there meanwhile."""
+    try:
+        os.link(source, target, follow_symlinks=False)
+    except FileExistsError:
+        raise SafetyError(f"{target} exists; {advice}") from None
+    except OSError as e:
+        if e.errno not in NO_LINKS or target.exists():
+            raise
+        source.rename(target)
+        return
+    source.unlink()
 
 
 @contextmanager
@@ -75,10 +93,7 @@ def new_file(path: Path, mode: int | None = None) -> Iterator[BinaryIO]:
     with _temporary(path) as (file, made):
         yield file
         _finish(file, _usual_mode() if mode is None else mode)
-        try:
-            os.link(made, path)
-        except FileExistsError:
-            raise SafetyError(f"{path} exists; choose another name") from None
+        move_to_free_name(made, path)
 
 
 def write_new(path: Path, data: bytes, mode: int | None = None) -> None:

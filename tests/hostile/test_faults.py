@@ -312,6 +312,91 @@ def test_a_file_that_may_not_grow_is_said_so(
     assert not list(scene["folder"].iterdir())
 
 
+@pytest.fixture
+def rendered(scene: dict[str, Path], command: Any, tmp_path: Path) -> dict[str, Path]:
+    audit, key = tmp_path / "made.mp4.audit.jsonl", tmp_path / "key"
+    assert command("render", scene["media"], scene["manifest"], tmp_path / "made.mp4")[0] == 0
+    assert command("keygen", "-o", key)[0] == 0
+    (labels := tmp_path / "labels.txt").write_text("")
+    return scene | {"audit": audit, "key": key, "labels": labels}
+
+
+WRITERS: dict[str, tuple[str, ...]] = {
+    "edit": ("edit", "manifest", "accept", "custom-0001", "-o", "/e.json"),
+    "export": ("export", "manifest", "--format", "cvat", "-o", "/e.xml"),
+    "a log": ("export", "manifest", "--format", "log-html", "-o", "/e.html"),
+    "import": ("import", "media", "labels", "--format", "mot", "-o", "/i.json"),
+    "upgrade": ("upgrade", "manifest", "-o", "/u.json"),
+    "combine": ("combine", "manifest", "manifest", "-o", "/c.json"),
+    "a sheet": ("show", "media", "manifest", "--sheet", "-o", "/s.png"),
+    "a film": ("show", "media", "manifest", "--video", "-o", "/s.mp4"),
+    "a timeline": ("show", "media", "manifest", "--timeline", "-o", "/s.svg"),
+    "disclose": ("disclose", "audit", "--salt-file", "/salt", "-o", "/d.jsonl"),
+    "keygen": ("keygen", "-o", "/k"),
+    "attest": ("render", "media", "manifest", "/o.mp4", "--attest", "/a.json", "--sign", "key"),
+    "locate": ("locate", "--labels", "face", "media", "-o", "/m.json"),
+}
+"""Every way to write a file; /NAME is in the folder that must stay empty, other words may be files of the scene."""
+
+
+@pytest.mark.parametrize("what", WRITERS)
+def test_nothing_is_left_of_a_file_that_may_not_grow(what: str, rendered: dict[str, Path], run: Any) -> None:
+    words = [rendered["folder"] / w[1:] if w.startswith("/") else rendered.get(w, w) for w in WRITERS[what]]
+    fails(run(*words, limits={resource.RLIMIT_FSIZE: 20}), 8)
+    assert not list(rendered["folder"].iterdir())
+    again = run(*words)
+    assert again.code == 0, again
+    assert list(rendered["folder"].iterdir())
+
+
+def test_an_attestation_that_cannot_be_written_publishes_nothing(rendered: dict[str, Path], run: Any) -> None:
+    (place := rendered["folder"].parent / "full").mkdir()
+    words = ("render", rendered["media"], rendered["manifest"], rendered["out"], "--sign", rendered["key"], "--attest")
+    if subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=4k", "tmpfs", place], capture_output=True, check=False
+    ).returncode:
+        pytest.skip("mounting a small file system is not allowed here")
+    try:
+        (place / "ballast").write_bytes(bytes(4096))
+        fails(run(*words, place / "a.json"), 8)
+        assert [p.name for p in place.iterdir()] == ["ballast"]
+    finally:
+        subprocess.run(["umount", place], check=True)
+    assert not list(rendered["folder"].iterdir())
+    assert run(*words, place / "a.json").code == 0
+    assert (place / "a.json").stat().st_size > 100
+
+
+def test_nothing_is_left_of_a_transcript_that_may_not_grow(tmp_path: Path, run: Any) -> None:
+    code = """
+import sys
+from pathlib import Path
+from locate.recognizer import Word
+from locate.sound import transcript
+from schema.errors import VeridactError
+try:
+    transcript.write(Path(sys.argv[1]), [(1, 0, 0, (Word("secret", 0, 10),) * int(sys.argv[2]))])
+except VeridactError as e:
+    print(e.exit_code)
+"""
+    path = tmp_path / "t.tsv"
+    told = run(path, 100, code=code, limits={resource.RLIMIT_FSIZE: 200})
+    assert (told.out.split()[0], list(tmp_path.iterdir())) == (b"8", [])
+    run(path, 3, code=code)
+    assert (path.read_text().count("secret"), path.stat().st_mode & 0o777) == (3, 0o600)
+
+
+@pytest.mark.parametrize(("given", "code"), [('< "$1"', 0), ('< <(cat "$1")', 4)])
+def test_a_file_on_standard_input_is_searched_and_a_pipe_is_not(given: str, code: int, scene: dict[str, Path]) -> None:
+    ended = subprocess.run(
+        ["bash", "-c", f'"$2" -c "$3" locate /dev/stdin --labels face --quiet {given}', "bash",
+         scene["media"], sys.executable, "from schema.cli import main; main()"],
+        env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, check=False, timeout=60,
+    )  # fmt: skip
+    assert ended.returncode == code, ended
+    assert ended.stderr == (b"error: /dev/stdin: not a regular file\n" if code else b"")
+
+
 def test_two_renders_to_one_name_leave_one_whole_pair(scene: dict[str, Path], big: tuple[Path, Path], run: Any) -> None:
     ended: list[Any] = []
     threads = [threading.Thread(target=lambda: ended.append(run("render", *big, scene["out"]))) for _ in range(3)]
