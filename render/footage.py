@@ -104,6 +104,8 @@ def _expected(media: MediaFile, stream: OutStream, beside_video: bool) -> Expect
         codec, base = PROFILES[stream.spec.profile].decoder, stream.spec.time_base
         return ExpectedStream("video", codec, len(stream.pts), stream.pts, base, stream.pts[0] * base)
     begins = first_time(media, stream.index) if beside_video else None  # sound alone may begin at 0 in a raw file
+    if begins is not None and stream.counts.silent_from is not None:
+        begins = min(begins, stream.counts.silent_from)
     return ExpectedStream("audio", stream.codec, stream.counts.packets, None, Fraction(1, stream.rate_hz), begins)
 
 

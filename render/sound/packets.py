@@ -159,7 +159,7 @@ def _priming(
         yield replace(packet, skip=0)
 
 
-def _starts(packet: SoundPacket, rate_hz: int) -> Fraction:
+def starts(packet: SoundPacket, rate_hz: int) -> Fraction:
     """When the first presented sample of a first packet sounds, in seconds, to the tick of a coarse clock.
 
     Such a clock (Matroska's) has rounded the timestamp and not the priming: -23 ms and 1024 samples at 44.1 kHz are 0.
@@ -183,7 +183,7 @@ def steady_packets(packets: Iterator[SoundPacket], rate_hz: int, frame_samples: 
             continue
         at = packet.pts * packet.time_base * rate_hz
         if first and packet.skip:
-            expected = round(_starts(packet, rate_hz) * rate_hz) - packet.skip
+            expected = round(starts(packet, rate_hz) * rate_hz) - packet.skip
         elif first or abs(at - expected) > max(_GAP_TICKS * packet.time_base * rate_hz, Fraction(2)):
             expected = max(expected, round(at)) if not first else round(at)
         first = False
@@ -212,5 +212,5 @@ def presented_start(container: InputContainer, stream: AudioStream) -> Fraction:
     for number, packet in enumerate(presented_packets(container, stream)):
         if silent_start and number == 0 and not packet.skip:
             continue
-        return _starts(packet, stream.sample_rate)
+        return starts(packet, stream.sample_rate)
     raise MediaError(f"stream {stream.index} has no sound")

@@ -18,7 +18,7 @@ from av.container import InputContainer, OutputContainer
 from render.sound import pcm
 from render.sound.aac import AacConfig, adts_config, plain_config, substituted, without_adts
 from render.sound.decode import decode_blocks, layout_name
-from render.sound.packets import AudioPacket, SoundPacket, increasing_packets, presented_packets, steady_packets
+from render.sound.packets import AudioPacket, SoundPacket, increasing_packets, presented_packets, starts, steady_packets
 from render.sound.plan import Covers, SoundPlan, covered_samples, position_slack
 from render.sound.template import template_with_delay
 from schema.errors import MediaError
@@ -43,11 +43,16 @@ How = Literal["copied", "replaced", "re-encoded"]
 
 @dataclass
 class Counts:
-    """What was written, for the receipt; complete once all packets have been taken."""
+    """What was written, for the receipt; complete once all packets have been taken.
+
+    `silent_from` is when the first packet sounds, in seconds, if it was replaced: what replaces it is heard, even where
+    the packet decoded to nothing.
+    """
 
     packets: int = 0
     packets_replaced: int = 0
     samples_covered: int = 0
+    silent_from: Fraction | None = None
 
 
 @dataclass(frozen=True)
@@ -110,6 +115,8 @@ class AudioOut:
             slack = position_slack(fraction(source.time_base), self.origin, rate_hz)
             covers = Covers(covered_samples(self.plan, rate_hz), slack)
             for packet, covered in substituted(packets, self.config, covers, self.origin):
+                if covered >= 0 and not self.counts.packets:
+                    self.counts.silent_from = starts(packet, rate_hz)
                 self.counts.packets_replaced += covered >= 0
                 self.counts.samples_covered += max(0, covered)
                 yield packet.to_av()

@@ -141,3 +141,33 @@ def test_two_audio_streams_have_their_own_ranges(
         for sound in (first_sound, second_sound)
     ]
     assert quiet == [[True, False, True], [False, True, True]]
+
+
+@pytest.mark.parametrize("scope", ["listed", "everything"])
+def test_a_first_packet_without_sound_is_covered_like_any_other(
+    scope: str, clip: Any, make_manifest: Any, make_track: Any, saved: Any, command: Any, tmp_path: Path
+) -> None:
+    """Some phones begin AAC with a packet of nothing but a fill element; what replaces it is silence, not nothing."""
+    made, source, out = clip("made.mp4", frames=20, audio="aac"), tmp_path / "in.mp4", tmp_path / "out.mp4"
+    with av.open(str(made)) as before, av.open(str(source), "w") as after:
+        streams = [after.add_stream_from_template(s) for s in before.streams]
+        empty = av.Packet(bytes.fromhex("c1c0"))
+        empty.stream, empty.pts, empty.dts, empty.time_base = streams[1], 0, 0, Fraction(1, RATE)
+        after.mux(empty)
+        for packet in before.demux():
+            if packet.size:
+                packet.stream = streams[packet.stream_index]
+                if packet.stream.type == "audio":
+                    packet.pts, packet.dts = packet.pts + 4096, packet.dts + 4096
+                after.mux(packet)
+    ranges = (spoken(1, 20, 60),) if scope == "listed" else ()
+    tracks = (make_track(1, (8, 8, 20, 16), 20),) if scope == "listed" else ()
+    manifest = saved(make_manifest(source, tracks, audio=ranges, scope=scope))
+    code, _, err = command("render", source, manifest, out)
+    assert code == 0, err
+    old, new = heard(source), heard(out)
+    assert not new[:, :1024].any()
+    if scope == "listed":
+        assert np.array_equal(old[:, -RATE // 4 :], new[:, -RATE // 4 :])
+    receipt = f"{out}.audit.jsonl"
+    assert command("verify", receipt, "--output", out, "--manifest", manifest, "--content")[0] == 0

@@ -18,7 +18,8 @@ from render.video import spec_of
 from schema.geometry import clip as cut
 from schema.geometry import edges, grow_to_grid, matrix_of_orientation
 from schema.manifest import Cells, Key, Manifest, Solid
-from schema.media import decode, demux, open_media
+from schema.media import decode, demux, open_media, orientation
+from schema.pictures import displayed
 from schema.presentation import read as read_timeline
 
 VFR = [0, 40, 55, 130, 131, 200, 333, 340, 341, 500]
@@ -61,6 +62,22 @@ def test_frames_and_times_are_kept(
             stream.height,
         ) == (record.coded_width, record.coded_height)
         assert [s.type for s in container.streams] == [s.type for s in manifest.source.streams]
+
+
+@pytest.mark.parametrize("container", ["mp4", "mkv"])
+@pytest.mark.parametrize("turned", range(1, 9))
+def test_a_picture_that_is_turned_or_mirrored_is_covered_as_displayed_and_stays_so(
+    turned: int, container: str, clip: Any, make_manifest: Any, make_track: Any, saved: Any, command: Any,
+    tmp_path: Path,
+) -> None:  # fmt: skip
+    source, out = clip("in.mov", frames=2, matrix=matrix_of_orientation(turned)), tmp_path / f"out.{container}"
+    manifest = saved(make_manifest(source, (make_track(1, (4, 6, 20, 14), 2),), container=container))
+    assert command("render", source, manifest, out)[0] == 0
+    with open_media(out) as media, demux(media) as opened:
+        frame = next(decode(opened, opened.streams.video[0]))
+        assert orientation(frame) == turned
+        shown = np.asarray(displayed(frame.to_image(), turned).convert("L"))
+    assert shown[8:18, 6:22].max() < 40 < shown[26:, 26:].mean()
 
 
 SHAPES = [Fraction(4, 3), Fraction(16, 15), Fraction(10, 11), Fraction(1280, 1279), None]
