@@ -21,6 +21,7 @@ from schema.contained import Tell, Terms
 from schema.descriptor import open_regular
 from schema.pulse import patience
 from schema.sandbox import GIB, Box
+from schema.tools.writing import own_folder
 
 DETECTORS = frozenset({"centerface", "rapidocr", "onnx", "yunet"})
 RECOGNIZERS = frozenset({"pocketsphinx", "words"})
@@ -43,7 +44,7 @@ def can_be_shut(options: Options) -> bool:
 def shut_in(media: Path, options: Options) -> Iterator[Terms]:
     """The terms under which `media`, a file or a folder, is searched.
 
-    Recognisers get a folder of their own for temporary files; a search that is killed may leave it, hidden.
+    Recognisers get a folder of their own for temporary files.
     """
     hearing = options.hearing
     given = [part for spec in (*options.detectors, hearing.recognizer) for part in spec.split(":")[1:] if part]
@@ -52,8 +53,7 @@ def shut_in(media: Path, options: Options) -> Iterator[Terms]:
     written = [hearing.transcript.absolute().parent] if hearing.transcript else []
     with ExitStack() as folders:
         if options.heard:
-            made = tempfile.TemporaryDirectory(prefix=".veridact-", ignore_cleanup_errors=True)
-            written.insert(0, Path(folders.enter_context(made)))
+            written.insert(0, folders.enter_context(own_folder()))
         yield Terms(Box(memory, tuple(files), tuple(written), shut=can_be_shut(options)))
 
 

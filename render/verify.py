@@ -1,6 +1,5 @@
 """Checking a receipt, level by level: each check passes, fails or was not run, and says why."""
 
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ from schema.errors import AuditError, VeridactError
 from schema.media import open_media
 from schema.receipt import Entry
 from schema.sandbox import Box
+from schema.tools.writing import own_folder
 
 Status = Literal["pass", "fail", "not run"]
 Level = Literal["chain", "anchor", "files", "content", "rerun"]
@@ -237,8 +237,8 @@ def _rerun(asked: Asked, known: Known) -> Iterator[Check]:
 def _render_again(media: Path, manifest: Path) -> tuple[pipeline.Done, bytes]:
     """Renders into a private folder that is gone afterwards; what it made, and the receipt."""
     read = reading.read_path(manifest)
-    with tempfile.TemporaryDirectory(prefix="veridact-") as folder:
-        output = Path(folder) / f"again{pipeline.SUFFIXES[read.manifest.output.container][0]}"
+    with own_folder() as folder:
+        output = folder / f"again{pipeline.SUFFIXES[read.manifest.output.container][0]}"
         audit = output.with_suffix(".jsonl")
         done = pipeline.render(media, read, output, audit, pipeline.REPEAT, silently)
         return done, audit.read_bytes()

@@ -4,6 +4,7 @@ import errno
 import fcntl
 import hashlib
 import os
+import shutil
 import stat
 import tempfile
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ from typing import BinaryIO
 
 from schema.errors import MachineError, SafetyError, UsageError
 
+FOLDER_PREFIX = ".veridact-folder-"
 NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EMLINK}
 """What a file system without hard links (a memory stick, some network shares) answers."""
 
@@ -58,9 +60,27 @@ def _remove_unless_held(left: Path) -> None:
         fd = os.open(left, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            left.unlink()
+            if stat.S_ISDIR(os.fstat(fd).st_mode):
+                shutil.rmtree(left)
+            else:
+                left.unlink()
         finally:
             os.close(fd)
+
+
+@contextmanager
+def own_folder() -> Iterator[Path]:
+    """A folder for temporary files that nobody else may read, gone at the end, and with it what killed runs left."""
+    for left in Path(tempfile.gettempdir()).glob(f"{FOLDER_PREFIX}*"):
+        _remove_unless_held(left)
+    folder = Path(tempfile.mkdtemp(prefix=FOLDER_PREFIX))
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX)
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        os.close(fd)
 
 
 def _finish(file: BinaryIO, mode: int) -> None:

@@ -5,6 +5,7 @@ import os
 import resource
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -14,6 +15,7 @@ from typing import Any
 import pytest
 
 from schema import formatter
+from schema.tools import writing
 
 ROOT = Path(__file__).resolve().parents[2]
 CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, PR_CAPBSET_DROP = 1, 2, 24
@@ -365,6 +367,22 @@ def test_an_attestation_that_cannot_be_written_publishes_nothing(rendered: dict[
     assert not list(rendered["folder"].iterdir())
     assert run(*words, place / "a.json").code == 0
     assert (place / "a.json").stat().st_size > 100
+
+
+def test_temporary_folders_of_killed_runs_go_with_the_next(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    (precious := tmp_path / "precious").mkdir()
+    (link := tmp_path / f"{writing.FOLDER_PREFIX}link").symlink_to(precious)
+    (left := tmp_path / f"{writing.FOLDER_PREFIX}left").mkdir()
+    (left / "a.lm").touch()
+    with writing.own_folder() as first:
+        assert not left.exists()
+        with writing.own_folder() as second:
+            assert first.exists()
+            assert first.stat().st_mode & 0o777 == 0o700
+        assert not second.exists()
+        (first / "deep").mkdir()
+    assert {path.name for path in tmp_path.iterdir()} == {precious.name, link.name}
 
 
 def test_nothing_is_left_of_a_transcript_that_may_not_grow(tmp_path: Path, run: Any) -> None:
