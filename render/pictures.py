@@ -34,6 +34,8 @@ PALETTE_COLOURS = 256
 HALF = 128
 """Less opaque than this is transparent where there is nothing between."""
 
+LESS_DEEP = "8 of 16 bits of each colour are kept"
+
 Covered = dict[int, tuple[int, int]]
 
 
@@ -44,6 +46,7 @@ def render_picture(media: MediaFile, manifest: Manifest, place: Place, jobs: int
         raise BindingError("the manifest lists no picture")
     container = manifest.output.container
     with open_picture(media) as image:
+        warnings = [LESS_DEEP] if _has_deep_colours(image) else []
         check_picture(image, record)
         options = save_options(image, manifest)
         dropped = safe_names([*map(str, image.info), *(["exif"] if has_exif(image) else [])])
@@ -57,6 +60,14 @@ def render_picture(media: MediaFile, manifest: Manifest, place: Place, jobs: int
         streams=[StreamOutcome(0, "picture", record.codec, "re-encoded", "covers are painted", dropped)],
         outputs=[OutputStreamRecord("picture", container, len(shown), check.content_digest(digests))],
         covered=covered,
+        warnings=warnings,
+    )
+
+
+def _has_deep_colours(image: Image.Image) -> bool:
+    """Whether a picture that is not yet decoded has 16 bits a colour, of which Pillow gives the upper eight."""
+    return image.mode not in {"I;16", "I;16B", "I;16L"} and any(
+        ";16" in str(tile) for tile in getattr(image, "tile", ())
     )
 
 

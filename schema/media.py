@@ -160,7 +160,7 @@ def prepare_decoder(stream: AvVideoStream, threads: int = 1) -> None:
         decoder = "libvpx" if context.name == "vp8" else "libvpx-vp9"
         raise MediaError(
             f"stream {stream.index} has transparency beside its picture; turn it into part of it first: "
-            f"ffmpeg -c:v {decoder} -i IN -c:v ffv1 OUT.mkv, which profile lossless keeps"
+            f"ffmpeg -c:v {decoder} -i IN -c:v ffv1 -c:a copy OUT.mkv, which profile lossless keeps"
         )
     if context.name == "h264":
         check_references(stream.index, context.extradata or b"")
@@ -229,7 +229,7 @@ class _Run:
             raise MediaError(
                 f"frame {self.frames} of stream {self._index} has no timestamp after the last one; remux it first: "
                 "ffmpeg -fflags +genpts -i IN -map 0 -c copy OUT.mkv; or, where that does not help, "
-                "encode it without loss: ffmpeg -i IN -c:v libx264 -qp 0 OUT.mkv"
+                "encode it without loss: ffmpeg -i IN -c:v libx264 -qp 0 -c:a copy OUT.mkv"
             )
         shape = (frame.width, frame.height, frame.format.name, orientation(frame))
         if self._shape not in {None, shape}:

@@ -4,7 +4,9 @@ import hashlib
 import io
 import json
 import shutil
+import struct
 import subprocess
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -196,6 +198,25 @@ def test_sixteen_bits_are_kept(make_manifest: Any, make_track: Any, saved: Any, 
     x, y, w, h = BOX
     expected[y : y + h, x : x + w] = 0
     assert np.array_equal(pixels_of(out), expected)
+
+
+def chunk(name: bytes, body: bytes) -> bytes:
+    """A chunk of a PNG file (W3C PNG, 5.3)."""
+    return struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
+
+
+@pytest.mark.parametrize(("bits", "warned"), [(8, False), (16, True)])
+def test_sixteen_bits_of_colour_become_eight_and_the_receipt_says_so(
+    bits: int, warned: bool, make_manifest: Any, make_track: Any, saved: Any, command: Any, tmp_path: Path
+) -> None:
+    source, out = tmp_path / "deep.png", tmp_path / "out.png"
+    rows = (b"\0" + b"\x7f" * (60 * 3 * bits // 8)) * 50
+    head = struct.pack(">IIBBBBB", 60, 50, bits, 2, 0, 0, 0)
+    parts = ((b"IHDR", head), (b"IDAT", zlib.compress(rows)), (b"IEND", b""))
+    source.write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(chunk(*part) for part in parts))
+    assert command("render", source, saved(make_manifest(source, (make_track(1, BOX, 1),))), out)[0] == 0
+    assert (pixels_of(out)[30:] == 127).all()
+    assert ("8 of 16 bits" in Path(f"{out}.audit.jsonl").read_text()) is warned
 
 
 def swapped_profile() -> bytes:
