@@ -204,6 +204,30 @@ def test_everything_but_the_kept_rectangle_is_covered() -> None:
     assert (result[~visible] == 16).all()
 
 
+PLACES = {
+    "on whole blocks": (8, 8),
+    "an odd column": (9, 8),
+    "an odd row": (8, 9),
+    "odd both ways": (9, 9),
+    "over the left edge": (-4, 8),
+    "over the lower right corner": (33, 27),
+}
+
+
+@pytest.mark.parametrize("name", PLACES)
+def test_an_ellipse_covers_just_the_blocks_it_touches_wherever_it_has_moved(name: str) -> None:
+    (w, h), expected = (20, 12), np.zeros((HEIGHT, WIDTH), bool)
+    for x, y in PLACES.values():  # the same size in all places, as a cover that moves
+        found = under(plan(cover(Solid(effect="solid", shape="ellipse", pad_permille=0), (x, y, w, h))))
+        if (x, y) == PLACES[name]:
+            break
+    for row, column in np.ndindex(HEIGHT, WIDTH):
+        corners = [(2 * (column + i) - 2 * x - w, 2 * (row + j) - 2 * y - h) for i in (0, 1) for j in (0, 1)]
+        expected[row, column] = any((dx * h) ** 2 + (dy * w) ** 2 <= 2 * (w * h) ** 2 for dx, dy in corners)
+    blocks = expected.reshape(HEIGHT // 2, 2, WIDTH // 2, 2).any(axis=(1, 3))
+    assert np.array_equal(found, blocks.repeat(2, axis=0).repeat(2, axis=1))
+
+
 def test_the_pixels_counted_are_those_painted() -> None:
     found = cover(Solid(effect="solid", shape="ellipse", pad_permille=0), (-5, 10, 21, 13))
     patch = patch_of(found, RASTER)

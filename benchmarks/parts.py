@@ -1,0 +1,63 @@
+"""Where the time of a render goes: CPU milliseconds a frame of each thing that one worker does."""
+
+import time
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from av.video.frame import VideoFrame
+
+from render import encoder, frames, video
+from render.effects import paint
+from render.plan import Raster, StreamPlan
+from render.planes import layout_of
+from schema import media, presentation, reading
+from schema.manifest import VideoStream
+
+SEGMENTS = 4
+
+
+def parts(path: Path, read: reading.Read) -> dict[str, float]:
+    """CPU milliseconds a frame by part, over the first segments of a clip, as one worker of `render.video` has them."""
+    spent: dict[str, float] = defaultdict(float)
+
+    @contextmanager
+    def part(name: str) -> Iterator[None]:
+        began = time.thread_time()
+        yield
+        spent[name] += time.thread_time() - began
+
+    record = read.manifest.source.streams[0]
+    if not isinstance(record, VideoStream):
+        raise TypeError(f"{path} does not begin with video")
+    with media.open_media(path) as opened, media.demux(opened) as source:
+        pts = presentation.read(opened, record)
+        stream = source.streams.video[0]
+        decoded = media.decode(source, stream)
+        spec = video.spec_of(stream, next(decoded), "h264")
+        raster = Raster(record.coded_width, record.coded_height, record.orientation, 2, 2)
+        plan = StreamPlan(read.manifest, record, pts, raster)
+        length = video.segment_frames(record, layout_of(spec.pixel_format).bits)
+
+        def painted() -> Iterator[VideoFrame]:
+            for number in range(length):
+                with part("decode"):
+                    frame = next(decoded)
+                with part("copy"):
+                    own, planes = frames.copy(frame, spec)
+                with part("paint"):
+                    paint(planes, plan.at(number), raster)
+                yield own
+
+        for _ in range(SEGMENTS):
+            with part("encode"):
+                extradata, packets = encoder.encode(spec, painted())
+            again = encoder.decode(spec, extradata, packets)
+            for _ in range(length):
+                with part("decode again"):
+                    frame = next(again)
+                with part("digest"):
+                    frames.digest(frame)
+    spent["encode"] -= spent["decode"] + spent["copy"] + spent["paint"]
+    return {name: 1000 * seconds / (SEGMENTS * length) for name, seconds in spent.items()}
