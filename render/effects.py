@@ -15,6 +15,7 @@ from render.plan import Cover, FramePlan, Raster
 from render.planes import Plane, Samples
 from schema.geometry import Edges, clip, ellipse_rows
 from schema.manifest import Cells, Solid
+from schema.pulse import beat
 
 Mask = NDArray[np.bool_] | None
 
@@ -227,6 +228,7 @@ def paint(planes: Sequence[Plane], frame: FramePlan, raster: Raster) -> dict[int
 
 def _values(patch: Patch, plane: Plane) -> Samples:
     """An effect's samples; what covers alpha is always opaque."""
+    beat()  # a blur over the largest picture takes seconds
     return EFFECTS["solid" if plane.opaque else patch.effect.effect](patch, plane)
 
 

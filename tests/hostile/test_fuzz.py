@@ -19,7 +19,7 @@ from schema.media import open_media
 from schema.source import read_source
 
 ROOT = Path(__file__).resolve().parents[2]
-RUNS = {"manifest": 1500, "receipt": 1300, "sealed": 150, "opening": 700, "media": 100}
+RUNS = {"manifest": 7500, "receipt": 6500, "sealed": 1500, "opening": 6000, "media": 1500}
 
 
 @pytest.mark.parametrize("kind", RUNS)
