@@ -172,7 +172,7 @@ def _times(manifest: Manifest, known: Clocks, media: MediaFile) -> dict[str, Any
     streams = [s for s in manifest.source.streams if isinstance(s, VideoStream | PictureStream)]
     unknown = [s for s in streams if not known[s.index].pts]
     return {
-        "pts": {s.index: presentation.read(media, s) for s in unknown},
+        "pts": {s.index: presentation.read(media, s).tolist() for s in unknown},
         "sound": [start.as_integer_ratio() for start in sound_starts(media)],
     }
 
