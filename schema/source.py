@@ -3,7 +3,6 @@
 from av.audio.stream import AudioStream as AvAudioStream
 from av.container import InputContainer
 from av.stream import Stream as AvStream
-from av.video.stream import VideoStream as AvVideoStream
 
 from schema.errors import MediaError
 from schema.manifest import Source, Stream
