@@ -19,6 +19,9 @@ LEAST_PEAK = 0.06
 EXPLAINED = 0.8
 """How high the peak must stand, and what part of the difference may be left once the shift is undone."""
 
+LEAST_SHARED = 0.75
+"""Two frames of one shot show this much of each other, across and down; less is a cut that happens to correlate."""
+
 FAST_PART = 0.03
 """A camera that moves by this part of the picture's longer side in one frame smears it."""
 
@@ -71,7 +74,7 @@ def _explains(before: Gist, now: Gist, x: int, y: int) -> bool:
     if x == 0 and y == 0:
         return True
     rows, columns = GIST_ROWS - abs(y), GIST_COLUMNS - abs(x)
-    if rows < GIST_ROWS // 3 or columns < GIST_COLUMNS // 3:
+    if min(rows / GIST_ROWS, columns / GIST_COLUMNS) < LEAST_SHARED:
         return False
     top, left = max(0, y), max(0, x)
     stayed = now[top : top + rows, left : left + columns]

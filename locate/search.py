@@ -19,7 +19,7 @@ Tell = Callable[[int], None]
 """Called with the number of frames looked at so far."""
 
 CUT_DIFFERENCE = 18.0
-CUT_RATIO = 3.0
+CUT_RATIO = 2.0
 """A cut changes the mean brightness of the gist by this much, and by this many times what its neighbours change:
 camera moves change every frame alike. A missed cut costs a cover too many, a cut too many breaks a track in two."""
 

@@ -64,5 +64,13 @@ def test_what_is_fast_depends_on_the_size(shift_px: tuple[float, float], fast: b
     assert not is_fast(shift_px, (20000, 9000))
 
 
+def test_what_shares_too_little_is_another_shot() -> None:
+    land = scene()[ROOM:-ROOM]
+    near, far = land[:, 40 : 40 + GIST_COLUMNS], land[:, 60 : 60 + GIST_COLUMNS]
+    before = Glance.of(land[:, :GIST_COLUMNS])
+    assert shift(before, Glance.of(near))[0] * GIST_COLUMNS == pytest.approx(-40, abs=0.6)
+    assert shift(before, Glance.of(far)) == (0.0, 0.0)
+
+
 def test_a_path_adds_up() -> None:
     assert path([(0, 0), (3, 1), (-1, 2)]).tolist() == [[0, 0], [3, 1], [2, 3]]

@@ -200,6 +200,7 @@ def test_smoothing_never_uncovers(rows: np.ndarray) -> None:
         ("a still scene", [0, 1, 1, 1, 1], [5]),
         ("a cut", [0, 1, 1, 60, 1, 1], [3, 3]),
         ("a fast pan is no cut", [0, 30, 31, 29, 30, 32], [6]),
+        ("a cut in a fast pan", [0, 37, 36, 74, 25, 24], [3, 3]),
         ("a cut on the second frame", [0, 60, 1, 1], [1, 3]),
         ("a small change is no cut", [0, 0, 10, 0, 0], [5]),
     ],
