@@ -1,6 +1,6 @@
 """From sightings with gaps to a box on every frame: interpolation both ways, smoothing that only grows, padded ends."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import ceil, floor
 
@@ -112,8 +112,17 @@ def _blurred(
     return count
 
 
-def course(trail: Trail, shot: Sequence[Look], size: tuple[int, int], pad_frames: int) -> Course:
-    """The box of a trail on every frame; `size` is the picture's width and height.
+def courses(trails: Sequence[Trail], shot: Sequence[Look], size: tuple[int, int], pad_frames: int) -> Iterator[Course]:
+    """The box of each trail on every frame; `size` is the picture's width and height."""
+    pts = [look.pts for look in shot]
+    paths = path([look.shift_px for look in shot])
+    return (_course(trail, shot, pts, paths, size, pad_frames) for trail in trails)
+
+
+def _course(
+    trail: Trail, shot: Sequence[Look], pts: Sequence[int], paths: Rows, size: tuple[int, int], pad_frames: int
+) -> Course:
+    """The box of a trail on every frame.
 
     Both ends are extended by `pad_frames`, at least to the nearest frame on which the thing was looked for and not
     found, and as long as the camera moves too fast for anything to be seen, but never out of the `shot`. Trails come
@@ -121,8 +130,7 @@ def course(trail: Trail, shot: Sequence[Look], size: tuple[int, int], pad_frames
     """
     beat()
     begin = shot[0].frame
-    paths = path([look.shift_px for look in shot])
-    first, rows = _between(trail, [look.pts for look in shot], begin)
+    first, rows = _between(trail, pts, begin)
     first, last = first - begin, first - begin + len(rows) - 1
     rows = smoothed(rows)
     before = max(pad_frames, _unseen(shot, trail.label, first, -1), _blurred(shot, paths, rows[0], size, first, -1))

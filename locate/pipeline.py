@@ -8,7 +8,7 @@ from locate import detector
 from locate.again import Again, Shot
 from locate.compose import Cover, compose, cover
 from locate.detector import Detector
-from locate.fill import course
+from locate.fill import courses
 from locate.hearing import listen
 from locate.holding import check_copies
 from locate.options import Options
@@ -58,9 +58,8 @@ def covers_of(media: MediaFile, stream: Searched, search: Search, options: Optio
     second = Again(divided, search.detectors)
     frames = again(media, stream, search.workers) if second.frames else ()
     trails = second.followed(frames, search.workers, lambda done: tell("frames again", done, second.frames))
-    courses = (
-        course(trail, shot.looks, stream.size, options.pad_frames)
+    return [
+        cover(stream.index, course, pts)
         for shot, found in zip(divided, trails, strict=True)
-        for trail in found
-    )
-    return [cover(stream.index, c, pts) for c in courses]
+        for course in courses(found, shot.looks, stream.size, options.pad_frames)
+    ]

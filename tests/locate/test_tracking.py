@@ -12,7 +12,7 @@ from hypothesis.extra import numpy as arrays
 from locate.cadence import Thresholds
 from locate.camera import path
 from locate.detector import Detection
-from locate.fill import course, smoothed
+from locate.fill import courses, smoothed
 from locate.search import Look, shots
 from locate.tracker import Sighting, Trail, track
 from schema.geometry import edges
@@ -98,7 +98,7 @@ def boxes_by_frame(
     trail: Trail, frames: int, pad: int, shot: tuple[int, int] | None = None
 ) -> dict[int, tuple[int, ...]]:
     seen = [Look(n, n, (), 0.0, frozenset({"face"})) for n in range(*(shot or (0, frames)))]
-    made = course(trail, seen, (1280, 720), pad)
+    (made,) = courses([trail], seen, (1280, 720), pad)
     return {made.first + n: box for n, box in enumerate(made.boxes)}
 
 
@@ -153,7 +153,7 @@ def test_what_was_seen_is_covered_however_the_camera_moves(
         for n, (x, y, w, h, there) in enumerate(rows)
         if there or n == 0
     ]
-    made = course(Trail("face", tuple(seen)), shot, (1280, 720), 3)
+    (made,) = courses([Trail("face", tuple(seen))], shot, (1280, 720), 3)
     for s in seen:
         cover, d = edges(made.boxes[s.frame - made.first]), s.detection.shifted(*at[s.frame])
         assert cover.left <= d.left + 1e-6
@@ -166,7 +166,7 @@ def test_covers_are_extended_while_the_camera_whips() -> None:
     """Seen on frames 8 to 11, then a whip of 60 px a frame up to frame 17: the face is there, on its way out."""
     shot = [Look(n, n, (), 0.0, frozenset({"face"}), (60.0 if 12 <= n < 18 else 0.0, 0.0)) for n in range(30)]
     seen = Trail("face", tuple(Sighting(n, face(300), True) for n in range(8, 12)))
-    made = course(seen, shot, (1280, 720), 0)
+    (made,) = courses([seen], shot, (1280, 720), 0)
     assert (made.first, made.end) == (8, 18)
     left, _, width, _ = made.boxes[17 - made.first]
     assert left <= 300 + 6 * 60
