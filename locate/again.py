@@ -19,6 +19,7 @@ from functools import cached_property
 from math import floor, log2
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from locate.camera import path
@@ -122,19 +123,20 @@ class _Frame:
 
 @dataclass
 class _End:
-    """One end of a trail: where it is in the lists, which way it leads, and what was cut out of its frames so far."""
+    """One end of a trail: where it is in the lists, its motion from the last sighting on `at`, the frames beyond, and
+    what was cut out of them so far."""
 
     shot: int
     trail: int
     label: str
-    step: int
     motion: Motion
-    away_seconds: dict[int, float]
+    at: int
+    frames: range
     cuts: dict[int, _Cut | None] = field(default_factory=dict)
 
     @property
     def complete(self) -> bool:
-        return len(self.cuts) == len(self.away_seconds)
+        return len(self.cuts) == len(self.frames)
 
 
 @dataclass(frozen=True)
@@ -149,13 +151,17 @@ class Shot:
     def ends(self, number: int) -> list[_End]:
         """Where to look again in this shot, which is the `number`th."""
         made = (self._end(number, n, trail, step) for n, trail in enumerate(self.trails) for step in (-1, 1))
-        return [end for end in made if end.away_seconds]
+        return [end for end in made if end.frames]
 
-    @cached_property
-    def moved(self) -> dict[int, Place]:
-        """How far the scene moved right and down since the first frame of the shot, by frame."""
-        paths = path([look.shift_px for look in self.looks])
-        return {look.frame: row for look, row in zip(self.looks, paths, strict=True)}
+    def moved(self, frame: int) -> Place:
+        """How far the scene moved right and down since the first frame of the shot."""
+        place: Place = self._path[frame - self.looks[0].frame]
+        return place
+
+    def apart_seconds(self, frame: int, other: int) -> float:
+        """How much time lies between two frames of the shot."""
+        first = self.looks[0].frame
+        return abs(self.looks[frame - first].pts - self.looks[other - first].pts) * self.seconds_per_pts
 
     @cached_property
     def sighted(self) -> dict[int, list[tuple[int, Detection]]]:
@@ -167,26 +173,25 @@ class Shot:
         return found
 
     @cached_property
-    def _seconds(self) -> dict[int, float]:
-        return {look.frame: look.pts * self.seconds_per_pts for look in self.looks}
+    def _path(self) -> NDArray[np.float64]:
+        return path([look.shift_px for look in self.looks])
 
     def _end(self, number: int, n: int, trail: Trail, step: int) -> _End:
-        first, moved, seconds = self.looks[0].frame, self.moved, self._seconds
+        first = self.looks[0].frame
         sightings = trail.sightings[-LEARNT_FROM:] if step > 0 else trail.sightings[LEARNT_FROM - 1 :: -1]
         motion, at = begin(sightings[0].detection.place), sightings[0].frame
         for s in sightings[1:]:
-            motion = motion.after(abs(seconds[s.frame] - seconds[at])).corrected(s.detection.place)
+            motion = motion.after(self.apart_seconds(s.frame, at)).corrected(s.detection.place)
             at = s.frame
-        away: dict[int, float] = {}
+        reached = 0
         for frame in range(at + step, at + step * (REACH_FRAMES + 1), step):
-            if not first <= frame < first + len(self.looks) or abs(seconds[frame] - seconds[at]) > REACH_SECONDS:
+            if not first <= frame < first + len(self.looks) or self.apart_seconds(frame, at) > REACH_SECONDS:
                 break
-            dt = abs(seconds[frame] - seconds[at])
-            x, y = motion.after(dt).place[:2] + moved[frame]
+            x, y = motion.after(self.apart_seconds(frame, at)).place[:2] + self.moved(frame)
             if not (0 <= x < self.size[0] and 0 <= y < self.size[1]):
                 break
-            away[frame] = dt
-        return _End(number, n, trail.label, step, motion, away)
+            reached += 1
+        return _End(number, n, trail.label, motion, at, range(at + step, at + step * (reached + 1), step))
 
 
 class Again:
@@ -198,22 +203,23 @@ class Again:
         self._ends = [
             e for n, shot in enumerate(shots) for e in shot.ends(n) if any(e.label in d.labels for d in self._detectors)
         ]
-        self.frames = 1 + max((f for e in self._ends for f in e.away_seconds), default=-1)
+        self.frames = 1 + max((f for e in self._ends for f in e.frames), default=-1)
         """How many frames of the stream must be decoded again."""
 
     def followed(self, frames: Iterable[Shown], workers: int, tell: Tell) -> list[list[Trail]]:
         """The trails of each shot with what was found beyond their ends."""
         asked: dict[int, list[_End]] = defaultdict(list)
         for end in self._ends:
-            for frame in end.away_seconds:
+            for frame in end.frames:
                 asked[frame].append(end)
         found: list[Future[tuple[_End, list[Sighting]]]] = []
         with ThreadPoolExecutor(workers) as pool:
             for shown in frames:
                 scaled = _Frame(shown.view)
                 for end in asked.get(shown.number, ()):
-                    place = end.motion.after(end.away_seconds[shown.number]).place.copy()
-                    place[:2] += self._shots[end.shot].moved[shown.number]
+                    shot = self._shots[end.shot]
+                    place = end.motion.after(shot.apart_seconds(shown.number, end.at)).place.copy()
+                    place[:2] += shot.moved(shown.number)
                     end.cuts[shown.number] = scaled.cut(place)
                     if end.complete:
                         found.append(pool.submit(self._follow, end))
@@ -229,10 +235,10 @@ class Again:
         shot = self._shots[end.shot]
         motion, since, missed = end.motion, 0.0, 0
         found: list[Sighting] = []
-        for frame, away in end.away_seconds.items():
-            cut = end.cuts[frame]
+        for frame in end.frames:
+            cut, away = end.cuts[frame], shot.apart_seconds(frame, end.at)
             motion, since = motion.after(away - since), away
-            seen = self._seen(cut, end.label, motion, shot.moved[frame]) if cut else None
+            seen = self._seen(cut, end.label, motion, shot.moved(frame)) if cut else None
             others = (d for n, d in shot.sighted.get(frame, ()) if n != end.trail and d.label == end.label)
             if seen and any(iou(seen, d) >= SAME_IOU for d in others):
                 break
@@ -254,7 +260,7 @@ class Again:
         return max(near, key=lambda d: (d.score, -d.top, -d.left), default=None)
 
     def _joined(self, found: Sequence[tuple[_End, list[Sighting]]]) -> list[list[Trail]]:
-        beyond = {(end.shot, end.trail, end.step): tuple(sightings) for end, sightings in found}
+        beyond = {(end.shot, end.trail, end.frames.step): tuple(sightings) for end, sightings in found}
         return [
             [
                 Trail(t.label, (*beyond.get((n, m, -1), ())[::-1], *t.sightings, *beyond.get((n, m, 1), ())))
