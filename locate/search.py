@@ -30,7 +30,7 @@ STANDS_STILL_PX = 2.0
 EPSILON = 1e-6
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Look:
     """What was found on one frame, and for which labels it was looked at at all.
 

@@ -25,7 +25,7 @@ LEAST_SMEARED = 2
 """Smeared things score less: this part of the start threshold starts a track of what is seen so often at least."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Sighting:
     """A detection on a frame, its place as if the camera had stood still since the shot began.
 
