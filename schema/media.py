@@ -227,9 +227,8 @@ class _Run:
             raise MediaError(f"frame {self.frames} of stream {self._index} is damaged and does not decode whole")
         if first_fault([self._pts, frame.pts] if self._pts is not None else [frame.pts]):
             raise MediaError(
-                f"frame {self.frames} of stream {self._index} has no timestamp after the last one; remux it first: "
-                "ffmpeg -fflags +genpts -i IN -map 0 -c copy OUT.mkv; or, where that does not help, "
-                "encode it without loss: ffmpeg -i IN -c:v libx264 -qp 0 -c:a copy OUT.mkv"
+                f"frame {self.frames} of stream {self._index} has no timestamp after the last one; "
+                "encode it without loss first: ffmpeg -i IN -c:v libx264 -qp 0 -c:a copy OUT.mkv"
             )
         shape = (frame.width, frame.height, frame.format.name, orientation(frame))
         if self._shape not in {None, shape}:
