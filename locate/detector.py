@@ -7,7 +7,7 @@ called from several threads at once and keeps nothing from one picture to the ne
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from importlib import import_module
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -96,6 +96,16 @@ class Detector(Protocol):
     def rest_seconds(self) -> float: ...
 
     def detect(self, view: View) -> list[Detection]: ...
+
+
+@runtime_checkable
+class Batching(Protocol):
+    """A detector that is quicker when it sees `batch` pictures at once."""
+
+    @property
+    def batch(self) -> int: ...
+
+    def detect_all(self, views: Sequence[View]) -> list[list[Detection]]: ...
 
 
 @dataclass(frozen=True)

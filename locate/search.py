@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import pairwise
+from typing import Any
 
 from locate.cadence import AUTO_SECONDS, CLOSE_SECONDS, Thresholds, agree
 from locate.camera import Glance, is_fast, path, shift
-from locate.detector import Detection, Detector, View, without_doubles
+from locate.detector import Batching, Detection, Detector, View, without_doubles
 from locate.frames import Shown
 from schema.pulse import beat
 
@@ -73,15 +74,35 @@ class Search:
     @property
     def _spans_ahead(self) -> int:
         """How many spans wait for their results: enough to keep the workers busy, few frames where spans are long."""
-        return max(1, round((self.workers + 1) * AUTO_SECONDS / self.pace_seconds))
+        return max(self.batch, round((self.workers + 1) * AUTO_SECONDS / self.pace_seconds))
+
+    @property
+    def batch(self) -> int:
+        """How many looks are taken together; which ones depends on the footage alone, so that two runs agree."""
+        return max((d.batch for d in self.detectors if isinstance(d, Batching)), default=1)
 
     def found(self, view: View, detectors: Sequence[Detector]) -> Detections:
         """What the detectors find in one picture, doubles left out."""
-        found: list[Detection] = []
-        for detector in detectors:
-            found += (d for d in detector.detect(view) if d.label in self.thresholds)
-            beat()
-        return tuple(without_doubles(found) if len(detectors) > 1 else found)
+        return self.found_in_all([(view, detectors)])[0]
+
+    def found_in_all(self, asked: Sequence[tuple[View, Sequence[Detector]]]) -> list[Detections]:
+        """What is found in each of some pictures by the detectors asked about it, doubles left out."""
+        found: list[list[Detection]] = [[] for _ in asked]
+        for detector in self.detectors:
+            chosen = [n for n, (_, detectors) in enumerate(asked) if detector in detectors]
+            for n, seen in zip(chosen, _detected(detector, [asked[n][0] for n in chosen]), strict=True):
+                found[n] += (d for d in seen if d.label in self.thresholds)
+                beat()
+        return [
+            tuple(without_doubles(seen) if len(detectors) > 1 else seen)
+            for seen, (_, detectors) in zip(found, asked, strict=True)
+        ]
+
+
+def _detected(detector: Detector, views: Sequence[View]) -> Iterable[list[Detection]]:
+    if isinstance(detector, Batching) and len(views) > 1:
+        return detector.detect_all(views)
+    return (detector.detect(view) for view in views)
 
 
 @dataclass(frozen=True)
@@ -116,6 +137,8 @@ class _Run:
         self._before: Glance | None = None
         self._asked_seconds: dict[int, float] = {}
         self._quick = [d for d in search.detectors if d.rest_seconds == 0]
+        self._looks: list[tuple[Future[Detections], tuple[View, Sequence[Detector]]]] = []
+        self._betweens: list[tuple[Future[dict[int, Detections]], tuple[Sequence[_Seen], _Seen]]] = []
 
     def add(self, shown: Shown) -> None:
         seen = self._compared(shown)
@@ -144,6 +167,7 @@ class _Run:
         if self._open and self._open[-1].look is None:
             self._look_at(self._open.pop(), cut=False)
         self.spans.append(_Span(self._open, None))
+        self._begin()
 
     def _seconds(self, shown: Shown) -> float:
         return shown.pts * self._seconds_per_pts
@@ -170,14 +194,26 @@ class _Run:
 
     def _look_at(self, seen: _Seen, cut: bool) -> None:
         rested = self._rested(seen.shown, cut)
-        look = self._pool.submit(self._search.found, seen.shown.view, rested)
+        look: Future[Detections] = Future()
+        self._looks.append((look, (seen.shown.view, rested)))
         here = replace(seen, look=look, labels=_labels(rested))
         if self._open:
-            between = None
+            between: Future[dict[int, Detections]] | None = None
             if self._search.stride is None and len(self._open) > 1 and not cut:
-                between = self._pool.submit(self._between, tuple(self._open), here)
+                between = Future()
+                self._betweens.append((between, (tuple(self._open), here)))
             self.spans.append(_Span(tuple(self._open), between, _labels(self._quick)))
         self._open = [here]
+        if len(self._looks) == self._search.batch:
+            self._begin()
+
+    def _begin(self) -> None:
+        """Hands the looks that were asked for to the workers, together, and then what is to be done between them."""
+        looks, betweens, self._looks, self._betweens = self._looks, self._betweens, [], []
+        if looks:
+            self._pool.submit(_settle, [look for look, _ in looks], self._search.found_in_all, [a for _, a in looks])
+        for between, span in betweens:
+            self._pool.submit(_settle, [between], lambda span: [self._between(*span)], span)
 
     def _between(self, seen: Sequence[_Seen], after: _Seen) -> dict[int, Detections]:
         """What is found between two looks: nothing where they agree, else the frame midway is looked at, and so on."""
@@ -196,6 +232,19 @@ class _Run:
                 known[middle] = self._search.found(frames[middle].shown.view, self._quick)
                 spans += [(a, middle), (middle, b)]
         return {frames[i].shown.number: found for i, found in known.items() if 0 < i < len(seen)}
+
+
+def _settle(futures: Sequence[Future[Any]], work: Callable[[Any], Sequence[Any]], given: Any) -> None:
+    """Does work that has a result for each future, or fails for all of them."""
+    try:
+        results = work(given)
+    except BaseException as e:
+        for future in futures:
+            future.set_exception(e)
+        raise
+    else:
+        for future, result in zip(futures, results, strict=True):
+            future.set_result(result)
 
 
 def _labels(detectors: Sequence[Detector]) -> frozenset[str]:

@@ -7,9 +7,10 @@ of COCO that show people, vehicles and screens are taken.
 import hashlib
 import os
 import threading
+from collections.abc import Sequence
 from importlib import import_module
 from importlib.metadata import version
-from typing import get_args
+from typing import Any, get_args
 
 import numpy as np
 
@@ -25,6 +26,9 @@ COCO = {
     "tv": "screen", "laptop": "screen", "cell phone": "screen",
 }  # fmt: skip
 LONG_SIDE_PX = 640
+BATCH = 4
+"""So many pictures are looked at together; an `.onnx` net is commonly made for one."""
+
 OFFLINE = {"YOLO_OFFLINE": "true", "YOLO_AUTOINSTALL": "false", "YOLO_VERBOSE": "false", "ULTRALYTICS_SAFE_LOAD": "1"}
 
 
@@ -54,6 +58,7 @@ class Yolo:
             raise MissingModelError("this detector needs the extra: pip install 'veridact[ultralytics]'") from None
         self._net = library.YOLO(str(path), task="detect")
         self._lock = threading.Lock()
+        self.batch = BATCH if path.suffix == ".pt" else 1
         self._floor = request.floor
         self._device = request.device
         self._map = parse_class_map(request.class_map)
@@ -76,11 +81,17 @@ class Yolo:
         )
 
     def detect(self, view: View) -> list[Detection]:
-        pixels = np.ascontiguousarray(view.rgb(view.width, view.height)[:, :, ::-1])
+        return self.detect_all([view])[0]
+
+    def detect_all(self, views: Sequence[View]) -> list[list[Detection]]:
+        pixels = [np.ascontiguousarray(view.rgb(view.width, view.height)[:, :, ::-1]) for view in views]
         with self._lock:
-            (result,) = self._net.predict(
+            results = self._net.predict(
                 pixels, conf=self._floor, imgsz=LONG_SIDE_PX, device=self._device, verbose=False, save=False
             )
+        return [self._found(result) for result in results]
+
+    def _found(self, result: Any) -> list[Detection]:
         rows = result.boxes.data.cpu().numpy().tolist()
         found = []
         for left, top, right, bottom, score, number in rows:

@@ -1,6 +1,6 @@
 """Which frames are looked at: few where nothing happens, all of them where something comes, goes or cuts."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pytest
@@ -10,6 +10,7 @@ from locate.cadence import AUTO_SECONDS, Thresholds, agree
 from locate.detector import Detection, View
 from locate.frames import PictureView, Shown
 from locate.search import Search
+from schema.errors import MediaError
 from schema.manifest import Producer
 
 THRESHOLDS = {"face": Thresholds(0.5, 0.2)}
@@ -117,3 +118,41 @@ def asked(
 )
 def test_frames_that_are_looked_at(name: str, there: set[int], options: dict[str, int], expected: list[int]) -> None:
     assert asked(there, **options) == expected
+
+
+class Together(Counter):
+    """Looks at three frames at once."""
+
+    batch = 3
+
+    def __init__(self, there: set[int]) -> None:
+        super().__init__(there)
+        self.batches: list[int] = []
+
+    def detect_all(self, views: Sequence[View]) -> list[list[Detection]]:
+        self.batches.append(len(views))
+        return [self.detect(view) for view in views]
+
+
+@pytest.mark.parametrize("stride", [None, 1, 4])
+@pytest.mark.parametrize("workers", [1, 2])
+def test_frames_that_are_looked_at_together_show_the_same(stride: int | None, workers: int) -> None:
+    alone, together = Counter(set(range(12, 40))), Together(set(range(12, 40)))
+    one, three = (
+        [(look.frame, look.detections, look.labels) for look in
+         Search([d], THRESHOLDS, workers, stride).looks(shown(61, 47), 1 / FPS, lambda done: None)]
+        for d in (alone, together)
+    )  # fmt: skip
+    assert one == three
+    assert len(one) == 61
+    assert set(together.batches) <= {2, 3}
+    assert together.batches.count(3) >= 3
+
+
+def test_a_model_that_fails_in_a_batch_ends_the_search() -> None:
+    class Failing(Together):
+        def detect_all(self, views: Sequence[View]) -> list[list[Detection]]:
+            raise MediaError("the model failed")
+
+    with pytest.raises(MediaError, match="the model failed"):
+        list(Search([Failing(set())], THRESHOLDS, 2, None).looks(shown(61), 1 / FPS, lambda done: None))

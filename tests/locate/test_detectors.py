@@ -292,11 +292,18 @@ def test_ultralytics_runs_both_formats(suffix: str, tmp_path: Path, yolo_library
     if suffix == ".onnx":
         weights = Path(library.YOLO(str(weights)).export(format="onnx", imgsz=640))
     back_end = ultralytics.load(request(weights=str(weights), class_map="0=person,2=vehicle", floor=0.0001))
-    found = back_end.detect(
-        PictureView(Image.fromarray(np.random.default_rng(1).integers(0, 256, (480, 640, 3), np.uint8)))
-    )
+    views = [
+        PictureView(Image.fromarray(np.random.default_rng(n).integers(0, 256, (480, 640, 3), np.uint8))) for n in (1, 2)
+    ]
     assert back_end.labels == {"person", "vehicle"}
-    assert all(d.label in back_end.labels and 0 <= d.score <= 1 for d in found)
+    assert back_end.batch == (4 if suffix == ".pt" else 1)
+    alone = [back_end.detect(view) for view in views]
+    assert all(d.label in back_end.labels and 0 <= d.score <= 1 for found in alone for d in found)
+    if suffix == ".pt":
+        for one, together in zip(alone, back_end.detect_all(views), strict=True):
+            assert [d.label for d in together] == [d.label for d in one]
+            assert [d.score for d in together] == pytest.approx([d.score for d in one], abs=1e-4)
+            assert [d.left for d in together] == pytest.approx([d.left for d in one], abs=0.5)
 
 
 @pytest.mark.extra
