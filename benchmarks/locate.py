@@ -65,7 +65,10 @@ def speed(asked: argparse.Namespace) -> None:
 
 
 def overhead(asked: argparse.Namespace) -> None:
-    """What everything outside the models costs with --stride 1, in CPU time beside that inside them."""
+    """What everything outside the models costs with --stride 1, in CPU time beside that inside them.
+
+    Decoding is that of the first look; that of the second runs on threads of its own and counts with the rest.
+    """
     clip = speed_clip(asked)
     for labels in (("face",), ("face", "plate")):
         options = Options(labels=labels, workers=len(os.sched_getaffinity(0)), stride=1)
