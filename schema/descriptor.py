@@ -4,7 +4,7 @@ import hashlib
 import os
 import stat
 
-from schema.errors import MachineError, MediaError
+from schema.errors import MachineError, MediaError, VeridactError
 from schema.pulse import beat
 
 BUFFER_BYTES = 1 << 18
@@ -52,17 +52,19 @@ def hash_descriptor(fd: int) -> str:
     return digest.hexdigest()
 
 
-def open_regular(path: str | bytes | os.PathLike[str]) -> int:
-    """A read-only descriptor of a regular file; raises `MediaError` for anything else."""
+def open_regular(
+    path: str | bytes | os.PathLike[str], what: str = "file", wrong: type[VeridactError] = MediaError, advice: str = ""
+) -> int:
+    """A read-only descriptor of a regular file; raises `wrong` for anything else, `MachineError` if forbidden."""
     try:
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except FileNotFoundError:
-        raise MediaError(f"{path!s}: no such file") from None
+        raise wrong(f"{path!s}: no such {what}") from None
     except PermissionError:
         raise MachineError(f"{path!s}: not allowed to read it") from None
     except (OSError, ValueError) as e:
-        raise MediaError(f"{path!s}: cannot be opened ({getattr(e, 'strerror', None) or e})") from None
+        raise wrong(f"{path!s}: cannot be opened ({getattr(e, 'strerror', None) or e})") from None
     if not stat.S_ISREG(os.fstat(fd).st_mode):
         os.close(fd)
-        raise MediaError(f"{path!s}: not a regular file")
+        raise wrong(f"{path!s}: not a regular file{advice}")
     return fd

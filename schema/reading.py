@@ -2,7 +2,6 @@
 
 import os
 import re
-import stat
 import sys
 from dataclasses import dataclass
 from typing import Any, BinaryIO
@@ -11,7 +10,8 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from schema import rules, strictjson
-from schema.errors import MachineError, ManifestError, UsageError
+from schema.descriptor import open_regular
+from schema.errors import ManifestError, UsageError
 from schema.manifest import MAJOR, Manifest
 from schema.strictjson import member_path
 
@@ -116,17 +116,7 @@ def read_bytes(path: str | os.PathLike[str], what: str = "manifest") -> bytes:
     """
     if os.fspath(path) == "-":
         return _limited(sys.stdin.buffer)
-    try:
-        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-    except FileNotFoundError:
-        raise UsageError(f"{path!s}: no such {what}") from None
-    except PermissionError:
-        raise MachineError(f"{path!s}: not allowed to read it") from None
-    except (OSError, ValueError) as e:
-        raise UsageError(f"{path!s}: cannot be opened ({getattr(e, 'strerror', None) or e})") from None
-    if not stat.S_ISREG(os.fstat(fd).st_mode):
-        os.close(fd)
-        raise UsageError(f"{path!s}: not a regular file; give a {what}, or - for standard input")
+    fd = open_regular(path, what, UsageError, f"; give a {what}, or - for standard input")
     with open(fd, "rb") as file:
         return _limited(file)
 
