@@ -7,7 +7,7 @@ import os
 import shutil
 import stat
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
@@ -43,16 +43,31 @@ def _temporary(target: Path) -> Iterator[tuple[BinaryIO, Path]]:
     for left in target.parent.glob(f"{prefix}*"):
         _remove_unless_held(left)
     try:
-        fd, name = tempfile.mkstemp(prefix=prefix, dir=target.parent)
+        fd, path = _held(lambda: tempfile.mkstemp(prefix=prefix, dir=target.parent))
     except PermissionError:
         raise MachineError(f"not allowed to write in {target.parent}") from None
-    path = Path(name)
     try:
         with os.fdopen(fd, "w+b") as file:
-            fcntl.flock(fd, fcntl.LOCK_EX)
             yield file, path
     finally:
         path.unlink(missing_ok=True)
+
+
+def _held(make: Callable[[], tuple[int, str]]) -> tuple[int, Path]:
+    """What `make` opens, locked; made again where another run took it for one that was left before it was locked."""
+    while True:
+        fd, name = make()
+        fcntl.flock(fd, fcntl.LOCK_EX)
+        if os.path.lexists(name):
+            return fd, Path(name)
+        os.close(fd)
+
+
+def _made_folder() -> tuple[int, str]:
+    while True:
+        name = tempfile.mkdtemp(prefix=FOLDER_PREFIX)
+        with suppress(FileNotFoundError):
+            return os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC), name
 
 
 def _remove_unless_held(left: Path) -> None:
@@ -73,10 +88,8 @@ def own_folder() -> Iterator[Path]:
     """A folder for temporary files that nobody else may read, gone at the end, and with it what killed runs left."""
     for left in Path(tempfile.gettempdir()).glob(f"{FOLDER_PREFIX}*"):
         _remove_unless_held(left)
-    folder = Path(tempfile.mkdtemp(prefix=FOLDER_PREFIX))
-    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    fd, folder = _held(_made_folder)
     try:
-        fcntl.flock(fd, fcntl.LOCK_EX)
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)

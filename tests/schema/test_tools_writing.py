@@ -1,6 +1,9 @@
 """Files that are there whole or not at all, and what a killed run leaves beside them."""
 
 import fcntl
+import os
+import shutil
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -50,3 +53,34 @@ def test_nothing_else_is_removed(other: str, tmp_path: Path, monkeypatch: pytest
         writing.put(target, b"whole")
     assert left.read_bytes() == b"half"
     assert target.read_bytes() == b"whole"
+
+
+def test_what_another_run_removes_before_it_is_locked_is_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[str] = []
+    file, folder = tempfile.mkstemp, tempfile.mkdtemp
+
+    def file_that_goes(prefix: str, dir: Path) -> tuple[int, str]:
+        fd, name = file(prefix=prefix, dir=dir)
+        made.append(name)
+        if len(made) == 1:
+            os.unlink(name)
+        return fd, name
+
+    def folder_that_goes(prefix: str) -> str:
+        name = folder(prefix=prefix)
+        made.append(name)
+        if len(made) == 1:
+            shutil.rmtree(name)
+        return name
+
+    monkeypatch.setattr(tempfile, "mkstemp", file_that_goes)
+    writing.put(tmp_path / "m.json", b"whole")
+    assert (len(made), (tmp_path / "m.json").read_bytes()) == (2, b"whole")
+    made.clear()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(tempfile, "mkdtemp", folder_that_goes)
+    with writing.own_folder() as own:
+        assert (len(made), own.is_dir(), str(own)) == (2, True, made[1])
+    assert not own.exists()
