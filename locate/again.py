@@ -8,12 +8,14 @@ sighting, a piece of the picture is cut out, and followed frame by frame until t
     sightings           x   x   x   x   x
     looked at   -   <                       >   >   -   -       - is lost
 
-This takes the footage a second time, as far as the last of these frames, and not at all where there are none.
+This takes the footage a second time, shot by shot, as far as the last of these frames, and not at all where there are
+none.
 """
 
+from array import array
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field
 from functools import cached_property
 from math import floor, log2
@@ -25,10 +27,11 @@ from PIL import Image
 from locate.camera import path
 from locate.detector import Detection, Detector, Pixels, View, iou
 from locate.frames import Shown
+from locate.looks import Look
 from locate.motion import Motion, begin, likeness
 from locate.motion import Vector as Place
-from locate.search import Look, Tell
-from locate.tracker import Sighting, Trail
+from locate.search import Tell
+from locate.trails import Sighting, Sightings, Trail
 
 REACH_SECONDS, REACH_FRAMES = 1.0, 20
 """How far beyond an end to look, at most."""
@@ -123,15 +126,15 @@ class _Frame:
 
 @dataclass
 class _End:
-    """One end of a trail: where it is in the lists, its motion from the last sighting on `at`, the frames beyond, and
-    what was cut out of them so far."""
+    """One end of a trail: which it is, its motion from the last sighting on `at`, the frames beyond, what else may be
+    seen there, and what was cut out of them so far."""
 
-    shot: int
     trail: int
     label: str
     motion: Motion
     at: int
     frames: range
+    others: Sequence[Trail]
     cuts: dict[int, _Cut | None] = field(default_factory=dict)
 
     @property
@@ -148,36 +151,45 @@ class Shot:
     size: tuple[int, int]
     seconds_per_pts: float
 
-    def ends(self, number: int) -> list[_End]:
-        """Where to look again in this shot, which is the `number`th."""
-        made = (self._end(number, n, trail, step) for n, trail in enumerate(self.trails) for step in (-1, 1))
+    def ends(self, labels: frozenset[str]) -> list[_End]:
+        """Where to look again for things of some labels."""
+        chosen = [(n, trail) for n, trail in enumerate(self.trails) if trail.label in labels]
+        made = (self._end(n, trail, step) for n, trail in chosen for step in (-1, 1))
         return [end for end in made if end.frames]
 
     def moved(self, frame: int) -> Place:
         """How far the scene moved right and down since the first frame of the shot."""
-        place: Place = self._path[frame - self.looks[0].frame]
+        place: Place = self._path[frame - self.first]
         return place
 
     def apart_seconds(self, frame: int, other: int) -> float:
         """How much time lies between two frames of the shot."""
-        first = self.looks[0].frame
-        return abs(self.looks[frame - first].pts - self.looks[other - first].pts) * self.seconds_per_pts
+        return abs(self._pts[frame - self.first] - self._pts[other - self.first]) * self.seconds_per_pts
 
     @cached_property
-    def sighted(self) -> dict[int, list[tuple[int, Detection]]]:
-        """Which trail, by its place in the list, saw what, by frame."""
-        found: dict[int, list[tuple[int, Detection]]] = defaultdict(list)
-        for n, trail in enumerate(self.trails):
-            for s in trail.sightings:
-                found[s.frame].append((n, s.detection))
-        return found
+    def first(self) -> int:
+        return self.looks[0].frame
+
+    @cached_property
+    def _pts(self) -> Sequence[int]:
+        return array("q", (look.pts for look in self.looks))
 
     @cached_property
     def _path(self) -> NDArray[np.float64]:
         return path([look.shift_px for look in self.looks])
 
-    def _end(self, number: int, n: int, trail: Trail, step: int) -> _End:
-        first = self.looks[0].frame
+    @cached_property
+    def _spans(self) -> NDArray[np.int64]:
+        """The first and the last frame on which each trail was seen."""
+        return np.array([(trail.frames[0], trail.frames[-1]) for trail in self.trails])
+
+    def _others(self, n: int, frames: range) -> list[Trail]:
+        """The trails besides the `n`th, and of its label, that may be seen on some frames."""
+        near = (self._spans[:, 0] <= max(frames)) & (self._spans[:, 1] >= min(frames))
+        chosen = (m for m in np.flatnonzero(near).tolist() if m != n)
+        return [self.trails[m] for m in chosen if self.trails[m].label == self.trails[n].label]
+
+    def _end(self, n: int, trail: Trail, step: int) -> _End:
         sightings = trail.sightings[-LEARNT_FROM:] if step > 0 else trail.sightings[LEARNT_FROM - 1 :: -1]
         motion, at = begin(sightings[0].detection.place), sightings[0].frame
         for s in sightings[1:]:
@@ -185,62 +197,64 @@ class Shot:
             at = s.frame
         reached = 0
         for frame in range(at + step, at + step * (REACH_FRAMES + 1), step):
-            if not first <= frame < first + len(self.looks) or self.apart_seconds(frame, at) > REACH_SECONDS:
+            in_shot = self.first <= frame < self.first + len(self.looks)
+            if not in_shot or self.apart_seconds(frame, at) > REACH_SECONDS:
                 break
             x, y = motion.after(self.apart_seconds(frame, at)).place[:2] + self.moved(frame)
             if not (0 <= x < self.size[0] and 0 <= y < self.size[1]):
                 break
             reached += 1
-        return _End(number, n, trail.label, motion, at, range(at + step, at + step * (reached + 1), step))
+        frames = range(at + step, at + step * (reached + 1), step)
+        return _End(n, trail.label, motion, at, frames, self._others(n, frames) if frames else ())
 
 
 class Again:
-    """A second pass over one stream with the detectors that look at every frame."""
+    """A second pass over one stream, shot by shot, with the detectors that look at every frame."""
 
-    def __init__(self, shots: Sequence[Shot], detectors: Sequence[Detector]) -> None:
-        self._shots = shots
+    def __init__(self, frames: Iterator[Shown], detectors: Sequence[Detector], pool: Executor, ahead: int) -> None:
+        """`frames` are asked for only as far as they are needed; `ahead` is how many ends wait to be followed."""
+        self._frames = frames
         self._detectors = [d for d in detectors if d.rest_seconds == 0]
-        self._ends = [
-            e for n, shot in enumerate(shots) for e in shot.ends(n) if any(e.label in d.labels for d in self._detectors)
-        ]
-        self.frames = 1 + max((f for e in self._ends for f in e.frames), default=-1)
-        """How many frames of the stream must be decoded again."""
+        self._pool = pool
+        self._ahead = ahead
+        self._next = 0
 
-    def followed(self, frames: Iterable[Shown], workers: int, tell: Tell) -> list[list[Trail]]:
-        """The trails of each shot with what was found beyond their ends."""
+    def followed(self, shot: Shot, tell: Tell) -> list[Trail]:
+        """The trails of the next shot with what was found beyond their ends."""
+        ends = shot.ends(frozenset(label for d in self._detectors for label in d.labels))
         asked: dict[int, list[_End]] = defaultdict(list)
-        for end in self._ends:
+        for end in ends:
             for frame in end.frames:
                 asked[frame].append(end)
         found: list[Future[tuple[_End, list[Sighting]]]] = []
-        with ThreadPoolExecutor(workers) as pool:
-            for shown in frames:
-                scaled = _Frame(shown.view)
-                for end in asked.get(shown.number, ()):
-                    shot = self._shots[end.shot]
-                    place = end.motion.after(shot.apart_seconds(shown.number, end.at)).place.copy()
-                    place[:2] += shot.moved(shown.number)
-                    end.cuts[shown.number] = scaled.cut(place)
-                    if end.complete:
-                        found.append(pool.submit(self._follow, end))
-                if len(found) > 2 * workers:
-                    found[-2 * workers].result()  # pieces are let go before more are cut out
-                tell(shown.number + 1)
-                if shown.number + 1 >= self.frames:
-                    break
-        return self._joined([f.result() for f in found])
+        for shown in self._up_to(max(asked, default=-1)):
+            scaled = _Frame(shown.view)
+            for end in asked.get(shown.number, ()):
+                place = end.motion.after(shot.apart_seconds(shown.number, end.at)).place.copy()
+                place[:2] += shot.moved(shown.number)
+                end.cuts[shown.number] = scaled.cut(place)
+                if end.complete:
+                    found.append(self._pool.submit(self._follow, shot, end))
+            if len(found) > self._ahead:
+                found[-self._ahead].result()  # pieces are let go before more are cut out
+            tell(shown.number + 1)
+        return _joined(shot.trails, [f.result() for f in found])
 
-    def _follow(self, end: _End) -> tuple[_End, list[Sighting]]:
+    def _up_to(self, last: int) -> Iterator[Shown]:
+        """The frames that follow those given before, as far as the `last`."""
+        while self._next <= last and (shown := next(self._frames, None)):
+            self._next = shown.number + 1
+            yield shown
+
+    def _follow(self, shot: Shot, end: _End) -> tuple[_End, list[Sighting]]:
         """The sightings beyond an end, nearest first; its pieces are let go."""
-        shot = self._shots[end.shot]
         motion, since, missed = end.motion, 0.0, 0
         found: list[Sighting] = []
         for frame in end.frames:
             cut, away = end.cuts[frame], shot.apart_seconds(frame, end.at)
             motion, since = motion.after(away - since), away
             seen = self._seen(cut, end.label, motion, shot.moved(frame)) if cut else None
-            others = (d for n, d in shot.sighted.get(frame, ()) if n != end.trail and d.label == end.label)
-            if seen and any(iou(seen, d) >= SAME_IOU for d in others):
+            if seen and any(iou(seen, d) >= SAME_IOU for other in end.others if (d := other.sightings.on(frame))):
                 break
             if seen is None:
                 missed += 1
@@ -259,12 +273,10 @@ class Again:
         near = [d for d in still if likeness(motion.place, d.place) >= LEAST_LIKENESS]
         return max(near, key=lambda d: (d.score, -d.top, -d.left), default=None)
 
-    def _joined(self, found: Sequence[tuple[_End, list[Sighting]]]) -> list[list[Trail]]:
-        beyond = {(end.shot, end.trail, end.frames.step): tuple(sightings) for end, sightings in found}
-        return [
-            [
-                Trail(t.label, (*beyond.get((n, m, -1), ())[::-1], *t.sightings, *beyond.get((n, m, 1), ())))
-                for m, t in enumerate(shot.trails)
-            ]
-            for n, shot in enumerate(self._shots)
-        ]
+
+def _joined(trails: Sequence[Trail], found: Sequence[tuple[_End, list[Sighting]]]) -> list[Trail]:
+    beyond = {(end.trail, end.frames.step): sightings for end, sightings in found}
+    return [
+        Trail(t.label, Sightings((*beyond.get((n, -1), ())[::-1], *t.sightings, *beyond.get((n, 1), ()))))
+        for n, t in enumerate(trails)
+    ]

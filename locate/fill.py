@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from locate.camera import is_fast, path
-from locate.search import Look
-from locate.tracker import Trail
+from locate.looks import Look
+from locate.trails import Trail
 from schema.geometry import Box, Edges, box_of
 from schema.pulse import beat
 

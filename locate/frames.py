@@ -1,7 +1,7 @@
 """Pictures and footage as a run of views: decoded once, in order, upright as displayed."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -118,7 +118,7 @@ class Shown:
     view: FrameView
 
 
-def footage(media: MediaFile, index: int, threads: int = 1) -> Iterator[Shown]:
+def footage(media: MediaFile, index: int, threads: int = 1) -> Generator[Shown, None, None]:
     """The frames of one video stream; raises `MediaError` for anything that does not decode whole."""
     with demux(media) as container:
         stream = next(s for s in container.streams.video if s.index == index)

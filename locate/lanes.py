@@ -13,7 +13,8 @@ from itertools import tee
 
 from locate.detector import Detector, without_doubles
 from locate.frames import Shown
-from locate.search import Look, Search, Tell
+from locate.looks import Look
+from locate.search import Search, Tell
 
 
 def looks(search: Search, frames: Iterable[Shown], seconds_per_pts: float, tell: Tell) -> Iterator[Look]:

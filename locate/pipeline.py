@@ -1,6 +1,9 @@
 """The main path of `locate`: decode, detect, track, look again at ends, fill, pad, simplify; listen; write it down."""
 
-from collections.abc import Sequence
+from array import array
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +19,7 @@ from locate.search import Search, shots
 from locate.streams import Searched, again, search_streams
 from locate.streams import Tell as Tell
 from locate.tracker import track
+from schema.linux import give_back_memory
 from schema.manifest import Manifest
 from schema.media import MediaFile, open_media
 
@@ -39,6 +43,7 @@ def locate(path: Path, options: Options, detectors: Sequence[Detector], tell: Te
         thresholds = options.all_thresholds(still=media.format.library == "pillow")
         search = Search(detectors, thresholds, options.workers, options.stride)
         source, searched = search_streams(media, search, options.profile, tell)
+        give_back_memory()  # or the second look would take its own beside what the first one left
         covers = [c for stream in searched for c in covers_of(media, stream, search, options, tell)]
         source, heard = listen(media, source, options, tell)
         producers = [*(d.producer for d in detectors if searched), *heard.producers]
@@ -48,18 +53,14 @@ def locate(path: Path, options: Options, detectors: Sequence[Detector], tell: Te
     return Located(manifest, heard.remarks())
 
 
-def covers_of(media: MediaFile, stream: Searched, search: Search, options: Options, tell: Tell) -> list[Cover]:
+def covers_of(media: MediaFile, stream: Searched, search: Search, options: Options, tell: Tell) -> Iterator[Cover]:
     """What is to be covered in one stream: tracked within each shot, filled, padded, and simplified to few keys."""
-    pts = [look.pts for look in stream.looks]
-    divided = [
-        Shot(shot, track(shot, stream.seconds_per_pts, search.thresholds), stream.size, stream.seconds_per_pts)
-        for shot in shots(stream.looks)
-    ]
-    second = Again(divided, search.detectors)
-    frames = again(media, stream, search.workers) if second.frames else ()
-    trails = second.followed(frames, search.workers, lambda done: tell("frames again", done, second.frames))
-    return [
-        cover(stream.index, course, pts)
-        for shot, found in zip(divided, trails, strict=True)
-        for course in courses(found, shot.looks, stream.size, options.pad_frames)
-    ]
+    pts = array("q", (look.pts for look in stream.looks))
+    with ThreadPoolExecutor(search.workers) as pool, closing(again(media, stream, search.workers)) as frames:
+        second = Again(frames, search.detectors, pool, ahead=2 * search.workers)
+        for looks in shots(stream.looks):
+            trails = track(looks, stream.seconds_per_pts, search.thresholds)
+            shot = Shot(looks, trails, stream.size, stream.seconds_per_pts)
+            found = second.followed(shot, lambda done: tell("frames again", done, len(pts)))
+            for course in courses(found, looks, stream.size, options.pad_frames):
+                yield cover(stream.index, course, pts)

@@ -12,9 +12,8 @@ from locate.cadence import AUTO_SECONDS, CLOSE_SECONDS, Thresholds, agree
 from locate.camera import Glance, is_fast, path, shift
 from locate.detector import Batching, Detection, Detector, View, without_doubles
 from locate.frames import Shown
+from locate.looks import Detections, Look, Looks
 from schema.pulse import beat
-
-Detections = tuple[Detection, ...]
 
 Tell = Callable[[int], None]
 """Called with the number of frames looked at so far."""
@@ -29,23 +28,6 @@ STANDS_STILL_PX = 2.0
 """A camera that moved by less than this does not explain a great change."""
 
 EPSILON = 1e-6
-
-
-@dataclass(frozen=True, slots=True)
-class Look:
-    """What was found on one frame, and for which labels it was looked at at all.
-
-    `change` is how much its gist differs from that of the frame before, 0 to 255, and `shift_px` how far what is seen
-    moved right and down since then because the camera did; `smeared` is whether that was so fast that it shows.
-    """
-
-    frame: int
-    pts: int
-    detections: Detections
-    change: float
-    labels: frozenset[str]
-    shift_px: tuple[float, float] = (0.0, 0.0)
-    smeared: bool = False
 
 
 @dataclass(frozen=True)
@@ -265,7 +247,7 @@ def _looks(span: _Span, tell: Tell) -> Iterator[Look]:
         yield Look(number, seen.shown.pts, found, seen.change, labels, seen.shift_px, seen.shown.view.smeared)
 
 
-def shots(looks: Sequence[Look]) -> list[Sequence[Look]]:
+def shots(looks: Looks) -> list[Looks]:
     """The looks divided at cuts; every shot has at least one."""
     changes = [look.change for look in looks]
     cuts = (i for i in range(1, len(looks)) if _may_be_cut(looks[i]) and _stands_out(changes, i))

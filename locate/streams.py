@@ -1,6 +1,6 @@
 """Going through the streams of a file: footage and pictures are searched, everything else is listed."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, replace
 
 import av
@@ -10,7 +10,8 @@ from av.video.stream import VideoStream as AvVideoStream
 
 from locate import lanes
 from locate.frames import FootageView, Shown, footage, picture
-from locate.search import Look, Search
+from locate.looks import Looks
+from locate.search import Search
 from schema.errors import MediaError
 from schema.manifest import Source, Stream, VideoStream
 from schema.media import MediaFile, demux, fraction, is_cover_art
@@ -30,10 +31,10 @@ class Searched:
     index: int
     seconds_per_pts: float
     size: tuple[int, int]
-    looks: tuple[Look, ...]
+    looks: Looks
 
 
-def again(media: MediaFile, stream: Searched, threads: int) -> Iterator[Shown]:
+def again(media: MediaFile, stream: Searched, threads: int) -> Generator[Shown, None, None]:
     """The frames of a stream that was searched, from the first on, for another look; decoding is most of its work."""
     if media.format.library == "pillow":
         return (shown for shown, _ in picture(media))
@@ -67,7 +68,7 @@ def _picture(media: MediaFile, search: Search, tell: Tell) -> tuple[list[Stream]
     with open_picture(media) as image:
         total = frame_count(image)
     every = replace(search, stride=search.stride or 1)
-    looks = tuple(lanes.looks(every, noted(), 1 / 1000, lambda done: tell("frames", done, total)))
+    looks = Looks(lanes.looks(every, noted(), 1 / 1000, lambda done: tell("frames", done, total)))
     with open_picture(media) as image:
         record = picture_record(image, media.format.name, durations_ms, searched=bool(search.thresholds))
     return [record], [Searched(0, 1 / 1000, (record.width, record.height), looks)]
@@ -114,7 +115,7 @@ def _video(
 
     total = _frames_expected(container, stream)
     seconds_per_pts = float(fraction(stream.time_base))
-    looks = tuple(
+    looks = Looks(
         lanes.looks(search, checked(), seconds_per_pts, lambda done: tell(f"stream {stream.index} frames", done, total))
     )
     frame = first[0].frame

@@ -6,13 +6,14 @@ Overlap is taken of boxes grown on all sides (as in C-BIoU, Yang et al. 2023), s
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from locate.cadence import Thresholds
 from locate.camera import path
 from locate.detector import Detection
+from locate.looks import Look
 from locate.motion import Motion, begin, likeness
-from locate.search import Look
+from locate.trails import Sighting, Sightings, Trail
 from schema.pulse import beat
 
 LOST_SECONDS = 1.0
@@ -25,30 +26,6 @@ LEAST_SMEARED = 2
 """Smeared things score less: this part of the start threshold starts a track of what is seen so often at least."""
 
 
-@dataclass(frozen=True, slots=True)
-class Sighting:
-    """A detection on a frame, its place as if the camera had stood still since the shot began.
-
-    `strong` is whether it could have started a track.
-    """
-
-    frame: int
-    detection: Detection
-    strong: bool
-
-
-@dataclass(frozen=True)
-class Trail:
-    """One thing over time: its sightings in frame order, with gaps where it was not seen."""
-
-    label: str
-    sightings: tuple[Sighting, ...]
-
-    @property
-    def best(self) -> Detection:
-        return max((s.detection for s in self.sightings), key=lambda d: d.score)
-
-
 @dataclass
 class _Live:
     """A trail that is being made."""
@@ -56,7 +33,7 @@ class _Live:
     label: str
     motion: Motion
     seen_seconds: float
-    sightings: list[Sighting] = field(default_factory=list)
+    sightings: Sightings
 
 
 def _pairs(live: Sequence[_Live], found: Sequence[Detection], seconds: float) -> list[tuple[int, int]]:
@@ -130,7 +107,7 @@ def track(looks: Sequence[Look], seconds_per_pts: float, thresholds: Mapping[str
         _, continued = _continue(idle, weak, look.frame, seconds, False)
         new = [(d, True) for j, d in enumerate(strong) if j not in started]
         new += [(d, False) for j, d in enumerate(weak) if j not in continued]
-        live += [_Live(d.label, begin(d.place), seconds, [Sighting(look.frame, d, sure)]) for d, sure in new]
-    trails = [Trail(t.label, tuple(t.sightings)) for t in (*ended, *live)]
+        live += [_Live(d.label, begin(d.place), seconds, Sightings([Sighting(look.frame, d, sure)])) for d, sure in new]
+    trails = [Trail(t.label, t.sightings) for t in (*ended, *live)]
     kept = [t for t in trails if _is_sure(t, thresholds[t.label])]
     return sorted(kept, key=lambda t: (t.sightings[0].frame, t.best.top, t.best.left))

@@ -1,4 +1,4 @@
-"""The two doors to the kernel that Python does not have: `prctl` and system calls by number."""
+"""What Python does not offer of the system below it: `prctl`, system calls by number, and the heap."""
 
 import ctypes
 import os
@@ -8,6 +8,7 @@ PR_SET_PDEATHSIG = 1
 PR_SET_DUMPABLE = 4
 PR_SET_SECCOMP = 22
 PR_SET_NO_NEW_PRIVS = 38
+M_ARENA_MAX = -8
 
 _C = ctypes.CDLL(None, use_errno=True)
 _C.syscall.restype = ctypes.c_long
@@ -32,3 +33,15 @@ def prctl(option: int, *arguments: Any) -> int:
 def syscall(number: int, *arguments: Any) -> int:
     """A system call by its number; raises `KernelError`."""
     return _checked(_C.syscall(ctypes.c_long(number), *arguments))
+
+
+def share_heaps(count: int) -> None:
+    """Limits the number of heaps; a C library that has no such setting goes on as it is."""
+    if hasattr(_C, "mallopt"):
+        _C.mallopt(M_ARENA_MAX, count)
+
+
+def give_back_memory() -> None:
+    """Hands what was freed back to the system; a C library that has no call for that keeps it for what comes next."""
+    if hasattr(_C, "malloc_trim"):
+        _C.malloc_trim(ctypes.c_size_t(0))

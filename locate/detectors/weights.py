@@ -3,18 +3,17 @@
 Each session uses one thread; the frames of a clip are looked at side by side instead (see `locate.search`).
 """
 
-import ctypes
 import hashlib
-import sys
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, distribution, version
 from pathlib import Path
 from typing import Any
 
+from schema import linux
 from schema.errors import MachineError, MissingModelError
 
-M_ARENA_MAX, HEAPS = -8, 2
-"""glibc gives each thread a heap of its own, where what pictures leave behind stays: two cost about 40 MB less."""
+HEAPS = 2
+"""The C library gives each thread a heap of its own, where what pictures leave stays: two cost about 40 MB less."""
 
 PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
 EXTRA = "pip install 'veridact[locate]'"
@@ -55,8 +54,7 @@ def session(model: bytes, device: str) -> Any:
     provider = PROVIDERS[device]
     if provider not in runtime.get_available_providers():
         raise MissingModelError(f"the installed onnxruntime has no {device}; pip install onnxruntime-gpu")
-    if sys.platform == "linux":
-        _share_heaps()
+    linux.share_heaps(HEAPS)
     options = runtime.SessionOptions()
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
@@ -69,13 +67,6 @@ def session(model: bytes, device: str) -> Any:
     if provider not in made.get_providers():
         raise MachineError(f"onnxruntime cannot use {device} on this machine; leave out --device")
     return made
-
-
-def _share_heaps() -> None:
-    """Limits the number of heaps; a C library that has no such setting goes on as it is."""
-    set_option = getattr(ctypes.CDLL(None), "mallopt", None)
-    if set_option is not None:
-        set_option(M_ARENA_MAX, HEAPS)
 
 
 def runtime_name() -> str:

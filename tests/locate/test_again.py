@@ -1,6 +1,7 @@
 """A closer look beyond the ends of tracks: followed until lost, within the shot and the picture, and no further."""
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -11,10 +12,10 @@ from locate import detector as interface
 from locate.again import LEAST_PX, REACH_FRAMES, Again, Piece, Shot, _Frame
 from locate.detector import Detection, View
 from locate.frames import PictureView, Shown, footage
+from locate.looks import Look
 from locate.options import Options
 from locate.pipeline import detectors_for, locate
-from locate.search import Look
-from locate.tracker import Sighting, Trail
+from locate.trails import Sighting, Sightings, Trail
 from schema.manifest import Producer
 from schema.media import open_media
 
@@ -67,13 +68,15 @@ def shot(first: int, end: int, *trails: Trail, right: float = 0.0) -> Shot:
 
 
 def seen(places: Callable[[int], float], *numbers: int) -> Trail:
-    return Trail("face", tuple(Sighting(n, face(places(n)), True) for n in numbers))
+    return Trail("face", Sightings(Sighting(n, face(places(n)), True) for n in numbers))
 
 
-def followed(shots: list[Shot], places: Callable[[int], float], dim: range, count: int = 60) -> list[list[int]]:
-    again = Again(shots, [Peering()])
-    found = again.followed(frames(places, dim, count), 2, lambda done: None)
-    return [[s.frame for s in trail.sightings] for trails in found for trail in trails]
+def followed(shots: list[Shot], given: Iterator[Shown], looking: "Peering | None" = None) -> list[list[int]]:
+    """The frames of each trail once it was looked for again in frames."""
+    with ThreadPoolExecutor(2) as pool:
+        again = Again(given, [looking or Peering()], pool, ahead=2)
+        found = [trail for shot in shots for trail in again.followed(shot, lambda done: None)]
+    return [[s.frame for s in trail.sightings] for trail in found]
 
 
 def standing(n: int) -> float:
@@ -99,27 +102,27 @@ def test_a_track_is_followed_beyond_its_ends(
     name: str, places: Callable[[int], float], dim: range, first: int, end: int, sighted: tuple[int, ...],
     expected: range,
 ) -> None:  # fmt: skip
-    assert followed([shot(first, end, seen(places, *sighted))], places, dim) == [list(expected)]
+    trail = seen(places, *sighted)
+    assert followed([shot(first, end, trail)], frames(places, dim, 60)) == [list(expected)]
 
 
 def test_it_is_followed_where_the_camera_leads() -> None:
     def panned(n: int) -> float:
         return 20.0 + 5 * n
 
-    still = Trail("face", tuple(Sighting(n, face(20.0), True) for n in (20, 21, 22)))
-    assert followed([shot(0, 50, still, right=5.0)], panned, range(10, 30)) == [list(range(10, 30))]
+    still = Trail("face", Sightings(Sighting(n, face(20.0), True) for n in (20, 21, 22)))
+    assert followed([shot(0, 50, still, right=5.0)], frames(panned, range(10, 30), 60)) == [list(range(10, 30))]
 
 
 def test_a_trace_is_lost_after_three_looks_without_one() -> None:
     looked = Peering()
-    again = Again([shot(0, 60, seen(standing, 28, 29, 30))], [looked])
-    again.followed(frames(standing, range(0), 60), 1, lambda done: None)
+    followed([shot(0, 60, seen(standing, 28, 29, 30))], frames(standing, range(0), 60), looked)
     assert looked.asked == 2 * 3
 
 
 def test_a_trace_of_another_track_is_left_to_it() -> None:
     trails = (seen(standing, 10, 11), seen(standing, 15, 16))
-    assert followed([shot(0, 30, *trails)], standing, range(60)) == [
+    assert followed([shot(0, 30, *trails)], frames(standing, range(60), 60)) == [
         [*range(10), 10, 11, 12, 13, 14], [12, 13, 14, 15, 16, *range(17, 30)],
     ]  # fmt: skip
 
@@ -135,8 +138,17 @@ def test_a_trace_of_another_track_is_left_to_it() -> None:
 def test_no_frame_is_decoded_again_for_nothing(name: str, trail: range, rest_seconds: float, decoded: int) -> None:
     looking = Peering()
     looking.rest_seconds = rest_seconds
-    again = Again([shot(0, 30, seen(standing, *trail))], [looking])
-    assert again.frames == decoded
+    given = frames(standing, range(0), 60)
+    followed([shot(0, 30, seen(standing, *trail))], given, looking)
+    assert next(given).number == decoded
+
+
+def test_shots_are_looked_at_again_one_after_the_other() -> None:
+    """A face before and after a cut; the frames of a shot in which there is nothing to look for are passed over."""
+    shots = [shot(0, 20, seen(standing, 5, 6)), shot(20, 40), shot(40, 60, seen(standing, 50, 51))]
+    given = frames(standing, range(60), 80)
+    assert followed(shots, given) == [list(range(20)), list(range(40, 60))]
+    assert next(given).number == 60
 
 
 @pytest.mark.parametrize("side", [10, 31, 32, 70, 200])

@@ -13,8 +13,10 @@ from locate.cadence import Thresholds
 from locate.camera import path
 from locate.detector import Detection
 from locate.fill import courses, smoothed
-from locate.search import Look, shots
-from locate.tracker import Sighting, Trail, track
+from locate.looks import Look, Looks
+from locate.search import shots
+from locate.tracker import track
+from locate.trails import Sighting, Sightings, Trail
 from schema.geometry import edges
 
 THRESHOLDS = {"face": Thresholds(0.5, 0.2), "plate": Thresholds(0.5, 0.2)}
@@ -153,7 +155,7 @@ def test_what_was_seen_is_covered_however_the_camera_moves(
         for n, (x, y, w, h, there) in enumerate(rows)
         if there or n == 0
     ]
-    (made,) = courses([Trail("face", tuple(seen))], shot, (1280, 720), 3)
+    (made,) = courses([Trail("face", Sightings(seen))], shot, (1280, 720), 3)
     for s in seen:
         cover, d = edges(made.boxes[s.frame - made.first]), s.detection.shifted(*at[s.frame])
         assert cover.left <= d.left + 1e-6
@@ -165,7 +167,7 @@ def test_what_was_seen_is_covered_however_the_camera_moves(
 def test_covers_are_extended_while_the_camera_whips() -> None:
     """Seen on frames 8 to 11, then a whip of 60 px a frame up to frame 17: the face is there, on its way out."""
     shot = [Look(n, n, (), 0.0, frozenset({"face"}), (60.0 if 12 <= n < 18 else 0.0, 0.0)) for n in range(30)]
-    seen = Trail("face", tuple(Sighting(n, face(300), True) for n in range(8, 12)))
+    seen = Trail("face", Sightings(Sighting(n, face(300), True) for n in range(8, 12)))
     (made,) = courses([seen], shot, (1280, 720), 0)
     assert (made.first, made.end) == (8, 18)
     left, _, width, _ = made.boxes[17 - made.first]
@@ -206,5 +208,5 @@ def test_smoothing_never_uncovers(rows: np.ndarray) -> None:
     ],
 )
 def test_shots(name: str, changes: list[float], lengths: list[int]) -> None:
-    found = shots([Look(n, n, (), float(change), frozenset({"face"})) for n, change in enumerate(changes)])
+    found = shots(Looks(Look(n, n, (), float(change), frozenset({"face"})) for n, change in enumerate(changes)))
     assert [len(shot) for shot in found] == lengths
