@@ -70,7 +70,8 @@ def in_sight(name: str, media: Path, work: Path) -> tuple[Counter[int], Counter[
                     continue
                 step = HEIGHTS_PX[bisect(HEIGHTS_PX, face.box.height) - 1]
                 seen[step] += 1
-                hidden = score.covered_part(face.box, (c.cover for c in covers.get(frame, ())))
+                over = (area for c in covers.get(frame, ()) for area in c.hides(face.box))
+                hidden = score.covered_part(face.box, over)
                 exposed[step] += hidden * 100 < score.COVERED_PERCENT
     return seen, exposed
 

@@ -2,11 +2,13 @@
 
 Matching is per frame and label, the pair with the largest overlap first, each box used once. Whether something stays
 in sight is another question than whether it was matched: it is *exposed* on a frame when the covers, of any label and
-as `render` would pad them, hide less than nine tenths of its box. Rejected items do not count on either side.
+padded and rounded as `render` would, hide less than nine tenths of its box. In scope `everything` all is hidden but
+what a `keep` leaves open, and nothing is in sight of a stream that is dropped. Rejected items do not count on either
+side.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from fractions import Fraction
 from itertools import pairwise
@@ -15,7 +17,7 @@ import numpy as np
 
 from schema.digests import counts, effect_of
 from schema.errors import BindingError
-from schema.geometry import Edges, clip, edges, pad
+from schema.geometry import Edges, box_of, clip, edges, ellipse_bounds, ellipse_rows, pad
 from schema.manifest import Manifest, PictureStream, VideoStream
 from schema.tools.clock import Clock, Clocks
 from schema.tools.tracks import walk
@@ -25,12 +27,21 @@ COVERED_PERCENT = 90
 
 @dataclass(frozen=True)
 class Placed:
-    """A box on a frame and the track it belongs to; `cover` is what would be painted, both clipped to the picture."""
+    """A box on a frame, clipped to the picture, and the track it belongs to; `cover` is padded and not clipped."""
 
     track: str
     label: str
     box: Edges
     cover: Edges
+    ellipse: bool = False
+
+    def hides(self, box: Edges) -> Iterator[Edges]:
+        """What the cover hides, as rectangles, at least as far as it reaches into `box`."""
+        yield self.cover
+        around = box_of(self.cover)
+        if self.ellipse and _meet(ellipse_bounds(around), box):
+            for y, left, right in ellipse_rows(around, box.top, box.bottom):
+                yield Edges(left, y, right, y + 1)
 
 
 Frames = Mapping[int, Sequence[Placed]]
@@ -60,11 +71,11 @@ class Tally:
         """The measures that people quote; None where nothing was there to measure."""
         precision = self.matched / self.found_boxes if self.found_boxes else None
         recall = self.matched / self.true_boxes if self.true_boxes else None
-        both = (precision or 0) + (recall or 0)
+        boxes = self.true_boxes + self.found_boxes
         return {
             "precision": precision,
             "recall": recall,
-            "f1": 2 * (precision or 0) * (recall or 0) / both if both else None,
+            "f1": 2 * self.matched / boxes if boxes else None,
             "mean_iou": self.overlap / self.matched if self.matched else None,
             "coverage": self.covered_part / self.true_boxes if self.true_boxes else None,
             "exposed_part": self.exposed / self.true_boxes if self.true_boxes else None,
@@ -81,8 +92,10 @@ class Tally:
         return {**plain, **self.ratios()}
 
 
-def placed(manifest: Manifest, stream: VideoStream | PictureStream, clock: Clock) -> dict[int, list[Placed]]:
-    """Every box of a stream by frame; those wholly off the picture are left out."""
+def placed(
+    manifest: Manifest, stream: VideoStream | PictureStream, clock: Clock, beyond: bool = False
+) -> dict[int, list[Placed]]:
+    """Every box of a stream by frame; one wholly off the picture is left out, or empty where `beyond` asks for it."""
     found: dict[int, list[Placed]] = defaultdict(list)
     for track in manifest.tracks:
         if track.stream != stream.index or not counts(track) or track.label == "keep":
@@ -90,10 +103,28 @@ def placed(manifest: Manifest, stream: VideoStream | PictureStream, clock: Clock
         effect = effect_of(track, manifest)
         for frame, box in walk(track.segments, clock):
             inside = clip(edges(box), stream.width, stream.height)
-            if not inside.empty:
-                cover = clip(edges(pad(box, effect.pad_permille)), stream.width, stream.height)
-                found[frame].append(Placed(track.id, track.label, inside, cover))
+            if beyond or not inside.empty:
+                cover = edges(pad(box, effect.pad_permille))
+                found[frame].append(Placed(track.id, track.label, inside, cover, effect.shape == "ellipse"))
     return found
+
+
+def kept(manifest: Manifest, stream: VideoStream | PictureStream, clock: Clock) -> dict[int, list[Edges]] | None:
+    """What stays open, by frame, of a stream that is hidden but for that; None for one whose covers are listed."""
+    listed = manifest.output.streams
+    dropped = listed is not None and not any(s.index == stream.index and s.disposition == "render" for s in listed)
+    if manifest.scope == "listed" and not dropped:
+        return None
+    found: dict[int, list[Edges]] = defaultdict(list)
+    for track in manifest.tracks:
+        if track.stream == stream.index and track.label == "keep" and counts(track) and not dropped:
+            for frame, box in walk(track.segments, clock, inward=True):
+                found[frame].append(edges(box))
+    return found
+
+
+def _meet(a: Edges, b: Edges) -> bool:
+    return a.left < b.right and b.left < a.right and a.top < b.bottom and b.top < a.bottom
 
 
 def iou(a: Edges, b: Edges) -> float:
@@ -104,13 +135,13 @@ def iou(a: Edges, b: Edges) -> float:
     return width * height / (a.width * a.height + b.width * b.height - width * height)
 
 
-def covered_part(box: Edges, covers: Iterable[Edges]) -> float:
-    """The part of a box that lies under the covers together."""
-    mask = np.zeros((box.height, box.width), bool)
-    for c in covers:
-        mask[
-            max(0, c.top - box.top) : max(0, c.bottom - box.top), max(0, c.left - box.left) : max(0, c.right - box.left)
-        ] = True
+def covered_part(box: Edges, covers: Iterable[Edges], kept: Iterable[Edges] | None = None) -> float:
+    """The part of a box that lies under the covers together or, with `kept`, under what is not kept as well."""
+    mask = np.full((box.height, box.width), kept is not None)
+    for value, areas in ((False, kept or ()), (True, covers)):
+        for a in areas:
+            down = slice(max(0, a.top - box.top), max(0, a.bottom - box.top))
+            mask[down, max(0, a.left - box.left) : max(0, a.right - box.left)] = value
     return float(mask.mean())
 
 
@@ -142,13 +173,19 @@ class _Stream:
         self._labels: dict[str, str] = {}
 
     def frame(
-        self, true: Sequence[Placed], found: Sequence[Placed], ignored: Sequence[Placed], lasts: Fraction
+        self,
+        true: Sequence[Placed],
+        found: Sequence[Placed],
+        ignored: Sequence[Placed],
+        kept: Sequence[Edges] | None,
+        lasts: Fraction,
     ) -> None:
         pairs = matches(true, found, self._least_iou)
         used = {j for j, _ in pairs.values()}
         exposed_labels: set[str] = set()
         for j, f in enumerate(found):
-            if j in used or not any(iou(f.box, i.box) >= self._least_iou / 2 for i in ignored):
+            aside = any(iou(f.box, i.box) >= self._least_iou / 2 for i in ignored)
+            if j in used or not (aside or f.box.empty):
                 self._tallies[f.label].found_boxes += 1
         for i, t in enumerate(true):
             tally = self._tallies[t.label]
@@ -159,7 +196,7 @@ class _Stream:
                 tally.overlap += overlap
                 tally.switches += self._matched.get(t.track, found[j].track) != found[j].track
                 self._matched[t.track] = found[j].track
-            part = covered_part(t.box, (f.cover for f in found))
+            part = covered_part(t.box, (area for f in found for area in f.hides(t.box)), kept)
             tally.covered_part += part
             hidden = part * 100 >= COVERED_PERCENT
             tally.exposed += not hidden
@@ -191,27 +228,44 @@ def score(
 
     Raises `BindingError` when the two manifests are not of the same file.
     """
-    if found.source.sha256 != truth.source.sha256:
-        raise BindingError("the two manifests are not of the same file; score compares what was said of one file")
+    _check_same(found, truth)
     tallies: dict[str, Tally] = defaultdict(Tally)
     length, all_timed = Fraction(0), True
     for stream in truth.source.streams:
         if not isinstance(stream, VideoStream | PictureStream):
             continue
         clock = clocks[stream.index].assumed()
-        true, got = placed(truth, stream, clock), placed(found, stream, clock)
+        true, got = placed(truth, stream, clock), placed(found, stream, clock, beyond=True)
         aside = placed(ignored, stream, clock) if ignored else {}
+        left = kept(found, stream, clock)
         tally = _Stream(least_iou, tallies)
         timed = clocks[stream.index].pts is not None
         seconds = [_seconds(clock, n) if timed else Fraction(n) for n in range(stream.frames + 1)]
         for frame in range(stream.frames):
             lasts = seconds[frame + 1] - seconds[frame]
-            tally.frame(true.get(frame, ()), got.get(frame, ()), aside.get(frame, ()), lasts)
+            stays = None if left is None else left.get(frame, ())
+            tally.frame(true.get(frame, ()), got.get(frame, ()), aside.get(frame, ()), stays, lasts)
         tally.end()
         length, all_timed = length + seconds[-1] - seconds[0], all_timed and timed
     for each in tallies.values():
         each.seconds, each.timed = length, all_timed
     return dict(tallies)
+
+
+def _check_same(found: Manifest, truth: Manifest) -> None:
+    """Raises `BindingError` unless the truth is of the same file, and of streams that are the same in both."""
+    if found.source.sha256 != truth.source.sha256:
+        raise BindingError("the two manifests are not of the same file; score compares what was said of one file")
+    known = {_timeline(s) for s in found.source.streams if isinstance(s, VideoStream | PictureStream)}
+    for stream in truth.source.streams:
+        if isinstance(stream, VideoStream | PictureStream) and _timeline(stream) not in known:
+            raise BindingError(
+                f"the two manifests disagree about the size or the frames of stream {stream.index}; locate it again"
+            )
+
+
+def _timeline(stream: VideoStream | PictureStream) -> tuple[object, ...]:
+    return stream.index, stream.width, stream.height, stream.frames, stream.pts_sha256
 
 
 def _seconds(clock: Clock, frame: int) -> Fraction:

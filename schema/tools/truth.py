@@ -4,7 +4,7 @@ from typing import Any
 
 from schema import reading
 from schema.errors import UsageError
-from schema.manifest import Manifest, Track
+from schema.manifest import Manifest, PictureStream, Track, VideoStream
 from schema.tools import carry, cvat, mot
 from schema.tools.carry import Imported
 from schema.tools.clock import Clocks
@@ -24,14 +24,15 @@ def read(raw: bytes, found: Manifest, clocks: Clocks, label: str | None) -> tupl
     begin = unmarked.lstrip(SPACE)[:1]
     if begin == b"{":
         return reading.read(raw).manifest, []
-    stream = carry.picture_stream(found, [])
+    others: list[str] = []
+    stream = carry.picture_stream(found, others)
     if begin == b"<":
         imported = cvat.read(unmarked, stream)
     elif begin.isdigit():
         imported = mot.read(unmarked, stream, label or _only_label(found))
     else:
         raise UsageError("the truth is neither a manifest nor CVAT for video nor MOT; veridact export writes all three")
-    return _manifest(imported, found, clocks), imported.lost
+    return _manifest(imported, stream, found, clocks), [*imported.lost, *others]
 
 
 def _only_label(found: Manifest) -> str:
@@ -41,8 +42,8 @@ def _only_label(found: Manifest) -> str:
     return labels[0]
 
 
-def _manifest(imported: Imported, found: Manifest, clocks: Clocks) -> Manifest:
-    """The boxes of another tool as tracks of the file that `found` is of, exact on every frame."""
+def _manifest(imported: Imported, stream: VideoStream | PictureStream, found: Manifest, clocks: Clocks) -> Manifest:
+    """The boxes of another tool as tracks of the one stream of `found` that it speaks of, exact on every frame."""
     tracks = []
     for number, item in enumerate(imported.tracks, 1):
         pts = clocks[item["stream"]].assumed().pts or ()
@@ -55,4 +56,5 @@ def _manifest(imported: Imported, found: Manifest, clocks: Clocks) -> Manifest:
             "segments": segments(item["boxes"], pts),
         }
         tracks.append(Track.model_validate(fields))
-    return found.model_copy(update={"tracks": tuple(tracks), "audio": ()})
+    source = found.source.model_copy(update={"streams": (stream,)})
+    return found.model_copy(update={"source": source, "tracks": tuple(tracks), "audio": ()})

@@ -11,8 +11,8 @@ from click.testing import CliRunner
 
 from schema import formatter, score
 from schema.errors import BindingError, ManifestError, UsageError
-from schema.geometry import Edges
-from schema.manifest import Manifest
+from schema.geometry import Box, Edges
+from schema.manifest import Manifest, OutputStream, Review, Solid
 from schema.timeline import pts_sha256
 from schema.tools import clock, cvat, mot, truth
 from schema.tools.cli_score import score_command
@@ -94,6 +94,62 @@ def test_time_in_sight_is_told_per_hour() -> None:
     assert tally.ratios()["exposed_seconds_per_hour"] == 1800
 
 
+def test_where_nothing_true_was_found_f1_is_zero() -> None:
+    assert scored(manifest(), TRUTH).ratios()["f1"] == 0
+    assert scored(manifest(("face-0001", [(0, 10, (100, 10, 20, 20))])), TRUTH).ratios()["f1"] == 0
+
+
+CORNER = manifest(("face-0001", [(0, 10, (42, 40, 5, 5))]))
+BESIDE = manifest(("plate-0001", [(0, 10, (20, 10, 50, 30))]))
+
+
+@pytest.mark.parametrize(
+    ("shape", "exposed"), [("box", 10), ("ellipse", 0)], ids=["a box ends at its edge", "an ellipse goes around it"]
+)
+def test_an_ellipse_hides_what_render_paints(shape: Any, exposed: int) -> None:
+    """The ellipse around a box 50 wide and 30 high reaches six pixels below its middle."""
+    effect = Solid(effect="solid", shape=shape, pad_permille=0)
+    found = BESIDE.model_copy(update={"tracks": (BESIDE.tracks[0].model_copy(update={"effect": effect}),)})
+    assert scored(found, CORNER).exposed == exposed
+
+
+def kept(review: Review, box: Box) -> Manifest:
+    """All is hidden but, where a person said so, a box."""
+    track = TRUTH.tracks[0].model_copy(update={"id": "keep-0001", "label": "keep", "review": review})
+    key = track.segments[0].keys[0].model_copy(update={"box": box})
+    segment = track.segments[0].model_copy(update={"keys": (key,)})
+    found = track.model_copy(update={"segments": (segment,)})
+    return TRUTH.model_copy(update={"scope": "everything", "tracks": (found,)})
+
+
+def both(one: Manifest, other: Manifest) -> Manifest:
+    return one.model_copy(update={"tracks": (*one.tracks, *other.tracks)})
+
+
+@pytest.mark.parametrize(
+    ("name", "found", "coverage"),
+    [
+        ("nothing is kept", manifest().model_copy(update={"scope": "everything"}), 1),
+        ("half the face is kept", kept("added", (10, 10, 10, 20)), 0.5),
+        ("nobody has accepted what is kept", kept("proposed", (10, 10, 10, 20)), 1),
+        ("a cover wins over what is kept", both(kept("added", BOX), manifest(("plate-0001", [(0, 10, BOX)]))), 1),
+        ("what is covered alone by padding from beyond the edge",
+         manifest(("plate-0001", [(0, 10, (-20, 10, 20, 20))]), pad=1000), 0.5),
+    ],
+)  # fmt: skip
+def test_what_is_hidden_is_what_render_hides(name: str, found: Manifest, coverage: float) -> None:
+    tally = scored(found, TRUTH)
+    assert (tally.ratios()["coverage"], tally.found_boxes) == (coverage, 0)
+
+
+def test_nothing_is_in_sight_of_a_stream_that_is_dropped() -> None:
+    true = two_streams(TRUTH)
+    streams = (OutputStream(index=0, disposition="drop"), OutputStream(index=1, disposition="render"))
+    found = true.model_copy(update={"tracks": (), "output": true.output.model_copy(update={"streams": streams})})
+    tally = scored(found, true)
+    assert (tally.exposed, tally.ratios()["recall"]) == (0, 0)
+
+
 def test_rejected_items_hide_nothing() -> None:
     rejected = TRUTH.model_copy(update={"tracks": (TRUTH.tracks[0].model_copy(update={"review": "rejected"}),)})
     assert scored(rejected, TRUTH).exposed == 10
@@ -105,9 +161,25 @@ def test_what_is_ignored_is_not_held_against_anyone() -> None:
     assert scored(both, TRUTH, ignored=aside).found_boxes == 10
 
 
+def two_streams(one: Manifest) -> Manifest:
+    """The same with a second camera."""
+    first = one.source.streams[0]
+    both = one.source.model_copy(update={"streams": (first, first.model_copy(update={"index": 1}))})
+    return one.model_copy(update={"source": both})
+
+
 def test_another_file_is_refused() -> None:
     with pytest.raises(BindingError, match="not of the same file"):
         scored(manifest(sha="b"), TRUTH)
+
+
+@pytest.mark.parametrize(
+    ("name", "truth"),
+    [("other times", manifest(pts=range(0, 20, 2))), ("a stream that is not there", two_streams(TRUTH))],
+)
+def test_a_truth_of_other_streams_is_refused(name: str, truth: Manifest) -> None:
+    with pytest.raises(BindingError, match="disagree about the size or the frames of stream"):
+        score.score(TRUTH, truth, clock.from_manifest(TRUTH))
 
 
 @pytest.mark.parametrize(
@@ -187,6 +259,17 @@ def test_truth_may_come_in_three_forms(name: str, raw: bytes, labels: set[str]) 
     assert {k: found[k] for k in EXPECTED} == pytest.approx(EXPECTED)
 
 
+def test_of_streams_that_the_truth_does_not_speak_of_nothing_counts() -> None:
+    both = two_streams(TRUTH)
+    other = TRUTH.tracks[0].model_copy(update={"id": "face-0002", "stream": 1})
+    found = both.model_copy(update={"tracks": (TRUTH.tracks[0], other)})
+    times = clock.from_manifest(found)
+    true, lost = truth.read(mot.write(TRUTH, TIMES).data, found, times, None)
+    tally = score.score(found, true, times)["face"]
+    assert (tally.found_boxes, tally.ratios()["precision"], tally.seconds) == (10, 1, Fraction(10, 25))
+    assert any("video stream 1 with 1 tracks" in line for line in lost)
+
+
 @pytest.mark.parametrize(
     ("name", "raw", "found", "error", "says"),
     [
@@ -248,10 +331,8 @@ def test_seconds_are_not_invented_where_the_frame_rate_varies(tmp_path: Path) ->
 
 
 def test_a_label_that_is_only_in_the_second_stream_is_told_per_hour_of_all_footage() -> None:
-    one = THREE.source.streams[0]
-    both = THREE.source.model_copy(update={"streams": (one, one.model_copy(update={"index": 1}))})
     plate = THREE.tracks[2].model_copy(update={"stream": 1})
-    true = THREE.model_copy(update={"source": both, "tracks": (THREE.tracks[0], plate)})
+    true = two_streams(THREE).model_copy(update={"tracks": (THREE.tracks[0], plate)})
     none = true.model_copy(update={"tracks": ()})
     tallies = score.score(none, true, clock.from_manifest(true))
     assert {label: tally.seconds for label, tally in tallies.items()} == {
