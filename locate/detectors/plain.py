@@ -21,7 +21,9 @@ from schema.manifest import Producer, VideoLabel
 
 SURE = 4
 FIRST_CLASS = {15: 13}
-LEAST_SIDE_PX = 320
+RANK = 3
+FOREIGN = "Ultralytics"
+"""Who writes nets whose rows, where they look alike, mean something else: corners instead of a centre and sizes."""
 
 
 def _scores(rows: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -46,6 +48,7 @@ class Plain:
         self._session = session(raw, request.device)
         self._input = self._session.get_inputs()[0]
         self._side = _square_side(self._input.shape, path.name)
+        _check_answer(self._session, self._side, path.name)
         self.producer = Producer(
             id=request.producer_id,
             kind="model",
@@ -85,6 +88,21 @@ def _square_side(shape: Any, name: str) -> int:
     if len(shape) != 4 or shape[1] != 3 or shape[2] != shape[3] or not isinstance(shape[2], int):
         raise MissingModelError(f"{name} is not a plain detector: its input is {shape}, expected [1, 3, side, side]")
     return int(shape[2])
+
+
+def _check_answer(net: Any, side: int, name: str) -> None:
+    """Lets the net look at a grey picture; raises `MissingModelError` where its answer is not rows of boxes."""
+    grey = np.full((1, 3, side, side), 0.5, np.float32)
+    try:
+        shape = np.shape(net.run(None, {net.get_inputs()[0].name: grey})[0])
+    except Exception as e:  # noqa: BLE001 - onnxruntime raises a dozen kinds of its own for a net that cannot look
+        raise MissingModelError(f"{name} cannot look at a picture: {str(e)[:160]}") from None
+    foreign = net.get_modelmeta().custom_metadata_map.get("author") == FOREIGN
+    if foreign or len(shape) != RANK or shape[0] != 1 or not SURE < shape[2] < shape[1]:
+        raise MissingModelError(
+            f"{name} is not a plain detector: it answers {list(shape)}, expected [1, boxes, columns] as "
+            "YOLOv5 gives them; for a later YOLO use --detector ultralytics:WEIGHTS"
+        )
 
 
 def _tiles(width: int, height: int, side: int) -> list[tuple[int, int, int]]:

@@ -10,6 +10,7 @@ import threading
 from collections.abc import Sequence
 from importlib import import_module
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any, get_args
 
 import numpy as np
@@ -17,7 +18,7 @@ import numpy as np
 from locate.cadence import AUTO_SECONDS
 from locate.detector import Detection, Request, View
 from locate.detectors.weights import given_path
-from schema.errors import MissingModelError, UsageError
+from schema.errors import MachineError, MissingModelError, UsageError
 from schema.manifest import Producer, VideoLabel
 
 COCO = {
@@ -25,6 +26,7 @@ COCO = {
     "bicycle": "vehicle", "car": "vehicle", "motorcycle": "vehicle", "bus": "vehicle", "truck": "vehicle",
     "tv": "screen", "laptop": "screen", "cell phone": "screen",
 }  # fmt: skip
+FORMATS = (".pt", ".onnx")
 LONG_SIDE_PX = 640
 BATCH = 4
 """So many pictures are looked at together; an `.onnx` net is commonly made for one."""
@@ -51,14 +53,9 @@ class Yolo:
 
     def __init__(self, request: Request) -> None:
         path = given_path("ultralytics", request.weights)
-        os.environ.update(OFFLINE)
-        try:
-            library = import_module("ultralytics")
-        except ImportError:
-            raise MissingModelError("this detector needs the extra: pip install 'veridact[ultralytics]'") from None
-        self._net = library.YOLO(str(path), task="detect")
+        self._net = _opened(path, request.device)
         self._lock = threading.Lock()
-        self.batch = BATCH if path.suffix == ".pt" else 1
+        self.batch = BATCH if path.suffix.lower() == ".pt" else 1
         self._floor = request.floor
         self._device = request.device
         self._map = parse_class_map(request.class_map)
@@ -85,10 +82,11 @@ class Yolo:
 
     def detect_all(self, views: Sequence[View]) -> list[list[Detection]]:
         pixels = [np.ascontiguousarray(view.rgb(view.width, view.height)[:, :, ::-1]) for view in views]
-        with self._lock:
-            results = self._net.predict(
-                pixels, conf=self._floor, imgsz=LONG_SIDE_PX, device=self._device, verbose=False, save=False
-            )
+        try:
+            with self._lock:
+                results = _looked(self._net, pixels, self._device, self._floor)
+        except RuntimeError as e:  # of torch: a graphics card that has gone, or has no memory left
+            raise MachineError(f"ultralytics failed: {_reason(e)}; run again, or on another --device") from None
         return [self._found(result) for result in results]
 
     def _found(self, result: Any) -> list[Detection]:
@@ -99,6 +97,37 @@ class Yolo:
             if label is not None:
                 found.append(Detection(label, left, top, right, bottom, min(1.0, score), self.producer.id))
         return found
+
+
+def _opened(path: Path, device: str) -> Any:
+    """The net, once it has looked at a grey picture: what cannot look ends here, and not on the way."""
+    if path.suffix.lower() not in FORMATS:
+        raise MissingModelError(f"{path.name}: ultralytics takes weights whose names end in {' or '.join(FORMATS)}")
+    os.environ.update(OFFLINE)
+    try:
+        library, torch = import_module("ultralytics"), import_module("torch")
+    except ImportError:
+        raise MissingModelError("this detector needs the extra: pip install 'veridact[ultralytics]'") from None
+    if device == "cuda" and not torch.cuda.is_available():
+        raise MissingModelError(
+            "the installed torch has no cuda here; install a CUDA build of it, or leave out --device"
+        )
+    try:
+        net = library.YOLO(str(path), task="detect")
+        (seen,) = _looked(net, [np.full((LONG_SIDE_PX, LONG_SIDE_PX, 3), 128, np.uint8)], device, 1.0)
+    except Exception as e:  # noqa: BLE001 - ultralytics and torch raise dozens of kinds for a file they cannot use
+        raise MissingModelError(f"ultralytics cannot use {path.name}: {_reason(e)}") from None
+    if seen.boxes is None:
+        raise MissingModelError(f"{path.name} finds no upright boxes; take a net for detection")
+    return net
+
+
+def _looked(net: Any, pixels: Sequence[Any], device: str, floor: float) -> Any:
+    return net.predict(list(pixels), conf=floor, imgsz=LONG_SIDE_PX, device=device, verbose=False, save=False)
+
+
+def _reason(e: Exception) -> str:
+    return f"{type(e).__name__}: {e}"[:200]
 
 
 def load(request: Request) -> Yolo:

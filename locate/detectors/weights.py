@@ -18,6 +18,13 @@ HEAPS = 2
 PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
 EXTRA = "pip install 'veridact[locate]'"
 
+SOURCES = {
+    "yunet": "face_detection_yunet_2023mar.onnx from github.com/opencv/opencv_zoo",
+    "onnx": "a net such as the plate detector of github.com/szad670401/HyperLPR",
+    "ultralytics": "a YOLO net such as yolo11n.pt from github.com/ultralytics/assets",
+}
+"""Where weights can be had that do not arrive inside a package."""
+
 
 def packaged_path(package: str, name: str, sha256: str) -> Path:
     """Where weights lie that arrived inside an installed package, without importing it; raises `MissingModelError`."""
@@ -38,11 +45,15 @@ def packaged_path(package: str, name: str, sha256: str) -> Path:
 def given_path(detector: str, weights: str | None) -> Path:
     """Weights that the caller names; raises `MissingModelError` where there are none."""
     if not weights:
-        raise MissingModelError(f"the detector {detector} needs weights: --detector {detector}:WEIGHTS")
+        raise MissingModelError(f"the detector {detector} needs weights; {_advice(detector)}")
     path = Path(weights)
     if not path.is_file():
-        raise MissingModelError(f"{path}: no such weights; --detector {detector}:WEIGHTS takes the path of a file")
+        raise MissingModelError(f"{path}: no such weights; {_advice(detector)}")
     return path
+
+
+def _advice(detector: str) -> str:
+    return f"get {SOURCES[detector]}, and name the file with --detector {detector}:WEIGHTS"
 
 
 def session(model: bytes, device: str) -> Any:

@@ -13,7 +13,7 @@ import numpy as np
 
 from locate.cadence import AUTO_SECONDS
 from locate.detector import Detection, Request, View, fit
-from locate.detectors.weights import EXTRA, given_path
+from locate.detectors.weights import EXTRA, SOURCES, given_path, session
 from schema.errors import MissingModelError, UsageError
 from schema.manifest import Producer
 
@@ -21,6 +21,8 @@ LONG_SIDE_PX = 1280
 OVERLAP = 0.3
 MOST_BOXES = 5000
 SCORE_COLUMN = 14
+ANSWERS = frozenset(f"{what}_{stride}" for what in ("cls", "obj", "bbox", "kps") for stride in (8, 16, 32))
+"""What the net gives; OpenCV asks for it by these names, and may crash when it reads another net."""
 
 
 class YuNet:
@@ -32,6 +34,9 @@ class YuNet:
 
     def __init__(self, request: Request) -> None:
         self._path = given_path("yunet", request.weights)
+        raw = self._path.read_bytes()
+        if not {answer.name for answer in session(raw, "cpu").get_outputs()} >= ANSWERS:
+            raise MissingModelError(f"{self._path.name} is no YuNet model; get {SOURCES['yunet']}")
         self._floor = request.floor
         self._local = threading.local()
         try:
@@ -43,7 +48,7 @@ class YuNet:
             kind="model",
             name="yunet",
             version=version("opencv-python"),
-            weights_sha256=hashlib.sha256(self._path.read_bytes()).hexdigest(),
+            weights_sha256=hashlib.sha256(raw).hexdigest(),
             runtime=f"opencv {version('opencv-python')}",
             settings={"floor_permille": round(request.floor * 1000)},
         )

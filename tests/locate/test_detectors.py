@@ -5,7 +5,7 @@ import sys
 from importlib import import_module
 from importlib.machinery import ModuleSpec
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -70,8 +70,14 @@ def test_weights_that_are_none_are_refused(tmp_path: Path) -> None:
     (tmp_path / "x.onnx").write_bytes(b"not a net")
     with pytest.raises(MissingModelError, match="cannot read these weights"):
         plain.load(request(weights=str(tmp_path / "x.onnx"), class_map="plate"))
-    with pytest.raises(MissingModelError, match="no YuNet model"):
+    with pytest.raises(MissingModelError, match="cannot read these weights"):
         yunet.load(request(weights=str(tmp_path / "x.onnx")))
+
+
+@pytest.mark.parametrize("spec", ["onnx:nosuch:plate", "yunet:nosuch", "yunet", "ultralytics:nosuch", "ultralytics"])
+def test_who_misses_weights_is_told_where_to_get_them(spec: str) -> None:
+    with pytest.raises(MissingModelError, match=rf"get .*github.com/.*--detector {spec.split(':')[0]}:WEIGHTS"):
+        detector.load([spec], request())
 
 
 def test_named_detectors_come_first_and_the_embedded_find_the_rest(squares: str) -> None:
@@ -80,7 +86,7 @@ def test_named_detectors_come_first_and_the_embedded_find_the_rest(squares: str)
     assert [(d.producer.id, d.producer.name) for d in loaded] == [("p1", "squares"), ("p2", "rapidocr")]
 
 
-def net(rows: list[list[float]], path: Path, side: int = 64) -> Path:
+def net(rows: list[list[float]], path: Path, side: int = 64, author: str = "") -> Path:
     """An ONNX net that answers the same rows to every picture."""
     onnx = pytest.importorskip("onnx", reason="needs the extra `locate`")
     answer = onnx.numpy_helper.from_array(np.array([rows], np.float32), "answer")
@@ -96,7 +102,9 @@ def net(rows: list[list[float]], path: Path, side: int = 64) -> Path:
         nodes, "net", [value("picture", 1, [1, 3, side, side])], [value("rows", 1, [1, len(rows), len(rows[0])])],
         [answer, zero],
     )  # fmt: skip
-    onnx.save(onnx.helper.make_model(graph, ir_version=8, opset_imports=[onnx.helper.make_opsetid("", 13)]), str(path))
+    model = onnx.helper.make_model(graph, ir_version=8, opset_imports=[onnx.helper.make_opsetid("", 13)])
+    onnx.helper.set_model_props(model, {"author": author})
+    onnx.save(model, str(path))
     return path
 
 
@@ -109,12 +117,31 @@ def net(rows: list[list[float]], path: Path, side: int = 64) -> Path:
     ],
 )
 def test_a_plain_net_is_read(name: str, row: list[float], score: float, tmp_path: Path) -> None:
-    weights = net([row, [10, 10, 5, 5, 0.0, *[0.0] * (len(row) - 5)]], tmp_path / "net.onnx")
+    weights = net([row, *[[10, 10, 5, 5, 0.0, *[0.0] * (len(row) - 5)]] * 20], tmp_path / "net.onnx")
     (found,) = plain.load(request(weights=str(weights), class_map="plate")).detect(
         PictureView(Image.new("RGB", (128, 64)))
     )
     assert (found.left, found.top, found.right, found.bottom) == pytest.approx((44, 22, 84, 42))
     assert (found.label, round(found.score, 3)) == ("plate", score)
+
+
+@pytest.mark.parametrize(
+    ("name", "rows", "columns", "author"),
+    [
+        ("boxes across, as YOLOv8 gives them", 6, 84, ""),
+        ("corners, as a later YOLO gives them", 300, 6, "Ultralytics"),
+        ("something else", 100, 1, ""),
+    ],
+)
+def test_a_net_that_answers_otherwise_is_refused(
+    name: str, rows: int, columns: int, author: str, tmp_path: Path
+) -> None:
+    """Its numbers would be read as other boxes, or as none."""
+    weights = net([[1.0] * columns] * rows, tmp_path / "net.onnx", author=author)
+    with pytest.raises(MissingModelError, match="not a plain detector"):
+        plain.load(request(weights=str(weights), class_map="plate"))
+    with pytest.raises(MissingModelError, match="no YuNet model"):
+        yunet.load(request(weights=str(weights)))
 
 
 def test_tiles_cover_a_large_picture() -> None:
@@ -304,6 +331,68 @@ def test_ultralytics_runs_both_formats(suffix: str, tmp_path: Path, yolo_library
             assert [d.label for d in together] == [d.label for d in one]
             assert [d.score for d in together] == pytest.approx([d.score for d in one], abs=1e-4)
             assert [d.left for d in together] == pytest.approx([d.left for d in one], abs=0.5)
+
+
+@pytest.fixture
+def fake_ultralytics(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """`fake_ultralytics(answer)`: a library whose nets answer so, or fail so, beside a torch without CUDA."""
+
+    def make(answer: Any) -> None:
+        class Net:
+            def predict(self, pixels: list[Any], **_: Any) -> list[Any]:
+                if isinstance(answer, Exception):
+                    raise answer
+                return [SimpleNamespace(boxes=answer) for _ in pixels]
+
+        library, torch = ModuleType("ultralytics"), ModuleType("torch")
+        library.YOLO = lambda path, task: Net()  # type: ignore[attr-defined]
+        torch.cuda = SimpleNamespace(is_available=lambda: False)  # type: ignore[attr-defined]
+        monkeypatch.setitem(sys.modules, "ultralytics", library)
+        monkeypatch.setitem(sys.modules, "torch", torch)
+
+    return make
+
+
+@pytest.mark.parametrize(
+    ("name", "answer", "device", "says"),
+    [
+        ("net.yaml", [], "cpu", "names end in .pt or .onnx"),
+        ("net.pt", [], "cuda", "no cuda"),
+        ("net.pt", None, "cpu", "no upright boxes"),
+        ("net.onnx", ValueError("inputs are missing"), "cpu", "cannot use net.onnx: ValueError: inputs are missing"),
+    ],
+)
+def test_ultralytics_refuses_before_it_begins(
+    name: str, answer: Any, device: str, says: str, tmp_path: Path, fake_ultralytics: Any
+) -> None:
+    fake_ultralytics(answer)
+    (tmp_path / name).write_bytes(b"weights")
+    with pytest.raises(MissingModelError, match=says):
+        ultralytics.load(request(weights=str(tmp_path / name), device=device))
+
+
+@pytest.mark.extra
+@pytest.mark.parametrize("name", ["x.pt", "x.onnx"])
+def test_ultralytics_refuses_what_is_no_net(name: str, tmp_path: Path, yolo_library: Any) -> None:
+    (tmp_path / name).write_bytes(b"not a net")
+    with pytest.raises(MissingModelError, match=f"cannot use {name}"):
+        ultralytics.load(request(weights=str(tmp_path / name)))
+
+
+@pytest.mark.extra
+@pytest.mark.filterwarnings("ignore")
+def test_ultralytics_that_fails_on_the_way_says_so(
+    tmp_path: Path, yolo_library: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    yolo_library.YOLO("yolov8n.yaml", task="detect").save(str(tmp_path / "net.pt"))
+    back_end = ultralytics.load(request(weights=str(tmp_path / "net.pt"), class_map="0=person"))
+
+    def lost(*_: Any, **__: Any) -> None:
+        raise RuntimeError("CUDA out of memory")
+
+    monkeypatch.setattr(back_end._net, "predict", lost)
+    with pytest.raises(MachineError, match="out of memory"):
+        back_end.detect(PictureView(Image.new("RGB", (64, 64))))
 
 
 @pytest.mark.extra
