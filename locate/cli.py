@@ -14,7 +14,7 @@ from locate.options import Options
 from locate.recognizer import DEFAULT_RECOGNIZER, RECOGNIZERS
 from locate.sound.pipeline import HearOptions
 from locate.stride import Stride
-from schema import cli
+from schema import cli, contained
 from schema.errors import MediaError, UsageError
 from schema.manifest import Container
 from schema.progress import Progress
@@ -39,20 +39,24 @@ def _folder(media: Path, out: Path | None, options: Options, quiet: bool) -> int
     """Searches a folder with a progress bar; says what was refused and ends with exit code 4 if anything was."""
     if out is None or str(out) == "-":
         raise UsageError("a folder needs a folder for its manifests: -o DIR")
-    total, refused, found, done = len(folder.files_in(media)), [], 0, 0
+    if options.hearing.transcript is not None:
+        raise UsageError("--transcript is of one file; name the file, not its folder")
+    files = folder.files_in(media, out)
+    told: list[folder.Outcome] = []
+    done = found = refused = 0
     tell = Progress(quiet)
-    for outcome in folder.locate_folder(media, out, options):
+    for outcome in folder.locate_folder(media, files, out, options):
         done += 1
         found += outcome.found
-        if outcome.reason is not None:
-            refused.append(outcome)
-        tell("files", done, total)
-    for outcome in refused:
-        click.echo(f"{outcome.path}: {outcome.reason}", err=True)
+        refused += outcome.reason is not None
+        if outcome.reason is not None or (outcome.remarks and not quiet):
+            told.append(outcome)
+        tell("files", done, len(files))
+    for outcome in told:
+        for line in (outcome.reason,) if outcome.reason is not None else outcome.remarks:
+            click.echo(f"{contained.printable(str(outcome.path))}: {line}", err=True)
     if not quiet:
-        click.echo(
-            f"{done - len(refused)} of {done} files searched, {found} things found, {len(refused)} refused", err=True
-        )
+        click.echo(f"{done - refused} of {done} files searched, {found} things found, {refused} refused", err=True)
     return MediaError.exit_code if refused else 0
 
 
@@ -91,8 +95,8 @@ def _folder(media: Path, out: Path | None, options: Options, quiet: bool) -> int
 @click.option("--keep-words", type=PATH, help="A file of words and phrases never to cover.")
 @click.option("--transcript", type=PATH, help="Write what was understood here; it holds everything that was said.")
 @click.option("--allow-download", is_flag=True, help="Let a recogniser fetch a model that it does not have.")
-@click.option("--text", type=click.Choice(["all", "pii"]), default="all", show_default=True,
-              help="Of the label text, cover all, or the lines in which something personal is read.")  # fmt: skip
+@click.option("--text", type=click.Choice(["all", "pii"]),
+              help="Cover all of the label text (as usual), or the lines that are personal.")  # fmt: skip
 @click.option("--allow-upload", is_flag=True, help="Let a cloud detector send frames away.")
 @click.option("--quiet", is_flag=True, help="No progress and no remarks on stderr.")
 def locate(

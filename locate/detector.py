@@ -147,15 +147,19 @@ EMBEDDED = {"face": "centerface", "plate": "rapidocr", "text": "rapidocr"}
 def load(specs: Sequence[str], asked: Request) -> list[Detector]:
     """The detectors of the specs `NAME[:WEIGHTS[:CLASSMAP]]`, then the embedded ones for labels that those do not find.
 
-    Raises `UsageError` for an unknown name and `MissingModelError` for a label that nothing at hand finds: it would be
-    left uncovered in silence.
+    Raises `UsageError` for an unknown name or a detector that finds nothing of what is asked for, and
+    `MissingModelError` for a label that nothing at hand finds: it would be left uncovered in silence.
     """
     named = [_load(spec, replace(asked, producer_id=f"p{n}")) for n, spec in enumerate(specs, 1)]
     left = asked.labels - {label for d in named for label in d.labels}
     for label in sorted(left - EMBEDDED.keys()):
         raise MissingModelError(
-            f"no model at hand finds the label {label}; name one that does with --detector, or leave it out of --labels"
+            f"no model at hand finds the label {label}; name one that does, such as --detector ultralytics:WEIGHTS for a "
+            "YOLO net that knows it, or leave it out of --labels"
         )
+    for idle in (d for d in named if not d.labels & asked.labels):
+        finds = ", ".join(sorted(idle.labels))
+        raise UsageError(f"the detector {idle.producer.name} finds {finds}: add to --labels which of it to cover")
     names = dict.fromkeys(EMBEDDED[label] for label in sorted(left))
     first = len(named) + 1
     embedded = replace(asked, labels=left)

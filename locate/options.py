@@ -9,7 +9,7 @@ from pydantic import BaseModel
 from locate.cadence import Thresholds
 from locate.detector import Request
 from locate.sound.pipeline import DEFAULT_HEARD, HEARD_LABELS, HearOptions
-from schema.errors import UsageError
+from schema.errors import MissingModelError, UsageError
 from schema.manifest import (
     AudioEffect,
     AudioEffects,
@@ -35,7 +35,10 @@ STILL_START = 0.3
 
 @dataclass(frozen=True)
 class Options:
-    """The options of the command line, by their names; `thresholds` by label, from 0 to 1, `stride` None for auto."""
+    """The options of the command line, by their names; `thresholds` by label, from 0 to 1, `stride` None for auto.
+
+    Raises `UsageError` for what would be without effect, and `MissingModelError` where `custom` is left to nobody.
+    """
 
     labels: tuple[str, ...] = DEFAULT_LABELS
     detectors: tuple[str, ...] = ()
@@ -47,9 +50,20 @@ class Options:
     container: Container | None = None
     device: str = "cpu"
     allow_upload: bool = False
-    text: str = "all"
+    text: str | None = None
     workers: int = 1
     hearing: HearOptions = field(default_factory=HearOptions)
+
+    def __post_init__(self) -> None:
+        idle = [f"--threshold {label}" for label in self.thresholds if label not in self.labels]
+        idle += ["--text"] if self.text is not None and "text" not in self.labels else []
+        if idle:
+            label = idle[0].partition(" ")[2] or "text"
+            raise UsageError(f"{idle[0]} has no effect unless --labels asks for {label}; add it to --labels")
+        if "custom" in self.labels and not self.detectors and self.hearing.deny_words is None:
+            raise MissingModelError(
+                "nothing at hand finds the label custom; name a --detector or --deny-words, or leave it out of --labels"
+            )
 
     @property
     def seen(self) -> tuple[str, ...]:

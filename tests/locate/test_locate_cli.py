@@ -9,7 +9,10 @@ from pathlib import Path
 import pytest
 
 from locate.cli import locate
+from locate.options import Options
+from locate.sound.pipeline import HearOptions
 from schema import cli, reading
+from schema.errors import MissingModelError
 
 STILL = [(40, 30)] * 6
 
@@ -98,6 +101,10 @@ def test_pad_frames_decides_how_long(run: Callable[..., tuple[int, bytes]], squa
         ("nothing finds it", ["CLIP", "--labels", "screen"], 7, "no model at hand finds the label screen"),
         ("unknown detector", ["CLIP", "--detector", "nosuch"], 2, "there is no detector"),
         ("score out of range", ["CLIP", "--threshold", "face=7"], 2, "expected LABEL=SCORE"),
+        ("score of what is not looked for", ["CLIP", "--threshold", "person=0.5"], 2, "--labels asks for person"),
+        ("kind of text, and no text", ["CLIP", "--text", "pii"], 2, "--labels asks for text"),
+        ("all text, and no text", ["CLIP", "--labels", "face", "--text", "all"], 2, "--labels asks for text"),
+        ("detector for other things", ["CLIP", "--labels", "text"], 2, ": add to --labels"),
         ("unknown effect", ["CLIP", "--effect", "face=sparkle"], 2, "expected LABEL=EFFECT"),
         ("sound effect for a face", ["CLIP", "--effect", "face=beep"], 2, "beep is for the labels default"),
         ("container of another kind", ["CLIP", "--container", "png"], 2, "--container"),
@@ -118,6 +125,12 @@ def test_refusals(
     error = capsys.readouterr().err
     assert says in error
     assert error.count("\n") == 1
+
+
+def test_custom_is_left_to_nobody_in_silence() -> None:
+    with pytest.raises(MissingModelError, match="name a --detector or --deny-words"):
+        Options(labels=("custom",))
+    assert Options(labels=("custom",), hearing=HearOptions(deny_words=Path("words.txt"))).heard == ("custom",)
 
 
 def test_a_folder_is_searched_file_by_file(
