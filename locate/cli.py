@@ -45,18 +45,21 @@ def _folder(media: Path, out: Path | None, options: Options, quiet: bool) -> int
     told: list[folder.Outcome] = []
     done = found = refused = 0
     tell = Progress(quiet)
-    for outcome in folder.locate_folder(media, files, out, options):
-        done += 1
-        found += outcome.found
-        refused += outcome.reason is not None
-        if outcome.reason is not None or (outcome.remarks and not quiet):
-            told.append(outcome)
-        tell("files", done, len(files))
-    for outcome in told:
-        for line in (outcome.reason,) if outcome.reason is not None else outcome.remarks:
-            click.echo(f"{contained.printable(str(outcome.path))}: {line}", err=True)
-    if not quiet:
-        click.echo(f"{done - refused} of {done} files searched, {found} things found, {refused} refused", err=True)
+    try:
+        for outcome in folder.locate_folder(media, files, out, options):
+            done += 1
+            found += outcome.found
+            refused += outcome.reason is not None
+            if outcome.reason is not None or (outcome.remarks and not quiet):
+                told.append(outcome)
+            tell("files", done, len(files))
+    finally:  # what was done stays, also where the rest is not
+        for outcome in told:
+            for line in (outcome.reason,) if outcome.reason is not None else outcome.remarks:
+                click.echo(f"{contained.printable(str(outcome.path))}: {line}", err=True)
+        if not quiet and (done or not files):
+            of = f"{done - refused} of {len(files)} files searched"
+            click.echo(f"{of}, {found} things found, {refused} refused", err=True)
     return MediaError.exit_code if refused else 0
 
 

@@ -79,10 +79,10 @@ def search(media: Path, options: Options, tell: Tell) -> tuple[bytes, list[str]]
 def _searched(media: Path, options: Options, terms: Terms, tell: Tell) -> dict[str, Any]:
     located = locate(media, options, ready(terms, options), tell)
     with patience():
-        return {"manifest": formatter.write(located.manifest).decode(), "remarks": _remarks(located, options)}
+        return {"manifest": formatter.write(located.manifest).decode(), "remarks": remarks_on(located, options)}
 
 
-def _remarks(located: Located, options: Options) -> list[str]:
+def remarks_on(located: Located, options: Options) -> list[str]:
     """What the caller should know besides the manifest."""
     kinds = {s.type for s in located.manifest.source.streams}
     remarks = list(located.remarks)

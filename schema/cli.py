@@ -114,7 +114,7 @@ def _run(command: click.Command, name: str, arguments: list[str] | None) -> int:
     except click.ClickException as e:
         return _failed(e.format_message(), e.exit_code)
     except (signals.Interruption, KeyboardInterrupt, click.Abort):
-        return _failed("interrupted; nothing was written", INTERRUPTED)
+        return _failed("interrupted; nothing is half written", INTERRUPTED)
     except VeridactError as e:
         return _failed(str(e), e.exit_code)
     except MemoryError:

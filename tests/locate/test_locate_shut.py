@@ -144,6 +144,6 @@ def test_an_interrupted_search_leaves_nobody(
     name = meddling(lambda: time.sleep(30))
     clip = square_clip([*FOUND * 8, *[None] * 3])
     code, _, err = command("locate", "--labels", "face", "--stride", 1, "--detector", name, clip)
-    assert (code, err.strip()) == (130, "error: interrupted; nothing was written")
+    assert (code, err.strip()) == (130, "error: interrupted; nothing is half written")
     assert children
     assert not any(Path(f"/proc/{child}").exists() for child in children)

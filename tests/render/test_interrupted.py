@@ -270,5 +270,5 @@ def test_a_signal_leaves_nothing(job: Job, number: signal.Signals) -> None:
         time.sleep(0.005)
     process.send_signal(number)
     _, err = process.communicate()
-    assert (process.returncode, err.strip()) == (130, b"error: interrupted; nothing was written")
+    assert (process.returncode, err.strip()) == (130, b"error: interrupted; nothing is half written")
     assert job.left() == []
