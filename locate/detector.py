@@ -154,8 +154,8 @@ def load(specs: Sequence[str], asked: Request) -> list[Detector]:
     left = asked.labels - {label for d in named for label in d.labels}
     for label in sorted(left - EMBEDDED.keys()):
         raise MissingModelError(
-            f"no model at hand finds the label {label}; name one that does, such as --detector ultralytics:WEIGHTS for a "
-            "YOLO net that knows it, or leave it out of --labels"
+            f"no model at hand finds the label {label}; name one that does, such as --detector ultralytics:WEIGHTS "
+            "for a YOLO net that knows it, or leave it out of --labels"
         )
     for idle in (d for d in named if not d.labels & asked.labels):
         finds = ", ".join(sorted(idle.labels))

@@ -25,9 +25,6 @@ LEAST_LONG_SIDE_PX = 320
 READ_LONG_SIDE_PX = 2560
 """Lines are found in the picture at one of the first sizes, and read in it at its own size up to the last."""
 
-TEXT_SCORE = 0.5
-"""How sure the net must be of a line of text; a plate may be fainter, because it is read as well."""
-
 LEAST_HEIGHT_PX = 7
 TEXT_REST_SECONDS = 0.32
 PLATE_PACE_SECONDS = 0.5
@@ -91,7 +88,7 @@ class Text:
         found: list[Detection] = []
         for line in lines:
             placed = line.scaled(view.width / width, view.height / height)
-            if self._text and line.score >= max(TEXT_SCORE, self._floor) and self._is_wanted(placed, reader):
+            if self._text and line.score >= self._floor and self._is_wanted(placed, reader):
                 found.append(Detection("text", *_grown(placed.points, TEXT_GROWTH), line.score, self.producer.id))
             if self._plates and shaped_like_a_plate(line):
                 edges = _grown(placed.points, PLATE_GROWTH)

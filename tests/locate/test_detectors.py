@@ -14,7 +14,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from locate import detector
 from locate.detector import Detection, Request
-from locate.detectors import plain, rapidocr, rekognition, ultralytics, yunet
+from locate.detectors import plain, ppocr, rapidocr, rekognition, ultralytics, yunet
 from locate.frames import PictureView
 from locate.plates import reads_like_a_plate
 from schema.errors import MachineError, MissingModelError, SafetyError, UsageError, VeridactError
@@ -211,6 +211,18 @@ def test_a_small_plate_is_read_at_the_size_of_the_footage() -> None:
     footage = PictureView(small, still=False)
     (found,) = rapidocr.load(request(labels=frozenset({"plate"}))).detect(footage)
     assert found.score > 0.7
+
+
+@pytest.mark.extra
+def test_faint_text_is_told_and_the_threshold_decides(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`--threshold text=0.3` would be without effect if the detector kept a limit of its own."""
+    pytest.importorskip("onnxruntime", reason="needs the extra `locate`")
+    back_end = rapidocr.load(request(labels=frozenset({"text"}), floor=0.3))
+    corners = np.array([[0, 0], [40, 0], [40, 10], [0, 10]], np.float32)
+    lines = [ppocr.Line(corners + np.float32(50 * n), score) for n, score in enumerate((0.9, 0.35, 0.25))]
+    monkeypatch.setattr(back_end._nets, "find", lambda pixels: lines)
+    found = back_end.detect(PictureView(Image.new("RGB", (320, 160))))
+    assert sorted(d.score for d in found) == [0.35, 0.9]
 
 
 @pytest.mark.extra
