@@ -4,7 +4,7 @@ What is read decides whether a piece of text is a plate, and is then forgotten: 
 Where a plate was looked for, text in the shape of one is read; all other text is found without being read.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib.metadata import version
 
 import numpy as np
@@ -86,14 +86,17 @@ class Text:
         lines = self._nets.find(view.rgb(width, height))
         reader = self._reader(view)
         found: list[Detection] = []
+        text: list[Line] = []
         for line in lines:
             placed = line.scaled(view.width / width, view.height / height)
-            if self._text and line.score >= self._floor and self._is_wanted(placed, reader):
-                found.append(Detection("text", *_grown(placed.points, TEXT_GROWTH), line.score, self.producer.id))
+            if self._text and line.score >= self._floor:
+                text.append(placed)
             if self._plates and shaped_like_a_plate(line):
                 edges = _grown(placed.points, PLATE_GROWTH)
                 score = self._weak if view.part else self._plate_score(placed, reader)
                 found.append(Detection("plate", *edges, score, self.producer.id))
+        for line in self._wanted(text, reader):
+            found.append(Detection("text", *_grown(line.points, TEXT_GROWTH), line.score, self.producer.id))
         return without_doubles(found)
 
     def _reader(self, view: View) -> Read:
@@ -116,9 +119,13 @@ class Text:
         text, sure = read(line)
         return max(sure, self._weak) if reads_like_a_plate(text) else self._weak
 
-    def _is_wanted(self, line: Line, read: Read) -> bool:
-        """Whether a piece of text is to be covered: all of it, or what is personal."""
-        return self._written is None or self._written.personal(read(line)[0])
+    def _wanted(self, lines: Sequence[Line], read: Read) -> Sequence[Line]:
+        """The lines of text that are to be covered: all of them, or those that are personal."""
+        if self._written is None:
+            return lines
+        places = [_grown(line.points, (0.0, 0.0)) for line in lines]
+        personal = self._written.personal([read(line)[0] for line in lines], places)
+        return [line for line, covered in zip(lines, personal, strict=True) if covered]
 
 
 def load(request: Request) -> Text:

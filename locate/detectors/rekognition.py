@@ -4,6 +4,8 @@ Each look is sent as a JPEG. What is read decides whether a piece of text is a p
 """
 
 import io
+from collections.abc import Sequence
+from dataclasses import replace
 from importlib import import_module
 from importlib.metadata import version
 from typing import Any
@@ -79,16 +81,24 @@ class Rekognition:
 
     def _texts(self, image: dict[str, bytes], view: View) -> list[Detection]:
         answer = self._client.detect_text(Image=image)
-        found = []
-        for item in answer["TextDetections"]:
-            box, confidence = item["Geometry"]["BoundingBox"], item["Confidence"]
-            line = item["DetectedText"]
-            personal = self._written is None or self._written.personal(line)
-            if item["Type"] == "LINE" and "text" in self._labels and personal:
-                found.append(self._box("text", box, confidence, view))
-            if "plate" in self._labels and reads_like_a_plate(line):
-                found.append(self._box("plate", box, confidence, view))
+        seen = [
+            (item, self._box("text", item["Geometry"]["BoundingBox"], item["Confidence"], view))
+            for item in answer["TextDetections"]
+        ]
+        lines = [(item["DetectedText"], box) for item, box in seen if item["Type"] == "LINE"]
+        found = self._wanted(lines) if "text" in self._labels else []
+        if "plate" in self._labels:
+            found += [replace(box, label="plate") for item, box in seen if reads_like_a_plate(item["DetectedText"])]
         return [d for d in found if d.score >= self._floor]
+
+    def _wanted(self, lines: Sequence[tuple[str, Detection]]) -> list[Detection]:
+        """The lines that are to be covered: all of them, or those that are personal."""
+        boxes = [box for _, box in lines]
+        if self._written is None:
+            return boxes
+        places = [(box.left, box.top, box.right, box.bottom) for box in boxes]
+        personal = self._written.personal([text for text, _ in lines], places)
+        return [box for box, covered in zip(boxes, personal, strict=True) if covered]
 
     def _box(self, label: str, box: dict[str, float], percent: float, view: View) -> Detection:
         left, top = box["Left"] * view.width, box["Top"] * view.height

@@ -292,7 +292,7 @@ def test_rekognition_text_and_plates() -> None:
     stubber.add_response("detect_text", answer)
     with stubber:
         found = back_end.detect(PictureView(Image.new("RGB", (100, 100))))
-    assert [d.label for d in found] == ["text", "plate", "plate", "text"]
+    assert [d.label for d in found] == ["text", "text", "plate", "plate"]
 
 
 @pytest.mark.extra
