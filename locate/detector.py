@@ -7,6 +7,7 @@ called from several threads at once and keeps nothing from one picture to the ne
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from importlib import import_module
+from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -166,8 +167,16 @@ def load(specs: Sequence[str], asked: Request) -> list[Detector]:
     return named + [_load(name, replace(embedded, producer_id=f"p{n}")) for n, name in enumerate(names, first)]
 
 
+def parts(spec: str) -> tuple[str, str, str]:
+    """The name, weights and class map of `NAME[:WEIGHTS[:CLASSMAP]]`; there may be colons in the path of a file."""
+    name, _, rest = spec.partition(":")
+    ends = [*(n for n, character in enumerate(rest) if character == ":"), len(rest)]
+    end = next((n for n in ends if Path(rest[:n]).is_file()), ends[0])
+    return name, rest[:end], rest[end + 1 :]
+
+
 def _load(spec: str, request: Request) -> Detector:
-    name, weights, class_map = [*spec.split(":", 2), "", ""][:3]
+    name, weights, class_map = parts(spec)
     if name not in DETECTORS:
         raise UsageError(f"there is no detector {name!r}; choose from {', '.join(DETECTORS)}")
     module, attribute = DETECTORS[name].split(":")

@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from locate.detector import Detector
+from locate.detector import Detector, parts
 from locate.options import Options
 from locate.pipeline import Located, detectors_for, locate
 from schema import contained, formatter, reading
@@ -47,8 +47,8 @@ def shut_in(media: Path, options: Options) -> Iterator[Terms]:
     Recognisers get a folder of their own for temporary files.
     """
     hearing = options.hearing
-    given = [part for spec in (*options.detectors, hearing.recognizer) for part in spec.split(":")[1:] if part]
-    files = [media, PROCESSOR, *map(Path, given), *filter(None, (hearing.deny_words, hearing.keep_words))]
+    given = [*(parts(spec)[1] for spec in options.detectors), hearing.recognizer.partition(":")[2]]
+    files = [media, PROCESSOR, *map(Path, filter(None, given)), *filter(None, (hearing.deny_words, hearing.keep_words))]
     memory = MEMORY_BYTES + options.workers * WORKER_MEMORY_BYTES
     written = [hearing.transcript.absolute().parent] if hearing.transcript else []
     with ExitStack() as folders:

@@ -38,11 +38,17 @@ def parse_class_map(text: str | None) -> dict[str, str]:
     """`car=vehicle,face=face` as class names and labels; raises `UsageError` for a label that is unknown."""
     if not text:
         return COCO
-    pairs = [part.partition("=") for part in text.split(",")]
-    for name, _, label in pairs:
-        if not name or label not in get_args(VideoLabel) or label == "keep":
-            raise UsageError(f"class map {text!r}: expected CLASS=LABEL with commas between, like car=vehicle")
-    return {name.strip(): label for name, _, label in pairs}
+    labels = [label for label in get_args(VideoLabel) if label != "keep"]
+    made: dict[str, str] = {}
+    for name, _, label in (map(str.strip, part.rpartition("=")) for part in text.split(",")):
+        if not name or label not in labels:
+            raise UsageError(
+                f"class map {text!r}: expected CLASS=LABEL with commas between, like car=vehicle; labels are "
+                + ", ".join(labels)
+            )
+        if made.setdefault(name, label) != label:
+            raise UsageError(f"class map {text!r}: {name} cannot be both {made[name]} and {label}; choose one")
+    return made
 
 
 class Yolo:

@@ -65,6 +65,27 @@ def test_refusals(spec: str, labels: set[str], error: type[VeridactError], says:
         detector.load([spec], request(labels=frozenset(labels)))
 
 
+@pytest.mark.parametrize(
+    ("rest", "expected"),
+    [
+        ("", ("", "")),
+        ("net.onnx", ("net.onnx", "")),
+        ("net.onnx:plate", ("net.onnx", "plate")),
+        ("a:b.onnx", ("a:b.onnx", "")),
+        ("a:b.onnx:plate", ("a:b.onnx", "plate")),
+        ("net.onnx:x:y=face", ("net.onnx", "x:y=face")),
+        ("nosuch.onnx:plate", ("nosuch.onnx", "plate")),
+    ],
+)
+def test_weights_may_lie_where_paths_hold_colons(
+    rest: str, expected: tuple[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("net.onnx", "a:b.onnx"):
+        (tmp_path / name).touch()
+    assert detector.parts(f"onnx:{rest}") == ("onnx", *expected)
+
+
 def test_weights_that_are_none_are_refused(tmp_path: Path) -> None:
     pytest.importorskip("onnxruntime", reason="needs the extra `locate`")
     (tmp_path / "x.onnx").write_bytes(b"not a net")
@@ -154,13 +175,18 @@ def test_tiles_cover_a_large_picture() -> None:
 
 @pytest.mark.parametrize(
     ("text", "expected"),
-    [(None, ultralytics.COCO), ("car=vehicle", {"car": "vehicle"}), ("a=face,b=plate", {"a": "face", "b": "plate"})],
+    [
+        (None, ultralytics.COCO),
+        ("car=vehicle", {"car": "vehicle"}),
+        ("a=face,b=plate", {"a": "face", "b": "plate"}),
+        (" cell phone = screen , x=y=face", {"cell phone": "screen", "x=y": "face"}),
+    ],
 )
 def test_class_maps(text: str | None, expected: dict[str, str]) -> None:
     assert ultralytics.parse_class_map(text) == expected
 
 
-@pytest.mark.parametrize("text", ["car", "car=nose", "=face", "car=keep"])
+@pytest.mark.parametrize("text", ["car", "car=nose", "=face", "car=keep", "car=vehicle,", "a=face,a=head"])
 def test_class_maps_that_are_refused(text: str) -> None:
     with pytest.raises(UsageError, match="class map"):
         ultralytics.parse_class_map(text)

@@ -48,7 +48,7 @@ def test_what_can_be_shut_in_is(what: str) -> None:
 
 def test_only_what_is_named_is_given() -> None:
     options = Options(
-        detectors=("onnx:w.onnx:map.json", "yunet:y.onnx"),
+        detectors=("onnx:w.onnx:plate", "yunet:y.onnx"),
         hearing=HearOptions(recognizer="words:w.json", deny_words=Path("no.txt"), transcript=Path("/safe/all.txt")),
     )
     with shut_in(Path("in.mp4"), options) as terms:
@@ -56,7 +56,7 @@ def test_only_what_is_named_is_given() -> None:
         assert list(box.writable[0].iterdir()) == []
     assert not box.writable[0].exists()
     assert {str(p) for p in box.readable} - {str(shut.PROCESSOR)} == {
-        "in.mp4", "w.onnx", "map.json", "y.onnx", "w.json", "no.txt",
+        "in.mp4", "w.onnx", "y.onnx", "w.json", "no.txt",
     }  # fmt: skip
     assert box.writable[1:] == (Path("/safe"),)
 
