@@ -5,13 +5,14 @@ Where a plate was looked for, text in the shape of one is read; all other text i
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from importlib.metadata import version
 
 import numpy as np
 from numpy.typing import NDArray
 
 from locate.cadence import AUTO_SECONDS
-from locate.detector import Detection, Pixels, Request, View, fit, without_doubles
+from locate.detector import Detection, Pixels, Request, View, fit, iou, without_doubles
 from locate.detectors.ppocr import FIND, READ, Line, Nets, multiple
 from locate.detectors.weights import runtime_name
 from locate.plates import reads_like_a_plate
@@ -24,6 +25,12 @@ STILL_LONG_SIDE_PX = 1600
 LEAST_LONG_SIDE_PX = 320
 READ_LONG_SIDE_PX = 2560
 """Lines are found in the picture at one of the first sizes, and read in it at its own size up to the last."""
+
+SMALL_PLATES_LONG_SIDE_PX, ENLARGED = 2000, 3
+"""In stills, plates are looked for enlarged as well, up to so many times: some of 30 to 60 px show there alone."""
+
+DOUBLE_IOU = 0.4
+"""Boxes of several looks that overlap by more are of one thing."""
 
 LEAST_HEIGHT_PX = 7
 TEXT_REST_SECONDS = 0.32
@@ -49,6 +56,24 @@ def shaped_like_a_plate(line: Line) -> bool:
     """Whether a line of text is as long and as high, in pixels of the look, as one on a plate."""
     length, height = line.sides
     return height >= LEAST_HEIGHT_PX and PLATE_ASPECT[0] <= length / height <= PLATE_ASPECT[1]
+
+
+def united(found: list[Detection]) -> list[Detection]:
+    """What several looks found, doubles as one box that holds them all: one look may see a part of a plate only."""
+    groups = [
+        (best, [d for d in found if d.label == best.label and iou(d, best) > DOUBLE_IOU])
+        for best in without_doubles(found, DOUBLE_IOU)
+    ]
+    return [
+        replace(
+            best,
+            left=min(d.left for d in same),
+            top=min(d.top for d in same),
+            right=max(d.right for d in same),
+            bottom=max(d.bottom for d in same),
+        )
+        for best, same in groups
+    ]
 
 
 class Text:
@@ -80,14 +105,23 @@ class Text:
         )
 
     def detect(self, view: View) -> list[Detection]:
-        limit = STILL_LONG_SIDE_PX if view.still else LONG_SIDE_PX
-        long_side = min(limit, max(view.width, view.height, LEAST_LONG_SIDE_PX))
-        width, height = map(multiple, fit(view.width, view.height, long_side))
-        lines = self._nets.find(view.rgb(width, height))
         reader = self._reader(view)
+        return united([d for side in self._long_sides(view) for d in self._at(view, side, reader)])
+
+    def _long_sides(self, view: View) -> list[int]:
+        """The sizes at which a picture is looked at, by their longer sides."""
+        native = max(view.width, view.height)
+        sides = {min(STILL_LONG_SIDE_PX if view.still else LONG_SIDE_PX, max(native, LEAST_LONG_SIDE_PX))}
+        if view.still and self._plates:
+            sides.add(min(SMALL_PLATES_LONG_SIDE_PX, native * ENLARGED))
+        return sorted(sides)
+
+    def _at(self, view: View, long_side: int, reader: Read) -> list[Detection]:
+        """What is found in one look, in pixels of the displayed picture."""
+        width, height = map(multiple, fit(view.width, view.height, long_side))
         found: list[Detection] = []
         text: list[Line] = []
-        for line in lines:
+        for line in self._nets.find(view.rgb(width, height)):
             placed = line.scaled(view.width / width, view.height / height)
             if self._text and line.score >= self._floor:
                 text.append(placed)

@@ -2,6 +2,7 @@
 
 import io
 import sys
+from collections import Counter
 from importlib import import_module
 from importlib.machinery import ModuleSpec
 from pathlib import Path
@@ -249,6 +250,38 @@ def test_faint_text_is_told_and_the_threshold_decides(monkeypatch: pytest.Monkey
     monkeypatch.setattr(back_end._nets, "find", lambda pixels: lines)
     found = back_end.detect(PictureView(Image.new("RGB", (320, 160))))
     assert sorted(d.score for d in found) == [0.35, 0.9]
+
+
+@pytest.mark.extra
+@pytest.mark.parametrize(
+    ("still", "labels", "expected"),
+    [
+        (True, {"plate"}, {640: 1, 1920: 1}),
+        (True, {"text"}, {640: 1}),
+        (False, {"plate"}, {640: 1}),
+    ],
+    ids=["plates in a still: enlarged too", "text alone: once", "footage: once"],
+)
+def test_stills_are_looked_at_enlarged_for_plates(
+    still: bool, labels: set[str], expected: dict[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A plate of which one look shows a part only is covered whole."""
+    pytest.importorskip("onnxruntime", reason="needs the extra `locate`")
+    back_end = rapidocr.load(request(labels=frozenset(labels)))
+    looks: Counter[int] = Counter()
+
+    def find(pixels: detector.Pixels) -> list[ppocr.Line]:
+        width = pixels.shape[1]
+        looks[width] += 1
+        right = 260 if width == 640 else 240
+        corners = np.array([[200, 100], [right, 100], [right, 120], [200, 120]], np.float32)
+        return [ppocr.Line(corners * np.float32(width / 640), 0.9)]
+
+    monkeypatch.setattr(back_end._nets, "find", find)
+    monkeypatch.setattr(back_end._nets, "read", lambda pixels, line: ("KA52XYZ9", 1 - line.sides[0] / 1000))
+    (found,) = back_end.detect(PictureView(Image.new("RGB", (640, 384)), still))
+    assert looks == expected
+    assert (found.left < 200, found.right > 260) == (True, True)
 
 
 @pytest.mark.extra

@@ -64,5 +64,4 @@ def test_plates_are_found_in_pictures(real_media: Path) -> None:
         for x, y, w, h in truth[name]["boxes"]:
             true = Detection("plate", x, y, x + w, y + h, 1.0, "hand")
             hits.append(any(iou(d, true) >= 0.3 for d in found))
-    assert len(hits) == 8
-    assert sum(hits) / len(hits) >= 0.85
+    assert hits == [True] * 8
