@@ -120,7 +120,7 @@ def locate(
     hearing = {name: given.pop(name) for name in HEARING}
     hearing |= {"device": given["device"]}
     options = Options(
-        labels=asked.parse_labels(labels) if labels else asked.DEFAULT_LABELS,
+        labels=asked.DEFAULT_LABELS if labels is None else asked.parse_labels(labels),
         detectors=detectors,
         thresholds=dict(map(asked.parse_threshold, thresholds)),
         effects=dict(map(asked.parse_effect, effects)),

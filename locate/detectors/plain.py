@@ -7,7 +7,6 @@ plates); with any other number, classes do.
 """
 
 import hashlib
-from importlib.metadata import version
 from typing import Any, get_args
 
 import numpy as np
@@ -15,7 +14,7 @@ from numpy.typing import NDArray
 
 from locate.cadence import AUTO_SECONDS
 from locate.detector import Detection, Request, View, fit, without_doubles
-from locate.detectors.weights import given_path, runtime_name, session
+from locate.detectors.weights import given_path, runtime_name, runtime_version, session
 from schema.errors import MissingModelError, UsageError
 from schema.manifest import Producer, VideoLabel
 
@@ -53,7 +52,7 @@ class Plain:
             id=request.producer_id,
             kind="model",
             name="onnx",
-            version=version("onnxruntime"),
+            version=runtime_version(),
             weights_sha256=hashlib.sha256(raw).hexdigest(),
             runtime=runtime_name(),
             settings={"label": label, "floor_permille": round(request.floor * 1000)},

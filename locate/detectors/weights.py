@@ -5,7 +5,7 @@ Each session uses one thread; the frames of a clip are looked at side by side in
 
 import hashlib
 from importlib import import_module
-from importlib.metadata import PackageNotFoundError, distribution, version
+from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from typing import Any
 
@@ -80,6 +80,11 @@ def session(model: bytes, device: str) -> Any:
     return made
 
 
+def runtime_version() -> str:
+    """The version of the runtime, whichever package brought it: `onnxruntime` or `onnxruntime-gpu`."""
+    return str(import_module("onnxruntime").__version__)
+
+
 def runtime_name() -> str:
     """The runtime and its version, for the record."""
-    return f"onnxruntime {version('onnxruntime')}"
+    return f"onnxruntime {runtime_version()}"

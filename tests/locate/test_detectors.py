@@ -1,5 +1,6 @@
 """The optional back ends: what they need, what they answer, and the embedded OCR that finds text and plates."""
 
+import importlib.metadata
 import io
 import sys
 from collections import Counter
@@ -164,6 +165,20 @@ def test_a_net_that_answers_otherwise_is_refused(
         plain.load(request(weights=str(weights), class_map="plate"))
     with pytest.raises(MissingModelError, match="no YuNet model"):
         yunet.load(request(weights=str(weights)))
+
+
+def test_the_runtime_may_come_with_another_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`onnxruntime-gpu`, which `--device cuda` needs, brings the same module under its own name."""
+    known = importlib.metadata.distribution
+
+    def installed(name: str) -> importlib.metadata.Distribution:
+        if name == "onnxruntime":
+            raise importlib.metadata.PackageNotFoundError(name)
+        return known(name)
+
+    weights = net([[1.0] * 5] * 20, tmp_path / "net.onnx")
+    monkeypatch.setattr(importlib.metadata, "distribution", installed)
+    assert plain.load(request(weights=str(weights), class_map="plate")).producer.version
 
 
 def test_tiles_cover_a_large_picture() -> None:

@@ -98,6 +98,7 @@ def test_pad_frames_decides_how_long(run: Callable[..., tuple[int, bytes]], squa
         ("no such file", ["nosuch.mp4"], 4, "no such file"),
         ("unknown label", ["CLIP", "--labels", "nose"], 2, "there is no label 'nose'"),
         ("no label", ["CLIP", "--labels", ","], 2, "names no label"),
+        ("labels of a variable that is not set", ["CLIP", "--labels", ""], 2, "names no label"),
         ("nothing finds it", ["CLIP", "--labels", "screen"], 7, "no model at hand finds the label screen"),
         ("unknown detector", ["CLIP", "--detector", "nosuch"], 2, "there is no detector"),
         ("score out of range", ["CLIP", "--threshold", "face=7"], 2, "expected LABEL=SCORE"),
