@@ -7,19 +7,25 @@ plates); with any other number, classes do.
 """
 
 import hashlib
+from collections.abc import Callable
+from functools import cache
 from typing import Any, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from locate.cadence import AUTO_SECONDS
-from locate.detector import Detection, Request, View, fit, without_doubles
+from locate.detector import Detection, Pixels, Request, View, fit, without_doubles
 from locate.detectors.weights import given_path, runtime_name, runtime_version, session
 from schema.errors import MissingModelError, UsageError
 from schema.manifest import Producer, VideoLabel
+from schema.pulse import beat
 
 SURE = 4
 FIRST_CLASS = {15: 13}
+Scaled = Callable[[int, int], Pixels]
+"""The whole picture at a width and height."""
+
 RANK = 3
 FOREIGN = "Ultralytics"
 """Who writes nets whose rows, where they look alike, mean something else: corners instead of a centre and sizes."""
@@ -60,20 +66,22 @@ class Plain:
 
     def detect(self, view: View) -> list[Detection]:
         """Looks at the whole picture and, where it is larger than the net, at a grid of overlapping tiles too."""
-        found = self._in(view, 0, 0, view.width, view.height)
+        scaled: Scaled = cache(view.rgb)  # all tiles are of one picture
+        found = self._in(view, scaled, 0, 0, view.width, view.height)
         for left, top, side in _tiles(view.width, view.height, 2 * self._side):
-            found += self._in(view, left, top, min(side, view.width - left), min(side, view.height - top))
+            found += self._in(view, scaled, left, top, min(side, view.width - left), min(side, view.height - top))
         return without_doubles(found)
 
-    def _in(self, view: View, left: int, top: int, across: int, down: int) -> list[Detection]:
+    def _in(self, view: View, scaled: Scaled, left: int, top: int, across: int, down: int) -> list[Detection]:
         width, height = fit(across, down, self._side)
         scale = across / width
-        whole = view.rgb(round(view.width / scale), round(view.height / scale))
+        whole = scaled(round(view.width / scale), round(view.height / scale))
         x, y = round(left / scale), round(top / scale)
         part = whole[y : y + height, x : x + width]
         tensor = np.full((1, 3, self._side, self._side), 114 / 255, np.float32)
         tensor[0, :, : part.shape[0], : part.shape[1]] = part.transpose(2, 0, 1) / 255
         rows = self._session.run(None, {self._input.name: tensor})[0][0]
+        beat()
         scores = _scores(rows)
         found = []
         for row, score in zip(rows[scores >= self._floor], scores[scores >= self._floor], strict=True):

@@ -167,6 +167,16 @@ def test_a_net_that_answers_otherwise_is_refused(
         yunet.load(request(weights=str(weights)))
 
 
+def test_all_tiles_are_of_one_picture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Scaling 63 million pixels anew for each tile took minutes, without a sign of life."""
+    weights = net([[1.0] * 5] * 20, tmp_path / "net.onnx")
+    sizes: list[tuple[int, int]] = []
+    rgb = PictureView.rgb
+    monkeypatch.setattr(PictureView, "rgb", lambda view, *size: (sizes.append(size), rgb(view, *size))[1])
+    plain.load(request(weights=str(weights), class_map="plate")).detect(PictureView(Image.new("RGB", (640, 480))))
+    assert sizes == [(64, 48), (320, 240)]
+
+
 def test_the_runtime_may_come_with_another_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """`onnxruntime-gpu`, which `--device cuda` needs, brings the same module under its own name."""
     known = importlib.metadata.distribution
