@@ -127,6 +127,14 @@ def footage(media: MediaFile, index: int, threads: int = 1) -> Generator[Shown, 
             yield Shown(number, frame.pts or 0, FootageView(frame, orientation(frame), rare))
 
 
+def is_still(media: MediaFile) -> bool:
+    """Whether a file is one picture: nothing else will confirm what is found in it."""
+    if media.format.library != "pillow":
+        return False
+    with open_picture(media) as image:
+        return frame_count(image) == 1
+
+
 def picture(media: MediaFile) -> Iterator[tuple[Shown, int]]:
     """The frames of a picture, each with its duration in milliseconds, which make up the time of those that follow."""
     with open_picture(media) as image:

@@ -12,6 +12,7 @@ from locate.again import Again, Shot
 from locate.compose import Cover, compose, cover
 from locate.detector import Detector
 from locate.fill import courses
+from locate.frames import is_still
 from locate.hearing import listen
 from locate.holding import check_copies
 from locate.options import Options
@@ -40,7 +41,7 @@ def detectors_for(options: Options) -> list[Detector]:
 def locate(path: Path, options: Options, detectors: Sequence[Detector], tell: Tell) -> Located:
     """The manifest that proposes a cover for everything found in the file at `path`."""
     with open_media(path) as media:
-        thresholds = options.all_thresholds(still=media.format.library == "pillow")
+        thresholds = options.all_thresholds(is_still(media))
         search = Search(detectors, thresholds, options.workers, options.stride)
         source, searched = search_streams(media, search, options.profile, tell)
         give_back_memory()  # or the second look would take its own beside what the first one left

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -203,3 +204,24 @@ def test_decoding_on_several_threads_shows_the_same_frames(square_clip: Callable
         )
     assert len(one) == 40
     assert one == three
+
+
+class Faint(Peering):
+    """Finds the brightest square, and is hardly sure of it."""
+
+    def detect(self, view: View) -> list[Detection]:
+        return [replace(d, score=0.35) for d in super().detect(view)]
+
+
+@pytest.mark.parametrize(("name", "pages", "covers"), [("a still", 1, 1), ("an animation", 8, 0)])
+def test_what_moves_is_judged_as_footage(
+    name: str, pages: int, covers: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a still nothing will confirm what is found, so less is asked of it."""
+    path = tmp_path / "faint.gif"
+    shown = [picture(150 + n, 220) for n in range(pages)]
+    shown[0].save(path, save_all=True, append_images=shown[1:], duration=40, loop=0)
+    monkeypatch.setattr(interface, "load", lambda specs, asked: [Faint()])
+    asked = Options(labels=("face",), workers=2)
+    manifest = locate(path, asked, detectors_for(asked), lambda what, done, total: None).manifest
+    assert len(manifest.tracks) == covers
