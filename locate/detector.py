@@ -206,3 +206,21 @@ def without_doubles(found: list[Detection], overlap: float = 0.4) -> list[Detect
         if not any(k.label == d.label and iou(k, d) > overlap for k in kept):
             kept.append(d)
     return kept
+
+
+def united(found: list[Detection], overlap: float = 0.4) -> list[Detection]:
+    """What several looks or models found, doubles as one box that holds them all: one may see but a part of a thing."""
+    groups = [
+        (best, [d for d in found if d.label == best.label and iou(d, best) > overlap])
+        for best in without_doubles(found, overlap)
+    ]
+    return [
+        replace(
+            best,
+            left=min(d.left for d in same),
+            top=min(d.top for d in same),
+            right=max(d.right for d in same),
+            bottom=max(d.bottom for d in same),
+        )
+        for best, same in groups
+    ]

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import tee
 
-from locate.detector import Detector, without_doubles
+from locate.detector import Detector, united
 from locate.frames import Shown
 from locate.looks import Look
 from locate.search import Search, Tell
@@ -47,5 +47,5 @@ def _lanes(search: Search) -> list[Search]:
 def _together(looks: Sequence[Look]) -> Look:
     if len(looks) == 1:
         return looks[0]
-    found = tuple(without_doubles([d for look in looks for d in look.detections]))
+    found = tuple(united([d for look in looks for d in look.detections]))
     return replace(looks[0], detections=found, labels=frozenset().union(*(look.labels for look in looks)))

@@ -10,7 +10,7 @@ from typing import Any
 
 from locate.cadence import AUTO_SECONDS, CLOSE_SECONDS, Thresholds, agree
 from locate.camera import Glance, is_fast, path, shift
-from locate.detector import Batching, Detection, Detector, View, without_doubles
+from locate.detector import Batching, Detection, Detector, View, united
 from locate.frames import Shown
 from locate.looks import Detections, Look, Looks
 from schema.pulse import beat
@@ -64,11 +64,11 @@ class Search:
         return max((d.batch for d in self.detectors if isinstance(d, Batching)), default=1)
 
     def found(self, view: View, detectors: Sequence[Detector]) -> Detections:
-        """What the detectors find in one picture, doubles left out."""
+        """What the detectors find in one picture, doubles united."""
         return self.found_in_all([(view, detectors)])[0]
 
     def found_in_all(self, asked: Sequence[tuple[View, Sequence[Detector]]]) -> list[Detections]:
-        """What is found in each of some pictures by the detectors asked about it, doubles left out."""
+        """What is found in each of some pictures by the detectors asked about it, doubles united."""
         found: list[list[Detection]] = [[] for _ in asked]
         for detector in self.detectors:
             chosen = [n for n, (_, detectors) in enumerate(asked) if detector in detectors]
@@ -76,7 +76,7 @@ class Search:
                 found[n] += (d for d in seen if d.label in self.thresholds)
                 beat()
         return [
-            tuple(without_doubles(seen) if len(detectors) > 1 else seen)
+            tuple(united(seen) if len(detectors) > 1 else seen)
             for seen, (_, detectors) in zip(found, asked, strict=True)
         ]
 

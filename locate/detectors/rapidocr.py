@@ -5,14 +5,13 @@ Where a plate was looked for, text in the shape of one is read; all other text i
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from importlib.metadata import version
 
 import numpy as np
 from numpy.typing import NDArray
 
 from locate.cadence import AUTO_SECONDS
-from locate.detector import Detection, Pixels, Request, View, fit, iou, without_doubles
+from locate.detector import Detection, Pixels, Request, View, fit, united, without_doubles
 from locate.detectors.ppocr import FIND, READ, Line, Nets, multiple
 from locate.detectors.weights import runtime_name
 from locate.plates import reads_like_a_plate
@@ -28,9 +27,6 @@ READ_LONG_SIDE_PX = 2560
 
 SMALL_PLATES_LONG_SIDE_PX, ENLARGED = 2000, 3
 """In stills, plates are looked for enlarged as well, up to so many times: some of 30 to 60 px show there alone."""
-
-DOUBLE_IOU = 0.4
-"""Boxes of several looks that overlap by more are of one thing."""
 
 LEAST_HEIGHT_PX = 7
 TEXT_REST_SECONDS = 0.32
@@ -56,24 +52,6 @@ def shaped_like_a_plate(line: Line) -> bool:
     """Whether a line of text is as long and as high, in pixels of the look, as one on a plate."""
     length, height = line.sides
     return height >= LEAST_HEIGHT_PX and PLATE_ASPECT[0] <= length / height <= PLATE_ASPECT[1]
-
-
-def united(found: list[Detection]) -> list[Detection]:
-    """What several looks found, doubles as one box that holds them all: one look may see a part of a plate only."""
-    groups = [
-        (best, [d for d in found if d.label == best.label and iou(d, best) > DOUBLE_IOU])
-        for best in without_doubles(found, DOUBLE_IOU)
-    ]
-    return [
-        replace(
-            best,
-            left=min(d.left for d in same),
-            top=min(d.top for d in same),
-            right=max(d.right for d in same),
-            bottom=max(d.bottom for d in same),
-        )
-        for best, same in groups
-    ]
 
 
 class Text:

@@ -21,6 +21,7 @@ from locate.options import Options
 from locate.pipeline import detectors_for, locate
 from schema import cli as schema_cli
 from schema.errors import MachineError
+from schema.geometry import edges
 from schema.manifest import Manifest, Producer
 
 STILL = [(20, 30)] * 30
@@ -67,7 +68,7 @@ def located(path: Path, detectors: Sequence[str], stride: int | None = None) -> 
     return locate(path, asked, detectors_for(asked), lambda what, done, total: None).manifest
 
 
-LEFT, RIGHT, NEARLY_LEFT = (10, 10, 40, 50), (100, 60, 140, 100), (11, 11, 41, 50)
+LEFT, RIGHT, NEARLY_LEFT = (10, 10, 40, 50), (100, 60, 140, 100), (11, 11, 52, 50)
 
 
 @pytest.mark.parametrize("pace_seconds", [AUTO_SECONDS, 0.5])
@@ -77,6 +78,11 @@ def test_what_several_detectors_find_is_united(pace_seconds: float, square_clip:
     assert sorted(t.origin.by for t in manifest.tracks) == ["p1", "p2"]
     assert [(p.id, p.name) for p in manifest.producers] == [("p1", "fixed"), ("p2", "fixed"), ("p3", "fixed")]
     assert all((t.segments[0].keys[0].frame, t.segments[-1].end) == (0, 30) for t in manifest.tracks)
+    left, top, right, bottom = edges(manifest.tracks[0].segments[0].keys[0].box)
+    assert left <= 10
+    assert top <= 10
+    assert right >= 52
+    assert bottom >= 50
 
 
 @pytest.mark.parametrize(
