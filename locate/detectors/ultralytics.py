@@ -17,7 +17,7 @@ import numpy as np
 
 from locate.cadence import AUTO_SECONDS
 from locate.detector import Detection, Request, View
-from locate.detectors.weights import given_path
+from locate.detectors.weights import given_path, runtime_name
 from schema.errors import MachineError, MissingModelError, UsageError
 from schema.manifest import Producer, VideoLabel
 
@@ -61,7 +61,8 @@ class Yolo:
         path = given_path("ultralytics", request.weights)
         self._net = _opened(path, request.device)
         self._lock = threading.Lock()
-        self.batch = BATCH if path.suffix.lower() == ".pt" else 1
+        by_torch = path.suffix.lower() == ".pt"
+        self.batch = BATCH if by_torch else 1
         self._floor = request.floor
         self._device = request.device
         self._map = parse_class_map(request.class_map)
@@ -79,7 +80,7 @@ class Yolo:
             name="ultralytics",
             version=version("ultralytics"),
             weights_sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
-            runtime=f"torch {version('torch')} on {request.device}",
+            runtime=f"{'' if by_torch else f'{runtime_name()} with '}torch {version('torch')} on {request.device}",
             settings={"floor_permille": round(request.floor * 1000)},
         )
 

@@ -420,6 +420,7 @@ def test_ultralytics_runs_both_formats(suffix: str, tmp_path: Path, yolo_library
     ]
     assert back_end.labels == {"person", "vehicle"}
     assert back_end.batch == (4 if suffix == ".pt" else 1)
+    assert str(back_end.producer.runtime).startswith("torch" if suffix == ".pt" else "onnxruntime")
     alone = [back_end.detect(view) for view in views]
     assert all(d.label in back_end.labels and 0 <= d.score <= 1 for found in alone for d in found)
     if suffix == ".pt":
