@@ -168,6 +168,7 @@ class Shot:
 
     @cached_property
     def first(self) -> int:
+        """The number of its first frame."""
         return self.looks[0].frame
 
     @cached_property
@@ -275,6 +276,7 @@ class Again:
 
 
 def _joined(trails: Sequence[Trail], found: Sequence[tuple[_End, list[Sighting]]]) -> list[Trail]:
+    """The trails with the sightings beyond both their ends."""
     beyond = {(end.trail, end.frames.step): sightings for end, sightings in found}
     return [
         Trail(t.label, Sightings((*beyond.get((n, -1), ())[::-1], *t.sightings, *beyond.get((n, 1), ()))))
