@@ -13,12 +13,11 @@ none.
 """
 
 from array import array
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field
 from functools import cached_property
-from math import floor, log2
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,10 +45,9 @@ SAME_IOU = 0.5
 LEARNT_FROM = 6
 """So many sightings next to an end tell its motion."""
 
-SIDES = 4.0
-LEAST_PX = 32
-"""A piece is so many times as long as the thing, which is at least so large in it, and less than twice that where it
-is larger in the footage."""
+SIDES = 3.5
+PIECE_PX = 128
+"""A piece is so many times as long as the thing, and scaled to so many pixels."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +72,7 @@ class Piece:
             return self.pixels
         shrinks = width < self.width
         kind = Image.Resampling.BOX if shrinks else Image.Resampling.BILINEAR
-        return np.asarray(Image.fromarray(self.pixels).resize((width, height), kind))
+        return np.asarray(Image.fromarray(self.pixels).resize((width, height), kind, reducing_gap=1.0))
 
 
 @dataclass(frozen=True)
@@ -92,42 +90,32 @@ class _Cut:
         return Detection(d.label, *edges, d.score, d.by)
 
 
-class _Frame:
-    """One decoded frame, scaled once for all pieces that want it at that scale."""
+def cut_out(view: View, places: Sequence[Place]) -> list[_Cut | None]:
+    """The pieces around places in displayed pixels; None for one that lies wholly outside."""
+    pixels = view.rgb(view.width, view.height)
+    return [_cut(pixels, place) for place in places]
 
-    def __init__(self, view: View) -> None:
-        self._view = view
-        self._halved: dict[int, Pixels] = {}
 
-    def cut(self, place: Place) -> _Cut | None:
-        """The piece around a place in displayed pixels; None where it lies wholly outside."""
-        x, y, width, height = place.tolist()
-        side = max(width, height)
-        halvings = max(0, floor(log2(side / LEAST_PX)))
-        pixels = self._at(halvings)
-        down, across = self._view.height / pixels.shape[0], self._view.width / pixels.shape[1]
-        reach = SIDES * side / 2
-        left, right = max(0, int((x - reach) / across)), min(pixels.shape[1], int((x + reach) / across) + 1)
-        top, bottom = max(0, int((y - reach) / down)), min(pixels.shape[0], int((y + reach) / down) + 1)
-        if right - left < 2 or bottom - top < 2:
-            return None
-        piece = Piece(np.ascontiguousarray(pixels[top:bottom, left:right]))
-        larger = max(1.0, LEAST_PX / side)
-        if larger > 1:
-            piece = Piece(piece.rgb(round(piece.width * larger), round(piece.height * larger)))
-        return _Cut(piece, across * (right - left) / piece.width, left * across, top * down)
-
-    def _at(self, halvings: int) -> Pixels:
-        if halvings not in self._halved:
-            width, height = (max(1, side >> halvings) for side in (self._view.width, self._view.height))
-            self._halved[halvings] = self._view.rgb(width, height)
-        return self._halved[halvings]
+def _cut(pixels: Pixels, place: Place) -> _Cut | None:
+    x, y, width, height = place.tolist()
+    reach = SIDES * max(width, height) / 2
+    left, right = max(0, int(x - reach)), min(pixels.shape[1], int(x + reach) + 1)
+    top, bottom = max(0, int(y - reach)), min(pixels.shape[0], int(y + reach) + 1)
+    if right - left < 2 or bottom - top < 2:
+        return None
+    around = Piece(pixels[top:bottom, left:right])
+    scale = PIECE_PX / (2 * reach + 2)
+    columns, rows = (max(1, round(length * scale)) for length in (around.width, around.height))
+    return _Cut(Piece(np.ascontiguousarray(around.rgb(columns, rows))), 1 / scale, left, top)
 
 
 @dataclass
 class _End:
-    """One end of a trail: which it is, its motion from the last sighting on `at`, the frames beyond, what else may be
-    seen there, and what was cut out of them so far."""
+    """One end of a trail: which it is, its motion from the last sighting on `at`, the frames beyond, and what else may
+    be seen there.
+
+    `cuts` tells what is cut out of them: of all that is cut out of a frame, the how-manyth is for this end.
+    """
 
     trail: int
     label: str
@@ -135,7 +123,7 @@ class _End:
     at: int
     frames: range
     others: Sequence[Trail]
-    cuts: dict[int, _Cut | None] = field(default_factory=dict)
+    cuts: dict[int, tuple[Future[list[_Cut | None]], int]] = field(default_factory=dict)
 
     @property
     def complete(self) -> bool:
@@ -228,16 +216,18 @@ class Again:
             for frame in end.frames:
                 asked[frame].append(end)
         found: list[Future[tuple[_End, list[Sighting]]]] = []
+        cutting: deque[Future[list[_Cut | None]]] = deque()
         for shown in self._up_to(max(asked, default=-1)):
-            scaled = _Frame(shown.view)
-            for end in asked.get(shown.number, ()):
-                place = end.motion.after(shot.apart_seconds(shown.number, end.at)).place.copy()
-                place[:2] += shot.moved(shown.number)
-                end.cuts[shown.number] = scaled.cut(place)
-                if end.complete:
-                    found.append(self._pool.submit(self._follow, shot, end))
-            if len(found) > self._ahead:
-                found[-self._ahead].result()  # pieces are let go before more are cut out
+            here = asked.get(shown.number, [])
+            if here:
+                cuts = self._pool.submit(cut_out, shown.view, [self._place(shot, end, shown.number) for end in here])
+                cutting.append(cuts)
+                for n, end in enumerate(here):
+                    end.cuts[shown.number] = (cuts, n)
+                    if end.complete:
+                        found.append(self._pool.submit(self._follow, shot, end))
+            if len(cutting) > self._ahead:
+                cutting.popleft().result()  # what was asked for before has begun then, and frames are let go
             tell(shown.number + 1)
         return _joined(shot.trails, [f.result() for f in found])
 
@@ -247,12 +237,19 @@ class Again:
             self._next = shown.number + 1
             yield shown
 
+    def _place(self, shot: Shot, end: _End, frame: int) -> Place:
+        """Where the motion of an end leads to, in displayed pixels."""
+        place = end.motion.after(shot.apart_seconds(frame, end.at)).place.copy()
+        place[:2] += shot.moved(frame)
+        return place
+
     def _follow(self, shot: Shot, end: _End) -> tuple[_End, list[Sighting]]:
         """The sightings beyond an end, nearest first; its pieces are let go."""
         motion, since, missed = end.motion, 0.0, 0
         found: list[Sighting] = []
         for frame in end.frames:
-            cut, away = end.cuts[frame], shot.apart_seconds(frame, end.at)
+            cuts, n = end.cuts[frame]
+            cut, away = cuts.result()[n], shot.apart_seconds(frame, end.at)
             motion, since = motion.after(away - since), away
             seen = self._seen(cut, end.label, motion, shot.moved(frame)) if cut else None
             if seen and any(iou(seen, d) >= SAME_IOU for other in end.others if (d := other.sightings.on(frame))):

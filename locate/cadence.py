@@ -6,8 +6,7 @@ looks are close:
     look        |                   |                   |
     frames      0   1   2   3   4   5   6   7   8   9   10
     face seen   a                   a                        0 and 5 agree: nothing between
-                                            a           -    5 and 10 disagree: look at 7
-                                                -            7 and 10 disagree: look at 8; 7 and 8 are close
+                                            a           -    5 and 10 disagree: look at 7; 7 and 10 are close
 
 On just which frame a thing comes or goes is found later, frame by frame and on a small part of the picture around it
 (see `locate.again`), which costs a tenth of a look. Looks are dense only where the camera smears what it shows.
@@ -22,8 +21,8 @@ from locate.motion import likeness
 AUTO_SECONDS = 0.17
 """How far apart looks are to begin with, at least: five frames of 25 a second."""
 
-CLOSE_SECONDS = 0.09
-"""Looks that are so close need none between, whatever they show: two frames of 25 a second."""
+CLOSE_SECONDS = 0.14
+"""Looks that are so close need none between, whatever they show: three frames of 25 a second."""
 
 LEAST_LIKENESS = 0.2
 """Of two looks at one thing, once the camera's own motion is taken out (see `locate.motion.likeness`): what is less

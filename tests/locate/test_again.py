@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from locate import detector as interface
-from locate.again import LEAST_PX, REACH_FRAMES, Again, Piece, Shot, _Frame
+from locate.again import PIECE_PX, REACH_FRAMES, SIDES, Again, Piece, Shot, cut_out
 from locate.detector import Detection, View
 from locate.frames import PictureView, Shown, footage
 from locate.looks import Look
@@ -158,20 +158,20 @@ def test_what_a_piece_shows_lies_where_it_is(side: int, x: int, y: int) -> None:
     pixels = np.zeros((720, 1280, 3), np.uint8)
     left, top, right, bottom = (max(0, v) for v in (x - side // 2, y - side // 2, x + side // 2, y + side // 2))
     pixels[top:bottom, left:right] = 255
-    cut = _Frame(PictureView(Image.fromarray(pixels))).cut(np.array([x, y, side, side], float))
+    (cut,) = cut_out(PictureView(Image.fromarray(pixels)), [np.array([x, y, side, side], float)])
     assert cut is not None
     (found,) = Peering().detect(cut.piece)
     placed = cut.placed(found)
-    tolerance = max(2.0, side / LEAST_PX)
+    tolerance = max(2.0, 2 * side * SIDES / PIECE_PX)
     assert placed.left == pytest.approx(left, abs=tolerance)
     assert placed.top == pytest.approx(top, abs=tolerance)
     assert placed.right == pytest.approx(min(right, 1280), abs=tolerance)
     assert placed.bottom == pytest.approx(min(bottom, 720), abs=tolerance)
-    assert max(cut.piece.width, cut.piece.height) <= 2 * 4 * LEAST_PX + 2
+    assert max(cut.piece.width, cut.piece.height) <= PIECE_PX
 
 
 def test_nothing_is_cut_out_beside_the_picture() -> None:
-    assert _Frame(PictureView(picture(0, 255))).cut(np.array([-900.0, 50, 20, 20])) is None
+    assert cut_out(PictureView(picture(0, 255)), [np.array([-900.0, 50, 20, 20])]) == [None]
 
 
 def test_a_piece_is_scaled_both_ways() -> None:
