@@ -109,6 +109,14 @@ class Batching(Protocol):
     def detect_all(self, views: Sequence[View]) -> list[list[Detection]]: ...
 
 
+@runtime_checkable
+class Helped(Protocol):
+    """A detector that others help to decide what it tells."""
+
+    @property
+    def helpers(self) -> Sequence[Producer]: ...
+
+
 @dataclass(frozen=True)
 class Request:
     """What a back end is asked for.
@@ -165,6 +173,12 @@ def load(specs: Sequence[str], asked: Request) -> list[Detector]:
     first = len(named) + 1
     embedded = replace(asked, labels=left)
     return named + [_load(name, replace(embedded, producer_id=f"p{n}")) for n, name in enumerate(names, first)]
+
+
+def producers(detectors: Sequence[Detector]) -> list[Producer]:
+    """Who had a part in what some detectors find, for the record."""
+    helpers = [helper for d in detectors if isinstance(d, Helped) for helper in d.helpers]
+    return [*(d.producer for d in detectors), *helpers]
 
 
 def parts(spec: str) -> tuple[str, str, str]:

@@ -62,6 +62,11 @@ class Options:
         if idle:
             label = idle[0].partition(" ")[2] or "text"
             raise UsageError(f"{idle[0]} has no effect unless --labels asks for {label}; add it to --labels")
+        if not self.heard and (unheard := self.hearing.asked_for):
+            raise UsageError(
+                f"{unheard[0]} has no effect unless --labels asks for something that is said, one of "
+                + ", ".join(HEARD_LABELS)
+            )
         if "custom" in self.labels and not self.detectors and self.hearing.deny_words is None:
             raise MissingModelError(
                 "nothing at hand finds the label custom; name a --detector or --deny-words, or leave it out of --labels"

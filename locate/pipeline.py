@@ -47,7 +47,7 @@ def locate(path: Path, options: Options, detectors: Sequence[Detector], tell: Te
         give_back_memory()  # or the second look would take its own beside what the first one left
         covers = [c for stream in searched for c in covers_of(media, stream, search, options, tell)]
         source, heard = listen(media, source, options, tell)
-        producers = [*(d.producer for d in detectors if searched), *heard.producers]
+        producers = [*(detector.producers(detectors) if searched else ()), *heard.producers]
         manifest = compose(source, media.format, producers, covers, heard.ranges, options)
         check_copies(media, manifest)
         media.check_unchanged()

@@ -21,6 +21,7 @@ class WrittenWords:
 
     def __init__(self, language: str = "en") -> None:
         self._presidio = Presidio("written", language, None)
+        self.producer = self._presidio.producer
         self._wanted = Wanted(frozenset(HEARD_LABELS) - {"speech", "custom"}, language)
         self._lock = threading.Lock()
 

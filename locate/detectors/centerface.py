@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from locate.cadence import AUTO_SECONDS
 from locate.detector import Detection, Pixels, Request, View, fit, without_doubles
-from locate.detectors.weights import EXTRA, packaged_path, runtime_name, session
+from locate.detectors.weights import EXTRA, packaged_path, run, runtime_name, session
 from schema.errors import MissingModelError, UsageError
 from schema.manifest import Producer
 from schema.pulse import beat
@@ -148,7 +148,7 @@ class CenterFace:
         ]
 
     def _found_in(self, pixels: Pixels, scale: float, floor: float) -> list[Detection]:
-        heat, sizes, offsets = self._session.run(["537", "538", "539"], {INPUT: _padded(pixels)})
+        heat, sizes, offsets = run(self._session, ["537", "538", "539"], {INPUT: _padded(pixels)})
         beat()
         return self._decoded(heat[0, 0], sizes[0], offsets[0], scale, floor)
 

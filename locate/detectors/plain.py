@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from locate.cadence import AUTO_SECONDS
 from locate.detector import Detection, Pixels, Request, View, fit, without_doubles
-from locate.detectors.weights import given_path, runtime_name, runtime_version, session
+from locate.detectors.weights import given_path, run, runtime_name, runtime_version, session
 from schema.errors import MissingModelError, UsageError
 from schema.manifest import Producer, VideoLabel
 from schema.pulse import beat
@@ -80,7 +80,7 @@ class Plain:
         part = whole[y : y + height, x : x + width]
         tensor = np.full((1, 3, self._side, self._side), 114 / 255, np.float32)
         tensor[0, :, : part.shape[0], : part.shape[1]] = part.transpose(2, 0, 1) / 255
-        rows = self._session.run(None, {self._input.name: tensor})[0][0]
+        rows = run(self._session, None, {self._input.name: tensor})[0][0]
         beat()
         scores = _scores(rows)
         found = []

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from locate.detector import Pixels
-from locate.detectors.weights import EXTRA, packaged_path, session
+from locate.detectors.weights import EXTRA, packaged_path, run, session
 from schema.errors import MissingModelError
 from schema.pulse import beat
 
@@ -76,7 +76,7 @@ class Nets:
 
     def find(self, pixels: Pixels) -> list[Line]:
         """The lines in an RGB picture whose sides are multiples of 32, from top to bottom."""
-        heat = self._find.run(None, {self._find.get_inputs()[0].name: _tensor(pixels)})[0][0, 0]
+        heat = run(self._find, None, {self._find.get_inputs()[0].name: _tensor(pixels)})[0][0, 0]
         ink = self._cv2.dilate((heat > INK).astype(np.uint8), np.ones((2, 2), np.uint8))
         outlines, _ = self._cv2.findContours(ink, self._cv2.RETR_LIST, self._cv2.CHAIN_APPROX_SIMPLE)
         lines = [line for outline in outlines if (line := self._line(heat, outline)) is not None]
@@ -114,7 +114,7 @@ class Nets:
         tensor = np.zeros((1, 3, LINE_HEIGHT_PX, -(-width // WIDTH_MULTIPLE) * WIDTH_MULTIPLE), np.float32)
         tensor[:, :, :, :width] = _tensor(crop)
         beat()
-        return self._decoded(self._read.run(None, {self._read.get_inputs()[0].name: tensor})[0][0])
+        return self._decoded(run(self._read, None, {self._read.get_inputs()[0].name: tensor})[0][0])
 
     def _decoded(self, steps: NDArray[np.float32]) -> tuple[str, float]:
         """The likeliest character at each step, repeats and blanks (number 0) left out."""

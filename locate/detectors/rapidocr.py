@@ -64,6 +64,7 @@ class Text:
         self._plates = "plate" in request.labels
         self._text = "text" in request.labels
         self._written = WrittenWords() if self._text and request.personal_text_only else None
+        self.helpers = [self._written.producer] if self._written else []
         self._weak = request.link("plate")
         self.pace_seconds = PLATE_PACE_SECONDS if self._plates else AUTO_SECONDS
         self.rest_seconds = 0.0 if self._plates else TEXT_REST_SECONDS

@@ -6,11 +6,14 @@ of COCO that show people, vehicles and screens are taken.
 
 import hashlib
 import os
+import sys
 import threading
 from collections.abc import Sequence
 from importlib import import_module
+from importlib.machinery import ModuleSpec
 from importlib.metadata import version
 from pathlib import Path
+from types import ModuleType
 from typing import Any, get_args
 
 import numpy as np
@@ -106,13 +109,32 @@ class Yolo:
         return found
 
 
+def package() -> Any:
+    """The package `ultralytics`, kept from downloading anything.
+
+    It takes torchvision to suppress doubles and for nothing else that is needed here. One that was built for another
+    torch (from PyPI beside a torch for processors only) cannot be imported; ultralytics' own suppression then stands
+    in for it.
+    """
+    os.environ.update(OFFLINE)
+    library = import_module("ultralytics")
+    try:
+        import_module("torchvision")
+    except (ImportError, RuntimeError):
+        stand_in, ops = ModuleType("torchvision"), ModuleType("torchvision.ops")
+        stand_in.__spec__, ops.__spec__ = ModuleSpec("torchvision", None), ModuleSpec("torchvision.ops", None)
+        vars(ops).update(nms=lambda *given: import_module("ultralytics.utils.nms").TorchNMS.nms(*given))
+        vars(stand_in).update(ops=ops, __version__="0")
+        sys.modules.update({"torchvision": stand_in, "torchvision.ops": ops})
+    return library
+
+
 def _opened(path: Path, device: str) -> Any:
     """The net, once it has looked at a grey picture: what cannot look ends here, and not on the way."""
     if path.suffix.lower() not in FORMATS:
         raise MissingModelError(f"{path.name}: ultralytics takes weights whose names end in {' or '.join(FORMATS)}")
-    os.environ.update(OFFLINE)
     try:
-        library, torch = import_module("ultralytics"), import_module("torch")
+        library, torch = package(), import_module("torch")
     except ImportError:
         raise MissingModelError("this detector needs the extra: pip install 'veridact[ultralytics]'") from None
     if device == "cuda" and not torch.cuda.is_available():

@@ -4,6 +4,7 @@ Each session uses one thread; the frames of a clip are looked at side by side in
 """
 
 import hashlib
+from collections.abc import Mapping, Sequence
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
@@ -78,6 +79,15 @@ def session(model: bytes, device: str) -> Any:
     if provider not in made.get_providers():
         raise MachineError(f"onnxruntime cannot use {device} on this machine; leave out --device")
     return made
+
+
+def run(net: Any, outputs: Sequence[str] | None, inputs: Mapping[str, Any]) -> Sequence[Any]:
+    """The `outputs` of a net (None: all); raises `MachineError` where it fails, as for want of memory on the way."""
+    try:
+        answers: Sequence[Any] = net.run(outputs, inputs)
+    except Exception as e:  # noqa: BLE001 - onnxruntime raises a dozen kinds of its own
+        raise MachineError(f"onnxruntime failed: {str(e)[:160]}; run again, or on another --device") from None
+    return answers
 
 
 def runtime_version() -> str:

@@ -60,6 +60,18 @@ class HearOptions:
     device: str = "cpu"
     allow_download: bool = False
 
+    @property
+    def asked_for(self) -> list[str]:
+        """The options by which a caller asks for something that only listening can give."""
+        given = {
+            "--speech all": self.speech == "all",
+            "--deny-words": self.deny_words,
+            "--keep-words": self.keep_words,
+            "--spacy": self.spacy,
+            "--transcript": self.transcript,
+        }
+        return [name for name, value in given.items() if value]
+
 
 @dataclass(frozen=True)
 class HeardStream:

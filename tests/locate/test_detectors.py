@@ -4,8 +4,6 @@ import importlib.metadata
 import io
 import sys
 from collections import Counter
-from importlib import import_module
-from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -17,6 +15,7 @@ from PIL import Image, ImageDraw, ImageFont
 from locate import detector
 from locate.detector import Detection, Request
 from locate.detectors import plain, ppocr, rapidocr, rekognition, ultralytics, yunet
+from locate.detectors.weights import run
 from locate.frames import PictureView
 from locate.plates import reads_like_a_plate
 from schema.errors import MachineError, MissingModelError, SafetyError, UsageError, VeridactError
@@ -323,9 +322,23 @@ def test_only_personal_text_is_covered_where_that_is_asked() -> None:
     pytest.importorskip("rapidocr", reason="needs the extra `locate`")
     lines = [("Card 4111 1111 1111 1111", (40, 60), 36), ("WELCOME HOME", (40, 250), 36)]
     asked = request(labels=frozenset({"text"}), personal_text_only=True)
-    (found,) = rapidocr.load(asked).detect(PictureView(written(lines)))
+    back_end = rapidocr.load(asked)
+    (found,) = back_end.detect(PictureView(written(lines)))
     assert found.label == "text"
     assert found.bottom < 180
+    assert [p.name for p in detector.producers([back_end])] == ["rapidocr", "presidio-analyzer"]
+
+
+class Failing:
+    """A net that has run out of memory."""
+
+    def run(self, outputs: Any, inputs: Any) -> None:
+        raise ValueError("Failed to allocate memory for requested buffer of size 1")
+
+
+def test_a_net_that_fails_on_the_way_is_the_fault_of_the_machine() -> None:
+    with pytest.raises(MachineError, match="onnxruntime failed: Failed to allocate"):
+        run(Failing(), None, {})
 
 
 FACE_ANSWER = {
@@ -388,20 +401,10 @@ def test_a_failing_cloud_ends_the_run() -> None:
 
 
 @pytest.fixture
-def yolo_library(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """The package ultralytics; where torchvision was built for another torch, its own suppression stands in for it."""
+def yolo_library() -> Any:
+    """The package ultralytics."""
     pytest.importorskip("ultralytics", reason="needs the extra `ultralytics`")
-    try:
-        import_module("torchvision")
-    except (ImportError, RuntimeError):
-        stand_in, ops = ModuleType("torchvision"), ModuleType("torchvision.ops")
-        stand_in.__spec__, ops.__spec__ = ModuleSpec("torchvision", None), ModuleSpec("torchvision.ops", None)
-        stand_in.__version__ = "0"  # type: ignore[attr-defined]
-        stand_in.ops = ops  # type: ignore[attr-defined]
-        ops.nms = lambda *a: import_module("ultralytics.utils.nms").TorchNMS.nms(*a)  # type: ignore[attr-defined]
-        monkeypatch.setitem(sys.modules, "torchvision", stand_in)
-        monkeypatch.setitem(sys.modules, "torchvision.ops", ops)
-    return import_module("ultralytics")
+    return ultralytics.package()
 
 
 @pytest.mark.extra

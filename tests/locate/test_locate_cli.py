@@ -105,6 +105,8 @@ def test_pad_frames_decides_how_long(run: Callable[..., tuple[int, bytes]], squa
         ("score of what is not looked for", ["CLIP", "--threshold", "person=0.5"], 2, "--labels asks for person"),
         ("kind of text, and no text", ["CLIP", "--text", "pii"], 2, "--labels asks for text"),
         ("all text, and no text", ["CLIP", "--labels", "face", "--text", "all"], 2, "--labels asks for text"),
+        ("denied words, no ear", ["CLIP", "--labels", "face", "--deny-words", "w"], 2, "--deny-words has no effect"),
+        ("all speech, no ear", ["CLIP", "--labels", "face", "--speech", "all"], 2, "--speech all has no effect"),
         ("detector for other things", ["CLIP", "--labels", "text"], 2, ": add to --labels"),
         ("unknown effect", ["CLIP", "--effect", "face=sparkle"], 2, "expected LABEL=EFFECT"),
         ("sound effect for a face", ["CLIP", "--effect", "face=beep"], 2, "beep is for the labels default"),
