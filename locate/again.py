@@ -21,14 +21,14 @@ from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from locate.camera import path
-from locate.detector import Detection, Detector, Pixels, View, iou
+from locate.detector import Detection, Detector, iou
 from locate.frames import Shown
 from locate.looks import Look
-from locate.motion import Motion, begin, likeness
+from locate.motion import Motion, begin
 from locate.motion import Vector as Place
+from locate.pieces import Cut, cut_out, trace
 from locate.search import Tell
 from locate.trails import Sighting, Sightings, Trail
 
@@ -38,75 +38,11 @@ REACH_SECONDS, REACH_FRAMES = 1.0, 20
 LOST_AFTER = 3
 """So many looks in a row without a trace, and the thing is lost."""
 
-LEAST_LIKENESS = 0.25
 SAME_IOU = 0.5
-"""How well a trace must lie where the motion leads to; one that overlaps so much with another track is that one's."""
+"""A trace that overlaps so much with another track is that one's."""
 
 LEARNT_FROM = 6
 """So many sightings next to an end tell its motion."""
-
-SIDES = 3.5
-PIECE_PX = 128
-"""A piece is so many times as long as the thing, and scaled to so many pixels."""
-
-
-@dataclass(frozen=True)
-class Piece:
-    """A part of a picture around one thing, at the size at which it is seen best."""
-
-    pixels: Pixels
-    still: bool = False
-    smeared: bool = False
-    part: bool = True
-
-    @property
-    def width(self) -> int:
-        return int(self.pixels.shape[1])
-
-    @property
-    def height(self) -> int:
-        return int(self.pixels.shape[0])
-
-    def rgb(self, width: int, height: int) -> Pixels:
-        if (width, height) == (self.width, self.height):
-            return self.pixels
-        shrinks = width < self.width
-        kind = Image.Resampling.BOX if shrinks else Image.Resampling.BILINEAR
-        return np.asarray(Image.fromarray(self.pixels).resize((width, height), kind, reducing_gap=1.0))
-
-
-@dataclass(frozen=True)
-class _Cut:
-    """A piece, and what takes its pixels to those of the picture: times `scale`, then shifted."""
-
-    piece: Piece
-    scale: float
-    left: float
-    top: float
-
-    def placed(self, d: Detection) -> Detection:
-        x, y = self.left, self.top
-        edges = (d.left * self.scale + x, d.top * self.scale + y, d.right * self.scale + x, d.bottom * self.scale + y)
-        return Detection(d.label, *edges, d.score, d.by)
-
-
-def cut_out(view: View, places: Sequence[Place]) -> list[_Cut | None]:
-    """The pieces around places in displayed pixels; None for one that lies wholly outside."""
-    pixels = view.rgb(view.width, view.height)
-    return [_cut(pixels, place) for place in places]
-
-
-def _cut(pixels: Pixels, place: Place) -> _Cut | None:
-    x, y, width, height = place.tolist()
-    reach = SIDES * max(width, height) / 2
-    left, right = max(0, int(x - reach)), min(pixels.shape[1], int(x + reach) + 1)
-    top, bottom = max(0, int(y - reach)), min(pixels.shape[0], int(y + reach) + 1)
-    if right - left < 2 or bottom - top < 2:
-        return None
-    around = Piece(pixels[top:bottom, left:right])
-    scale = PIECE_PX / (2 * reach + 2)
-    columns, rows = (max(1, round(length * scale)) for length in (around.width, around.height))
-    return _Cut(Piece(np.ascontiguousarray(around.rgb(columns, rows))), 1 / scale, left, top)
 
 
 @dataclass
@@ -123,7 +59,7 @@ class _End:
     at: int
     frames: range
     others: Sequence[Trail]
-    cuts: dict[int, tuple[Future[list[_Cut | None]], int]] = field(default_factory=dict)
+    cuts: dict[int, tuple[Future[list[Cut | None]], int]] = field(default_factory=dict)
 
     @property
     def complete(self) -> bool:
@@ -216,7 +152,7 @@ class Again:
             for frame in end.frames:
                 asked[frame].append(end)
         found: list[Future[tuple[_End, list[Sighting]]]] = []
-        cutting: deque[Future[list[_Cut | None]]] = deque()
+        cutting: deque[Future[list[Cut | None]]] = deque()
         for shown in self._up_to(max(asked, default=-1)):
             here = asked.get(shown.number, [])
             if here:
@@ -264,12 +200,12 @@ class Again:
         end.cuts.clear()
         return end, found
 
-    def _seen(self, cut: _Cut, label: str, motion: Motion, moved: Place) -> Detection | None:
+    def _seen(self, cut: Cut, label: str, motion: Motion, moved: Place) -> Detection | None:
         """The best trace of a thing in a piece, as if the camera had stood still; None where there is none."""
-        found = [cut.placed(d) for detector in self._detectors for d in detector.detect(cut.piece) if d.label == label]
-        still = [d.shifted(-moved[0], -moved[1]) for d in found]
-        near = [d for d in still if likeness(motion.place, d.place) >= LEAST_LIKENESS]
-        return max(near, key=lambda d: (d.score, -d.top, -d.left), default=None)
+        place = motion.place.copy()
+        place[:2] += moved
+        found = trace(cut, label, place, self._detectors)
+        return found.shifted(-moved[0], -moved[1]) if found else None
 
 
 def _joined(trails: Sequence[Trail], found: Sequence[tuple[_End, list[Sighting]]]) -> list[Trail]:

@@ -28,9 +28,6 @@ LEAST_LIKENESS = 0.2
 """Of two looks at one thing, once the camera's own motion is taken out (see `locate.motion.likeness`): what is less
 alike moves too fast by itself to be filled in between."""
 
-UNSURE_OF_START = 0.75
-"""What scores this part of the start threshold may be a thing that one more look confirms."""
-
 FAST_SIDES = 4.0
 """A camera that moved things by this many times their size between two looks blurs them: looks must be dense."""
 
@@ -46,7 +43,7 @@ class Thresholds:
 def agree(
     a: Sequence[Detection], b: Sequence[Detection], moved_px: tuple[float, float], thresholds: Mapping[str, Thresholds]
 ) -> bool:
-    """Whether everything in one look is in the other too, where `moved_px` of the camera leads to, and one is sure."""
+    """Whether everything sure in one look is in the other too, where `moved_px` of the camera leads to."""
     follow = [d.shifted(*moved_px) for d in a]
     return _all_in(follow, b, moved_px, thresholds) and _all_in(b, follow, moved_px, thresholds)
 
@@ -59,13 +56,11 @@ def _all_in(
 ) -> bool:
     for d in these:
         limits = thresholds[d.label]
-        if d.score < limits.start * UNSURE_OF_START:
+        if d.score < limits.start:
             continue
         if max(map(abs, moved_px)) > FAST_SIDES * (d.right - d.left):
             return False
         partners = [o for o in those if o.label == d.label and likeness(d.place, o.place) >= LEAST_LIKENESS]
-        if max((o.score for o in partners if o.score >= limits.link), default=0.0) < (
-            limits.link if d.score >= limits.start else limits.start
-        ):
+        if not any(o.score >= limits.link for o in partners):
             return False
     return True

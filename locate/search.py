@@ -13,6 +13,7 @@ from locate.camera import Glance, is_fast, path, shift
 from locate.detector import Batching, Detection, Detector, View, united
 from locate.frames import Shown
 from locate.looks import Detections, Look, Looks
+from locate.pieces import cut_out, trace
 from schema.pulse import beat
 
 Tell = Callable[[int], None]
@@ -23,6 +24,9 @@ CUT_RATIO = 2.0
 """A cut changes the mean brightness of the gist by this much, and by this many times what its neighbours change:
 camera moves change every frame alike. A missed cut costs a cover too many, a cut too many breaks a track in two."""
 
+
+UNSURE_OF_START = 0.75
+"""What scores this part of the start threshold may be a thing that a closer look confirms."""
 
 STANDS_STILL_PX = 2.0
 """A camera that moved by less than this does not explain a great change."""
@@ -76,9 +80,29 @@ class Search:
                 found[n] += (d for d in seen if d.label in self.thresholds)
                 beat()
         return [
-            tuple(united(seen) if len(detectors) > 1 else seen)
-            for seen, (_, detectors) in zip(found, asked, strict=True)
+            self._closer(view, detectors, united(seen) if len(detectors) > 1 else seen)
+            for seen, (view, detectors) in zip(found, asked, strict=True)
         ]
+
+    def _closer(self, view: View, detectors: Sequence[Detector], found: Sequence[Detection]) -> Detections:
+        """What was found in a picture, surer of some things after a closer look at those that hardly fail to be sure.
+
+        Stills and smeared frames were looked at closer, or with more doubt, already.
+        """
+        quick = [d for d in detectors if d.rest_seconds == 0]
+        unsure = [] if view.still or view.smeared else [d for d in found if self._is_unsure(d)]
+        if not quick or not unsure:
+            return tuple(found)
+        surer = {}
+        for d, cut in zip(unsure, cut_out(view, [d.place for d in unsure]), strict=True):
+            seen = trace(cut, d.label, d.place, quick) if cut else None
+            if seen and seen.score > d.score:
+                surer[d] = replace(d, score=seen.score)
+        return tuple(surer.get(d, d) for d in found)
+
+    def _is_unsure(self, d: Detection) -> bool:
+        start = self.thresholds[d.label].start
+        return start * UNSURE_OF_START <= d.score < start
 
 
 def _detected(detector: Detector, views: Sequence[View]) -> Iterable[list[Detection]]:

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from locate import detector as interface
-from locate.again import PIECE_PX, REACH_FRAMES, SIDES, Again, Piece, Shot, cut_out
+from locate.again import REACH_FRAMES, Again, Shot
 from locate.detector import Detection, View
 from locate.frames import PictureView, Shown, footage
 from locate.looks import Look
@@ -150,34 +150,6 @@ def test_shots_are_looked_at_again_one_after_the_other() -> None:
     given = frames(standing, range(60), 80)
     assert followed(shots, given) == [list(range(20)), list(range(40, 60))]
     assert next(given).number == 60
-
-
-@pytest.mark.parametrize("side", [10, 31, 32, 70, 200])
-@pytest.mark.parametrize(("x", "y"), [(640, 360), (5, 5), (1275, 700)])
-def test_what_a_piece_shows_lies_where_it_is(side: int, x: int, y: int) -> None:
-    pixels = np.zeros((720, 1280, 3), np.uint8)
-    left, top, right, bottom = (max(0, v) for v in (x - side // 2, y - side // 2, x + side // 2, y + side // 2))
-    pixels[top:bottom, left:right] = 255
-    (cut,) = cut_out(PictureView(Image.fromarray(pixels)), [np.array([x, y, side, side], float)])
-    assert cut is not None
-    (found,) = Peering().detect(cut.piece)
-    placed = cut.placed(found)
-    tolerance = max(2.0, 2 * side * SIDES / PIECE_PX)
-    assert placed.left == pytest.approx(left, abs=tolerance)
-    assert placed.top == pytest.approx(top, abs=tolerance)
-    assert placed.right == pytest.approx(min(right, 1280), abs=tolerance)
-    assert placed.bottom == pytest.approx(min(bottom, 720), abs=tolerance)
-    assert max(cut.piece.width, cut.piece.height) <= PIECE_PX
-
-
-def test_nothing_is_cut_out_beside_the_picture() -> None:
-    assert cut_out(PictureView(picture(0, 255)), [np.array([-900.0, 50, 20, 20])]) == [None]
-
-
-def test_a_piece_is_scaled_both_ways() -> None:
-    piece = Piece(np.full((40, 60, 3), 7, np.uint8))
-    assert piece.rgb(30, 20).shape == (20, 30, 3)
-    assert piece.rgb(120, 80).shape == (80, 120, 3)
 
 
 def test_locate_takes_the_second_look(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
