@@ -52,7 +52,7 @@ def _long_sides(view: View) -> list[int]:
     """The sizes at which a picture is looked at, by their longer sides."""
     native = max(view.width, view.height)
     if view.part:
-        return [max(1, native // 2), native]
+        return [native]
     usual = max(native * FOOTAGE_PERCENT // 100, LEAST_SIDE_PX)
     sides = {usual, LEAST_SIDE_PX} if usual > LARGE_SIDE_PX else {usual}
     if view.still:

@@ -121,7 +121,7 @@ def test_manifests_need_a_folder(target: str, media: Path, search: Search) -> No
 
 
 def test_a_transcript_is_of_one_file(media: Path, search: Search, tmp_path: Path) -> None:
-    code, err = search(media, "--labels", "face,name", "--transcript", tmp_path / "words")
+    code, err = search(media, "--labels", "face,date", "--transcript", tmp_path / "words")
     assert (code, "name the file" in err, made(tmp_path)) == (2, True, [])
 
 
