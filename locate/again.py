@@ -25,11 +25,11 @@ from numpy.typing import NDArray
 from locate.camera import path
 from locate.detector import Detection, Detector, iou
 from locate.frames import Shown
+from locate.lanes import Tell
 from locate.looks import Look
 from locate.motion import Motion, begin
 from locate.motion import Vector as Place
 from locate.pieces import Cut, cut_out, trace
-from locate.search import Tell
 from locate.trails import Sighting, Sightings, Trail
 
 REACH_SECONDS, REACH_FRAMES = 1.0, 20

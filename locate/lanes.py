@@ -3,32 +3,43 @@
     faces   |       |       |       |       |       |       |      every so often a look, more where looks disagree
     plates  |                       |                       |      (see `locate.cadence`)
 
-Frames are decoded once and wait for the slowest lane.
+Frames are decoded once; what a quicker lane found waits for the slowest.
 """
 
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections import defaultdict, deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
-from itertools import tee
 
 from locate.detector import Detector, united
 from locate.frames import Shown
 from locate.looks import Look
-from locate.search import Search, Tell
+from locate.search import Run, Search, compared
+
+Tell = Callable[[int], None]
+"""Called with the number of frames looked at so far."""
 
 
 def looks(search: Search, frames: Iterable[Shown], seconds_per_pts: float, tell: Tell) -> Iterator[Look]:
-    """A look at every frame, in order, with what all lanes found."""
-    lanes = _lanes(search)
-    runs = (
-        lane.looks(copy, seconds_per_pts, _nobody if n else tell)
-        for n, (lane, copy) in enumerate(zip(lanes, tee(frames, len(lanes)), strict=True))
-    )
-    return (_together(at_once) for at_once in zip(*runs, strict=True))
+    """A look at every frame, in order, with what all lanes found; where nobody looked there are no detections."""
+    with ExitStack() as stack:
+        runs = [stack.enter_context(Run(lane, seconds_per_pts)) for lane in _lanes(search)]
+        due: list[deque[Look]] = [deque() for _ in runs]
+        for seen in compared(frames):
+            for run, own in zip(runs, due, strict=True):
+                own.extend(run.add(seen))
+            yield from _taken(due, tell)
+        for run, own in zip(runs, due, strict=True):
+            own.extend(run.close())
+        yield from _taken(due, tell)
 
 
-def _nobody(done: int) -> None:
-    """Progress is told once."""
+def _taken(due: Sequence[deque[Look]], tell: Tell) -> Iterator[Look]:
+    """The looks at frames that all lanes are done with."""
+    while all(due):
+        look = _together([own.popleft() for own in due])
+        tell(look.frame + 1)
+        yield look
 
 
 def _lanes(search: Search) -> list[Search]:

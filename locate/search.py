@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import Any
+from typing import Any, Self
 
 from locate.cadence import AUTO_SECONDS, CLOSE_SECONDS, Thresholds, agree
 from locate.camera import Glance, is_fast, path, shift
@@ -15,9 +15,6 @@ from locate.frames import Shown
 from locate.looks import Detections, Look, Looks
 from locate.pieces import cut_out, trace
 from schema.pulse import beat
-
-Tell = Callable[[int], None]
-"""Called with the number of frames looked at so far."""
 
 CUT_DIFFERENCE = 18.0
 CUT_RATIO = 2.0
@@ -45,20 +42,8 @@ class Search:
     stride: int | None
     pace_seconds: float = AUTO_SECONDS
 
-    def looks(self, frames: Iterable[Shown], seconds_per_pts: float, tell: Tell) -> Iterator[Look]:
-        """A look at every frame, in order; frames that nobody looked at have no detections."""
-        with ThreadPoolExecutor(self.workers) as pool:
-            run = _Run(self, pool, seconds_per_pts)
-            for shown in frames:
-                run.add(shown)
-                while len(run.spans) > self._spans_ahead:
-                    yield from _looks(run.spans.popleft(), tell)
-            run.close()
-            while run.spans:
-                yield from _looks(run.spans.popleft(), tell)
-
     @property
-    def _spans_ahead(self) -> int:
+    def spans_ahead(self) -> int:
         """How many spans wait for their results: enough to keep the workers busy, few frames where spans are long."""
         return max(self.batch, round((self.workers + 1) * AUTO_SECONDS / self.pace_seconds))
 
@@ -112,7 +97,7 @@ def _detected(detector: Detector, views: Sequence[View]) -> Iterable[list[Detect
 
 
 @dataclass(frozen=True)
-class _Seen:
+class Seen:
     """A frame that was decoded, how it differs from the one before, and its own look where one was asked for."""
 
     shown: Shown
@@ -121,33 +106,73 @@ class _Seen:
     look: "Future[Detections] | None" = None
     labels: frozenset[str] = frozenset()
 
+    @property
+    def bare(self) -> Look:
+        """What is known of it without its picture, which takes a thousand times the memory."""
+        shown = self.shown
+        return Look(shown.number, shown.pts, (), self.change, self.labels, self.shift_px, shown.view.smeared)
+
+
+def compared(frames: Iterable[Shown]) -> Iterator[Seen]:
+    """The frames and how each differs from the one before."""
+    before: Glance | None = None
+    for shown in frames:
+        now = Glance.of(shown.view.gist())
+        if before is None:
+            yield Seen(shown, 0.0, (0.0, 0.0))
+        else:
+            right, down = shift(before, now)
+            width, height = shown.view.width, shown.view.height
+            moved = (right * width, down * height)
+            smeared = replace(shown, view=replace(shown.view, smeared=is_fast(moved, (width, height))))
+            yield Seen(smeared, now.change_from(before), moved)
+        before = now
+
+
+@dataclass(frozen=True)
+class _Gap:
+    """What lies between two looks: the frames from one to the other, and those by number that may be looked at."""
+
+    frames: Sequence[Look]
+    looks: tuple["Future[Detections] | None", "Future[Detections] | None"]
+    views: Mapping[int, View]
+
 
 @dataclass(frozen=True)
 class _Span:
-    """Frames from one look up to, not including, the next, and what is found on those between."""
+    """Frames from one look up to, not including, the next, and what is found on the first and on those between."""
 
-    seen: Sequence[_Seen]
-    between: "Future[dict[int, Detections]] | None"
+    frames: Sequence[Look]
+    first: "Future[Detections] | None"
+    between: "Future[dict[int, Detections]] | None" = None
     labels_between: frozenset[str] = frozenset()
 
 
-class _Run:
-    """One pass over a stream: decides at which frames to look while they come by."""
+class Run:
+    """One pass over a stream: decides at which frames to look while they come by.
 
-    def __init__(self, search: Search, pool: ThreadPoolExecutor, seconds_per_pts: float) -> None:
-        self.spans: deque[_Span] = deque()
+    Pictures are kept until they are looked at, or it is sure that they will not be.
+    """
+
+    def __init__(self, search: Search, seconds_per_pts: float) -> None:
         self._search = search
-        self._pool = pool
+        self._pool = ThreadPoolExecutor(search.workers)
         self._seconds_per_pts = seconds_per_pts
-        self._open: list[_Seen] = []
-        self._before: Glance | None = None
+        self._spans: deque[_Span] = deque()
+        self._open: list[Seen] = []
         self._asked_seconds: dict[int, float] = {}
         self._quick = [d for d in search.detectors if d.rest_seconds == 0]
         self._looks: list[tuple[Future[Detections], tuple[View, Sequence[Detector]]]] = []
-        self._betweens: list[tuple[Future[dict[int, Detections]], tuple[Sequence[_Seen], _Seen]]] = []
+        self._betweens: list[tuple[Future[dict[int, Detections]], _Gap]] = []
 
-    def add(self, shown: Shown) -> None:
-        seen = self._compared(shown)
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        self._pool.shutdown()
+
+    def add(self, seen: Seen) -> Iterator[Look]:
+        """Takes the next frame; gives the looks at earlier ones that are due, and waits for them."""
         cut = _may_be_cut(seen)
         if cut and self._open and self._open[-1].look is None:
             self._look_at(self._open.pop(), cut=True)
@@ -155,28 +180,21 @@ class _Run:
             self._look_at(seen, cut)
         else:
             self._open.append(seen)
+        while len(self._spans) > self._search.spans_ahead:
+            yield from _looks(self._spans.popleft())
 
-    def _compared(self, shown: Shown) -> _Seen:
-        """A frame and how it differs from the one before."""
-        now = Glance.of(shown.view.gist())
-        before, self._before = self._before, now
-        if before is None:
-            return _Seen(shown, 0.0, (0.0, 0.0))
-        right, down = shift(before, now)
-        width, height = shown.view.width, shown.view.height
-        moved = (right * width, down * height)
-        smeared = replace(shown, view=replace(shown.view, smeared=is_fast(moved, (width, height))))
-        return _Seen(smeared, now.change_from(before), moved)
-
-    def close(self) -> None:
-        """Looks at the last frame too, so that nothing hangs over the end."""
+    def close(self) -> Iterator[Look]:
+        """Looks at the last frame too, so that nothing hangs over the end; gives all looks that are left."""
         if self._open and self._open[-1].look is None:
             self._look_at(self._open.pop(), cut=False)
-        self.spans.append(_Span(self._open, None))
+        if self._open:
+            self._spans.append(_Span([seen.bare for seen in self._open], self._open[0].look))
         self._begin()
+        while self._spans:
+            yield from _looks(self._spans.popleft())
 
-    def _seconds(self, shown: Shown) -> float:
-        return shown.pts * self._seconds_per_pts
+    def _seconds(self, frame: "Shown | Look") -> float:
+        return frame.pts * self._seconds_per_pts
 
     def _is_due(self, shown: Shown) -> bool:
         if not self._open:
@@ -198,7 +216,7 @@ class _Run:
                 chosen.append(detector)
         return chosen
 
-    def _look_at(self, seen: _Seen, cut: bool) -> None:
+    def _look_at(self, seen: Seen, cut: bool) -> None:
         rested = self._rested(seen.shown, cut)
         look: Future[Detections] = Future()
         self._looks.append((look, (seen.shown.view, rested)))
@@ -207,8 +225,9 @@ class _Run:
             between: Future[dict[int, Detections]] | None = None
             if self._search.stride is None and len(self._open) > 1 and not cut:
                 between = Future()
-                self._betweens.append((between, (tuple(self._open), here)))
-            self.spans.append(_Span(tuple(self._open), between, _labels(self._quick)))
+                self._betweens.append((between, self._gap([*self._open, here])))
+            frames = [s.bare for s in self._open]
+            self._spans.append(_Span(frames, self._open[0].look, between, _labels(self._quick)))
         self._open = [here]
         if len(self._looks) == self._search.batch:
             self._begin()
@@ -218,26 +237,39 @@ class _Run:
         looks, betweens, self._looks, self._betweens = self._looks, self._betweens, [], []
         if looks:
             self._pool.submit(_settle, [look for look, _ in looks], self._search.found_in_all, [a for _, a in looks])
-        for between, span in betweens:
-            self._pool.submit(_settle, [between], lambda span: [self._between(*span)], span)
+        for between, gap in betweens:
+            self._pool.submit(_settle, [between], lambda gap: [self._between(gap)], gap)
 
-    def _between(self, seen: Sequence[_Seen], after: _Seen) -> dict[int, Detections]:
+    def _gap(self, seen: Sequence[Seen]) -> _Gap:
+        frames = [s.bare for s in seen]
+        views = {n: seen[n].shown.view for n in self._middles(frames, 0, len(frames) - 1)}
+        return _Gap(frames, (seen[0].look, seen[-1].look), views)
+
+    def _middle(self, frames: Sequence[Look], a: int, b: int) -> int | None:
+        """The frame midway between two, None where they are close."""
+        apart_seconds = self._seconds(frames[b]) - self._seconds(frames[a])
+        return None if b - a == 1 or apart_seconds <= CLOSE_SECONDS else (a + b) // 2
+
+    def _middles(self, frames: Sequence[Look], a: int, b: int) -> list[int]:
+        """The frames between two that may be looked at."""
+        middle = self._middle(frames, a, b)
+        if middle is None:
+            return []
+        return [middle, *self._middles(frames, a, middle), *self._middles(frames, middle, b)]
+
+    def _between(self, gap: _Gap) -> dict[int, Detections]:
         """What is found between two looks: nothing where they agree, else the frame midway is looked at, and so on."""
-        labels = _labels(self._quick)
-        frames = [*seen, after]
-        known = {0: _of(seen[0].look, labels), len(seen): _of(after.look, labels)}
-        at = path([s.shift_px for s in frames])
-        spans = [(0, len(seen))]
+        labels, frames, last = _labels(self._quick), gap.frames, len(gap.frames) - 1
+        known = {0: _of(gap.looks[0], labels), last: _of(gap.looks[1], labels)}
+        at = path([frame.shift_px for frame in frames])
+        spans = [(0, last)]
         while spans:
             a, b = spans.pop()
-            apart_seconds = self._seconds(frames[b].shown) - self._seconds(frames[a].shown)
-            if b - a == 1 or apart_seconds <= CLOSE_SECONDS:
-                continue
-            if not agree(known[a], known[b], tuple(at[b] - at[a]), self._search.thresholds):
-                middle = (a + b) // 2
-                known[middle] = self._search.found(frames[middle].shown.view, self._quick)
+            middle = self._middle(frames, a, b)
+            if middle is not None and not agree(known[a], known[b], tuple(at[b] - at[a]), self._search.thresholds):
+                known[middle] = self._search.found(gap.views[middle], self._quick)
                 spans += [(a, middle), (middle, b)]
-        return {frames[i].shown.number: found for i, found in known.items() if 0 < i < len(seen)}
+        return {frames[i].frame: found for i, found in known.items() if 0 < i < last}
 
 
 def _settle(futures: Sequence[Future[Any]], work: Callable[[Any], Sequence[Any]], given: Any) -> None:
@@ -261,14 +293,15 @@ def _of(look: "Future[Detections] | None", labels: frozenset[str]) -> Detections
     return tuple(d for d in look.result() if d.label in labels) if look else ()
 
 
-def _looks(span: _Span, tell: Tell) -> Iterator[Look]:
+def _looks(span: _Span) -> Iterator[Look]:
     between = span.between.result() if span.between else {}
-    for seen in span.seen:
-        number = seen.shown.number
-        found = seen.look.result() if seen.look else between.get(number, ())
-        labels = seen.labels if seen.look else span.labels_between if number in between else frozenset()
-        tell(number + 1)
-        yield Look(number, seen.shown.pts, found, seen.change, labels, seen.shift_px, seen.shown.view.smeared)
+    for n, frame in enumerate(span.frames):
+        if n == 0 and span.first:
+            yield replace(frame, detections=span.first.result())
+        elif frame.frame in between:
+            yield replace(frame, detections=between[frame.frame], labels=span.labels_between)
+        else:
+            yield frame
 
 
 def shots(looks: Looks) -> list[Looks]:
@@ -279,7 +312,7 @@ def shots(looks: Looks) -> list[Looks]:
     return [looks[a:b] for a, b in pairwise(starts) if a < b]
 
 
-def _may_be_cut(frame: "_Seen | Look") -> bool:
+def _may_be_cut(frame: Seen | Look) -> bool:
     """Whether a frame differs much from the one before, and not because the camera moved."""
     return frame.change >= CUT_DIFFERENCE and max(map(abs, frame.shift_px)) < STANDS_STILL_PX
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from locate import lanes
 from locate.cadence import AUTO_SECONDS, Thresholds, agree
 from locate.detector import Detection, View
 from locate.frames import PictureView, Shown
@@ -84,7 +85,8 @@ def whipped(count: int, whip: range) -> Iterator[Shown]:
 @pytest.mark.parametrize(("stride", "between"), [(None, [0, 5, 10, 16, 21, 26, 30]), (10, [0, 10, 20, 30])])
 def test_every_smeared_frame_is_looked_at_as_such(stride: int | None, between: list[int]) -> None:
     counter = Counter(set())
-    looks = list(Search([counter], THRESHOLDS, 1, stride).looks(whipped(31, range(11, 17)), 1 / FPS, lambda done: None))
+    search = Search([counter], THRESHOLDS, 1, stride)
+    looks = list(lanes.looks(search, whipped(31, range(11, 17)), 1 / FPS, lambda done: None))
     assert [look.frame for look in looks if look.smeared] == list(range(11, 17))
     assert sorted(counter.smeared) == ([] if stride else list(range(11, 17)))
     assert sorted(counter.asked) == sorted({*between, *counter.smeared})
@@ -95,8 +97,9 @@ def asked(
     fps: int = FPS,
 ) -> list[int]:  # fmt: skip
     counter = Counter(there, rest)
-    search = Search([counter], THRESHOLDS, 1, stride, pace)
-    looks = list(search.looks(shown(33, cut), 1 / fps, lambda done: None))
+    counter.pace_seconds = pace
+    search = Search([counter], THRESHOLDS, 1, stride)
+    looks = list(lanes.looks(search, shown(33, cut), 1 / fps, lambda done: None))
     assert [look.frame for look in looks] == list(range(33))
     assert {look.frame for look in looks if look.labels} == set(counter.asked)
     return sorted(counter.asked)
@@ -139,7 +142,7 @@ def test_frames_that_are_looked_at_together_show_the_same(stride: int | None, wo
     alone, together = Counter(set(range(12, 40))), Together(set(range(12, 40)))
     one, three = (
         [(look.frame, look.detections, look.labels) for look in
-         Search([d], THRESHOLDS, workers, stride).looks(shown(61, 47), 1 / FPS, lambda done: None)]
+         lanes.looks(Search([d], THRESHOLDS, workers, stride), shown(61, 47), 1 / FPS, lambda done: None)]
         for d in (alone, together)
     )  # fmt: skip
     assert one == three
@@ -154,4 +157,4 @@ def test_a_model_that_fails_in_a_batch_ends_the_search() -> None:
             raise MediaError("the model failed")
 
     with pytest.raises(MediaError, match="the model failed"):
-        list(Search([Failing(set())], THRESHOLDS, 2, None).looks(shown(61), 1 / FPS, lambda done: None))
+        list(lanes.looks(Search([Failing(set())], THRESHOLDS, 2, None), shown(61), 1 / FPS, lambda done: None))
