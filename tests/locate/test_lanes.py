@@ -1,6 +1,7 @@
 """Detectors that look at different paces: each at its own frames, every frame once, and all that was found on it."""
 
 import threading
+import weakref
 from collections.abc import Iterator
 
 import numpy as np
@@ -17,6 +18,7 @@ from schema.manifest import Producer
 
 FPS = 25
 FRAMES = 31
+STRIDE = 40
 LIMITS = Thresholds(0.4, 0.2)
 
 
@@ -39,11 +41,11 @@ class There:
         return [Detection(label, 20, 20, 40, 40, 0.9, "p1")] if number in self._there else []
 
 
-def shown() -> Iterator[Shown]:
+def shown(count: int = FRAMES) -> Iterator[Shown]:
     """A still scene; the number of the frame is in its first pixel."""
     pixels = np.random.default_rng(1).integers(40, 220, (90, 160, 3), np.uint8)
-    for number in range(FRAMES):
-        pixels[0, 0] = number
+    for number in range(count):
+        pixels[0, 0] = number % 256
         yield Shown(number, number, PictureView(Image.fromarray(pixels.copy())))
 
 
@@ -81,6 +83,22 @@ def test_two_that_find_the_same_at_different_paces_count_once() -> None:
     both = [There("face", AUTO_SECONDS, range(FRAMES)), There("face", 0.5, range(FRAMES))]
     assert {len(look.detections) for look in looked(both)} == {0, 1}
     assert len(looked(both)[0].detections) == 1
+
+
+def test_pictures_are_kept_no_longer_than_somebody_may_look_at_them() -> None:
+    """With a stride nothing is looked at between: of the spans that are under way, one at most has all its pictures."""
+    gone: list[int] = []
+    alive: list[int] = []
+
+    def counted() -> Iterator[Shown]:
+        for frame in shown(STRIDE * 8):
+            weakref.finalize(frame.view.image, gone.append, frame.number)  # type: ignore[union-attr]
+            alive.append(frame.number + 1 - len(gone))
+            yield frame
+
+    search = Search([There("face", AUTO_SECONDS, range(0))], {"face": LIMITS}, 2, STRIDE)
+    assert sum(1 for _ in lanes.looks(search, counted(), 1 / FPS, lambda done: None)) == STRIDE * 8
+    assert STRIDE <= max(alive) <= STRIDE + 10
 
 
 def test_no_detector_is_no_look() -> None:
