@@ -14,7 +14,8 @@ from dataclasses import replace
 from locate.detector import Detector, united
 from locate.frames import Shown
 from locate.looks import Look
-from locate.search import Run, Search, compared
+from locate.run import Run, compared
+from locate.search import Search
 
 Tell = Callable[[int], None]
 """Called with the number of frames looked at so far."""

@@ -10,13 +10,14 @@ from pathlib import Path
 from locate import detector
 from locate.again import Again, Shot
 from locate.compose import Cover, compose, cover
+from locate.cuts import shots
 from locate.detector import Detector
 from locate.fill import courses
 from locate.frames import is_still
 from locate.hearing import listen
 from locate.holding import check_copies
 from locate.options import Options
-from locate.search import Search, shots
+from locate.search import Search
 from locate.streams import Searched, again, search_streams
 from locate.streams import Tell as Tell
 from locate.tracker import track

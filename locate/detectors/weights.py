@@ -1,6 +1,6 @@
 """What the ONNX back ends share: finding weights inside installed packages, checking them, and running them.
 
-Each session uses one thread; the frames of a clip are looked at side by side instead (see `locate.search`).
+Each session uses one thread; the frames of a clip are looked at side by side instead (see `locate.run`).
 """
 
 import hashlib

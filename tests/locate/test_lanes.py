@@ -13,7 +13,8 @@ from locate import lanes
 from locate.cadence import AUTO_SECONDS, Thresholds
 from locate.detector import Detection, View
 from locate.frames import FootageView, PictureView, Shown
-from locate.search import Look, Search
+from locate.looks import Look
+from locate.search import Search
 from schema.manifest import Producer
 
 FPS = 25

@@ -11,10 +11,10 @@ from hypothesis.extra import numpy as arrays
 
 from locate.cadence import Thresholds
 from locate.camera import path
+from locate.cuts import shots
 from locate.detector import Detection
 from locate.fill import courses, smoothed
 from locate.looks import Look, Looks
-from locate.search import shots
 from locate.tracker import track
 from locate.trails import Sighting, Sightings, Trail
 from schema.geometry import edges
