@@ -137,7 +137,7 @@ class Again:
     """A second pass over one stream, shot by shot, with the detectors that look at every frame."""
 
     def __init__(self, frames: Iterator[Shown], detectors: Sequence[Detector], pool: Executor, ahead: int) -> None:
-        """`frames` are asked for only as far as they are needed; `ahead` is how many ends wait to be followed."""
+        """`frames` are asked for only as far as they are needed; `ahead` is how many of them wait to be cut up."""
         self._frames = frames
         self._detectors = [d for d in detectors if d.rest_seconds == 0]
         self._pool = pool
