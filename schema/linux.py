@@ -8,7 +8,7 @@ PR_SET_PDEATHSIG = 1
 PR_SET_DUMPABLE = 4
 PR_SET_SECCOMP = 22
 PR_SET_NO_NEW_PRIVS = 38
-M_ARENA_MAX = -8
+M_ARENA_MAX, M_MMAP_THRESHOLD = -8, -3
 
 _C = ctypes.CDLL(None, use_errno=True)
 _C.syscall.restype = ctypes.c_long
@@ -35,10 +35,14 @@ def syscall(number: int, *arguments: Any) -> int:
     return _checked(_C.syscall(ctypes.c_long(number), *arguments))
 
 
-def share_heaps(count: int) -> None:
-    """Limits the number of heaps; a C library that has no such setting goes on as it is."""
+def share_heaps(count: int, outside_bytes: int) -> None:
+    """Limits the number of heaps, and keeps what is so large out of them: it goes back to the system once it is freed.
+
+    A C library that has no such settings goes on as it is.
+    """
     if hasattr(_C, "mallopt"):
         _C.mallopt(M_ARENA_MAX, count)
+        _C.mallopt(M_MMAP_THRESHOLD, outside_bytes)
 
 
 def give_back_memory() -> None:
