@@ -53,7 +53,8 @@ def compared(frames: Iterable[Shown]) -> Iterator[Seen]:
 
 @dataclass(frozen=True)
 class _Gap:
-    """What lies between two looks: the frames from one to the other, and those by number that may be looked at."""
+    """What lies between two looks: the frames from one to the other, and pictures by place of those that may be looked
+    at."""
 
     frames: Sequence[Look]
     looks: tuple["Future[Detections] | None", "Future[Detections] | None"]
@@ -144,12 +145,13 @@ class Run:
         self._looks.append((look, (seen.shown.view, rested)))
         here = replace(seen, look=look, labels=_labels(rested))
         if self._open:
+            frames = [s.bare for s in (*self._open, here)]
             between: Future[dict[int, Detections]] | None = None
             if self._search.stride is None and len(self._open) > 1 and not cut:
                 between = Future()
-                self._betweens.append((between, self._gap([*self._open, here])))
-            frames = [s.bare for s in self._open]
-            self._spans.append(_Span(frames, self._open[0].look, between, _labels(self._quick)))
+                views = {n: self._open[n].shown.view for n in self._middles(frames, 0, len(frames) - 1)}
+                self._betweens.append((between, _Gap(frames, (self._open[0].look, look), views)))
+            self._spans.append(_Span(frames[:-1], self._open[0].look, between, _labels(self._quick)))
         self._open = [here]
         if len(self._looks) == self._search.batch:
             self._begin()
@@ -161,11 +163,6 @@ class Run:
             self._pool.submit(_settle, [look for look, _ in looks], self._search.found_in_all, [a for _, a in looks])
         for between, gap in betweens:
             self._pool.submit(_settle, [between], lambda gap: [self._between(gap)], gap)
-
-    def _gap(self, seen: Sequence[Seen]) -> _Gap:
-        frames = [s.bare for s in seen]
-        views = {n: seen[n].shown.view for n in self._middles(frames, 0, len(frames) - 1)}
-        return _Gap(frames, (seen[0].look, seen[-1].look), views)
 
     def _middle(self, frames: Sequence[Look], a: int, b: int) -> int | None:
         """The frame midway between two, None where they are close."""

@@ -52,7 +52,7 @@ class Search:
         ]
 
     def _closer(self, view: View, detectors: Sequence[Detector], found: Sequence[Detection]) -> Detections:
-        """What was found in a picture, surer of some things after a closer look at those that hardly fail to be sure.
+        """What was found in a picture, after a closer look at what it is nearly sure of, which may make it sure.
 
         Stills and smeared frames were looked at closer, or with more doubt, already.
         """

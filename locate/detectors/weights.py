@@ -15,7 +15,7 @@ from schema.errors import MachineError, MissingModelError
 
 HEAPS, OUTSIDE_BYTES = 2, 1 << 20
 """The C library gives each thread a heap of its own, where what pictures leave stays: two cost about 40 MB less, and
-keeping pictures out of them 50 MB, the more the longer the footage."""
+keeping pictures out of them 50 MB."""
 
 PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
 EXTRA = "pip install 'veridact[locate]'"
