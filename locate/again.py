@@ -31,6 +31,7 @@ from locate.motion import Motion, begin
 from locate.motion import Vector as Place
 from locate.pieces import Cut, cut_out, trace
 from locate.trails import Sighting, Sightings, Trail
+from schema.errors import MediaError
 
 REACH_SECONDS, REACH_FRAMES = 1.0, 20
 """How far beyond an end to look, at most."""
@@ -43,6 +44,10 @@ SAME_IOU = 0.5
 
 LEARNT_FROM = 6
 """So many sightings next to an end tell its motion."""
+
+
+_Beyond = dict[tuple[int, int], Sightings]
+"""What was seen beyond the ends of trails, by the trail and the step from its end on."""
 
 
 @dataclass
@@ -75,11 +80,19 @@ class Shot:
     size: tuple[int, int]
     seconds_per_pts: float
 
-    def ends(self, labels: frozenset[str]) -> list[_End]:
-        """Where to look again for things of some labels."""
-        chosen = [(n, trail) for n, trail in enumerate(self.trails) if trail.label in labels]
-        made = (self._end(n, trail, step) for n, trail in chosen for step in (-1, 1))
-        return [end for end in made if end.frames]
+    def visits(self, labels: frozenset[str]) -> Iterator[tuple[int, list[_End]]]:
+        """The frames on which to look again for things of some labels, in order, and for which ends.
+
+        Ends are made when they are near: a long shot has thousands.
+        """
+        near: defaultdict[int, list[_End]] = defaultdict(list)
+        for earliest, n, step in sorted(self._earliest(labels)):
+            while near and (frame := min(near)) < earliest:
+                yield frame, near.pop(frame)
+            end = self._end(n, step)
+            for frame in end.frames:
+                near[frame].append(end)
+        yield from sorted(near.items())
 
     def moved(self, frame: int) -> Place:
         """How far the scene moved right and down since the first frame of the shot."""
@@ -108,13 +121,21 @@ class Shot:
         """The first and the last frame on which each trail was seen."""
         return np.array([(trail.frames[0], trail.frames[-1]) for trail in self.trails])
 
+    def _earliest(self, labels: frozenset[str]) -> Iterator[tuple[int, int, int]]:
+        """For each end of things of some labels: where it may begin, the trail, and the step from frame to frame."""
+        for n, (first, last) in enumerate(self._spans.tolist()):
+            if self.trails[n].label in labels:
+                yield first - REACH_FRAMES, n, -1
+                yield last + 1, n, 1
+
     def _others(self, n: int, frames: range) -> list[Trail]:
         """The trails besides the `n`th, and of its label, that may be seen on some frames."""
         near = (self._spans[:, 0] <= max(frames)) & (self._spans[:, 1] >= min(frames))
         chosen = (m for m in np.flatnonzero(near).tolist() if m != n)
         return [self.trails[m] for m in chosen if self.trails[m].label == self.trails[n].label]
 
-    def _end(self, n: int, trail: Trail, step: int) -> _End:
+    def _end(self, n: int, step: int) -> _End:
+        trail = self.trails[n]
         sightings = trail.sightings[-LEARNT_FROM:] if step > 0 else trail.sightings[LEARNT_FROM - 1 :: -1]
         motion, at = begin(sightings[0].detection.place), sightings[0].frame
         for s in sightings[1:]:
@@ -142,36 +163,35 @@ class Again:
         self._detectors = [d for d in detectors if d.rest_seconds == 0]
         self._pool = pool
         self._ahead = ahead
-        self._next = 0
 
     def followed(self, shot: Shot, tell: Tell) -> list[Trail]:
         """The trails of the next shot with what was found beyond their ends."""
-        ends = shot.ends(frozenset(label for d in self._detectors for label in d.labels))
-        asked: dict[int, list[_End]] = defaultdict(list)
-        for end in ends:
-            for frame in end.frames:
-                asked[frame].append(end)
-        found: list[Future[tuple[_End, list[Sighting]]]] = []
+        following: deque[Future[_Beyond]] = deque()
         cutting: deque[Future[list[Cut | None]]] = deque()
-        for shown in self._up_to(max(asked, default=-1)):
-            here = asked.get(shown.number, [])
-            if here:
-                cuts = self._pool.submit(cut_out, shown.view, [self._place(shot, end, shown.number) for end in here])
-                cutting.append(cuts)
-                for n, end in enumerate(here):
-                    end.cuts[shown.number] = (cuts, n)
-                    if end.complete:
-                        found.append(self._pool.submit(self._follow, shot, end))
+        beyond: _Beyond = {}
+        for number, ends in shot.visits(frozenset(label for d in self._detectors for label in d.labels)):
+            shown = self._frame(number, tell)
+            cuts = self._pool.submit(cut_out, shown.view, [self._place(shot, end, number) for end in ends])
+            cutting.append(cuts)
+            for n, end in enumerate(ends):
+                end.cuts[number] = (cuts, n)
+                if end.complete:
+                    following.append(self._pool.submit(self._follow, shot, end))
             if len(cutting) > self._ahead:
                 cutting.popleft().result()  # what was asked for before has begun then, and frames are let go
-            tell(shown.number + 1)
-        return _joined(shot.trails, [f.result() for f in found])
+            while following and following[0].done():
+                beyond.update(following.popleft().result())
+        for followed in following:
+            beyond.update(followed.result())
+        return _joined(shot.trails, beyond)
 
-    def _up_to(self, last: int) -> Iterator[Shown]:
-        """The frames that follow those given before, as far as the `last`."""
-        while self._next <= last and (shown := next(self._frames, None)):
-            self._next = shown.number + 1
-            yield shown
+    def _frame(self, number: int, tell: Tell) -> Shown:
+        """A frame that was not passed yet; those before it are passed over."""
+        for shown in self._frames:
+            tell(shown.number + 1)
+            if shown.number == number:
+                return shown
+        raise MediaError("the second time, fewer frames were decoded than the first; check the file and run again")
 
     def _place(self, shot: Shot, end: _End, frame: int) -> Place:
         """Where the motion of an end leads to, in displayed pixels."""
@@ -179,8 +199,8 @@ class Again:
         place[:2] += shot.moved(frame)
         return place
 
-    def _follow(self, shot: Shot, end: _End) -> tuple[_End, list[Sighting]]:
-        """The sightings beyond an end, nearest first; its pieces are let go."""
+    def _follow(self, shot: Shot, end: _End) -> _Beyond:
+        """The sightings beyond an end; its pieces are let go."""
         motion, since, missed = end.motion, 0.0, 0
         found: list[Sighting] = []
         for frame in end.frames:
@@ -198,7 +218,8 @@ class Again:
             motion, missed = motion.corrected(seen.place), 0
             found.append(Sighting(frame, seen, False))
         end.cuts.clear()
-        return end, found
+        step = end.frames.step
+        return {(end.trail, step): Sightings(found[::step])} if found else {}
 
     def _seen(self, cut: Cut, label: str, motion: Motion, moved: Place) -> Detection | None:
         """The best trace of a thing in a piece, as if the camera had stood still; None where there is none."""
@@ -208,10 +229,9 @@ class Again:
         return found.shifted(-moved[0], -moved[1]) if found else None
 
 
-def _joined(trails: Sequence[Trail], found: Sequence[tuple[_End, list[Sighting]]]) -> list[Trail]:
+def _joined(trails: Sequence[Trail], beyond: _Beyond) -> list[Trail]:
     """The trails with the sightings beyond both their ends."""
-    beyond = {(end.trail, end.frames.step): sightings for end, sightings in found}
     return [
-        Trail(t.label, Sightings((*beyond.get((n, -1), ())[::-1], *t.sightings, *beyond.get((n, 1), ()))))
+        Trail(t.label, Sightings((*beyond.get((n, -1), ()), *t.sightings, *beyond.get((n, 1), ()))))
         for n, t in enumerate(trails)
     ]

@@ -110,6 +110,13 @@ class Batching(Protocol):
 
 
 @runtime_checkable
+class Growing(Protocol):
+    """A detector that keeps memory enough for the largest picture it was shown, until it is told to let go of it."""
+
+    def let_go(self) -> None: ...
+
+
+@runtime_checkable
 class Helped(Protocol):
     """A detector that others help to decide what it tells."""
 
@@ -179,6 +186,13 @@ def producers(detectors: Sequence[Detector]) -> list[Producer]:
     """Who had a part in what some detectors find, for the record."""
     helpers = [helper for d in detectors if isinstance(d, Helped) for helper in d.helpers]
     return [*(d.producer for d in detectors), *helpers]
+
+
+def let_go(detectors: Sequence[Detector]) -> None:
+    """Has detectors give back what only pictures as large as those they were shown need."""
+    for detector in detectors:
+        if isinstance(detector, Growing):
+            detector.let_go()
 
 
 def parts(spec: str) -> tuple[str, str, str]:

@@ -45,7 +45,8 @@ def locate(path: Path, options: Options, detectors: Sequence[Detector], tell: Te
         thresholds = options.all_thresholds(is_still(media))
         search = Search(detectors, thresholds, options.workers, options.stride)
         source, searched = search_streams(media, search, options.profile, tell)
-        give_back_memory()  # or the second look would take its own beside what the first one left
+        detector.let_go(detectors)  # or the second look, at small pieces, would take its own beside what the first left
+        give_back_memory()
         covers = [c for stream in searched for c in covers_of(media, stream, search, options, tell)]
         source, heard = listen(media, source, options, tell)
         producers = [*(detector.producers(detectors) if searched else ()), *heard.producers]

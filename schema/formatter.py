@@ -7,7 +7,7 @@ Two spaces of indent, fields in the order of the models, and each stream, produc
 import json
 from typing import Any
 
-from schema.manifest import Manifest
+from schema.manifest import Manifest, Model
 
 _ONE_LINE = frozenset(
     {
@@ -26,8 +26,14 @@ _ONE_LINE = frozenset(
 """Places whose value stands on one line; `*` is any member or element."""
 
 
+def _members(record: Model) -> dict[str, Any]:
+    """The fields that are set, by their written names; `Manifest.document` of a long one takes ten times its text."""
+    fields = type(record).model_fields.items()
+    return {field.alias or name: getattr(record, name) for name, field in fields if name in record.model_fields_set}
+
+
 def _flat(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(", ", ": "))
+    return json.dumps(value, ensure_ascii=False, separators=(", ", ": "), default=_members)
 
 
 def _one_line(path: tuple[str, ...]) -> bool:
@@ -37,13 +43,17 @@ def _one_line(path: tuple[str, ...]) -> bool:
 
 
 def _lines(value: Any, path: tuple[str, ...], indent: str) -> str:
-    if not isinstance(value, dict | list) or not value or _one_line(path):
+    if _one_line(path):
+        return _flat(value)
+    if isinstance(value, Model):
+        value = _members(value)
+    if not isinstance(value, dict | list | tuple) or not value:
         return _flat(value)
     deeper = indent + "  "
     if isinstance(value, dict):
         body = [f"{deeper}{_flat(k)}: {_lines(v, (*path, k), deeper)}" for k, v in value.items()]
         return "{\n" + ",\n".join(body) + f"\n{indent}}}"
-    if all(not isinstance(v, dict | list) for v in value):
+    if all(not isinstance(v, Model | dict | list | tuple) for v in value):
         return _flat(value)
     body = [deeper + _lines(v, (*path, "*"), deeper) for v in value]
     return "[\n" + ",\n".join(body) + f"\n{indent}]"
@@ -51,4 +61,4 @@ def _lines(value: Any, path: tuple[str, ...], indent: str) -> str:
 
 def write(manifest: Manifest) -> bytes:
     """The manifest as UTF-8 text, ending in a newline."""
-    return (_lines(manifest.document(), (), "") + "\n").encode()
+    return (_lines(manifest, (), "") + "\n").encode()

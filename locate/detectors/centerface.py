@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from locate.cadence import AUTO_SECONDS
 from locate.detector import Detection, Pixels, Request, View, fit, without_doubles
-from locate.detectors.weights import EXTRA, packaged_path, run, runtime_name, session
+from locate.detectors.weights import EXTRA, let_go, packaged_path, run, runtime_name, session
 from schema.errors import MissingModelError, UsageError
 from schema.manifest import Producer
 from schema.pulse import beat
@@ -134,6 +134,9 @@ class CenterFace:
     def detect(self, view: View) -> list[Detection]:
         floor = self._floor * (PART_PERCENT / 100 if view.part else 1)
         return without_doubles([d for side in _long_sides(view) for d in self._at(view, side, floor)])
+
+    def let_go(self) -> None:
+        let_go(self._session)
 
     def _at(self, view: View, long_side: int, floor: float) -> list[Detection]:
         """The faces of one look, tile by tile, in pixels of the displayed picture."""

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from locate.detector import Pixels
-from locate.detectors.weights import EXTRA, packaged_path, run, session
+from locate.detectors.weights import EXTRA, let_go, packaged_path, run, session
 from schema.errors import MissingModelError
 from schema.pulse import beat
 
@@ -73,6 +73,10 @@ class Nets:
         self._find, self._read = (session(packaged_path("rapidocr", *net).read_bytes(), device) for net in (FIND, READ))
         listed: str = self._read.get_modelmeta().custom_metadata_map["character"]
         self._characters = ["", *listed.split("\n"), " "]
+
+    def let_go(self) -> None:
+        for net in (self._find, self._read):
+            let_go(net)
 
     def find(self, pixels: Pixels) -> list[Line]:
         """The lines in an RGB picture whose sides are multiples of 32, from top to bottom."""

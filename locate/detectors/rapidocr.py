@@ -83,6 +83,9 @@ class Text:
             },
         )
 
+    def let_go(self) -> None:
+        self._nets.let_go()
+
     def detect(self, view: View) -> list[Detection]:
         reader = self._reader(view)
         return united([d for side in self._long_sides(view) for d in self._at(view, side, reader)])

@@ -10,6 +10,8 @@ from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from schema import linux
 from schema.errors import MachineError, MissingModelError
 
@@ -80,6 +82,20 @@ def session(model: bytes, device: str) -> Any:
     if provider not in made.get_providers():
         raise MachineError(f"onnxruntime cannot use {device} on this machine; leave out --device")
     return made
+
+
+def let_go(net: Any) -> None:
+    """Has a net on the processor give back what it keeps for its largest pictures; it does so only while it runs."""
+    runtime = import_module("onnxruntime")
+    if net.get_providers()[0] == PROVIDERS["cpu"]:
+        order = runtime.RunOptions()
+        order.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
+        net.run(None, {given.name: np.zeros(_least(given.shape), np.float32) for given in net.get_inputs()}, order)
+
+
+def _least(shape: Sequence[int | str]) -> list[int]:
+    """The smallest picture of a shape whose sides may be open, which have names: batch, channels, height, width."""
+    return [least if isinstance(side, str) else side for side, least in zip(shape, (1, 3, 32, 32), strict=True)]
 
 
 def run(net: Any, outputs: Sequence[str] | None, inputs: Mapping[str, Any]) -> Sequence[Any]:

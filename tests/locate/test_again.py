@@ -17,6 +17,7 @@ from locate.looks import Look
 from locate.options import Options
 from locate.pipeline import detectors_for, locate
 from locate.trails import Sighting, Sightings, Trail
+from schema.errors import MediaError
 from schema.manifest import Producer
 from schema.media import open_media
 
@@ -35,6 +36,10 @@ class Peering:
     def __init__(self) -> None:
         self.producer = Producer(id="p1", kind="model", name="peering", settings={})
         self.asked = 0
+        self.asked_before_let_go: list[int] = []
+
+    def let_go(self) -> None:
+        self.asked_before_let_go.append(self.asked)
 
     def detect(self, view: View) -> list[Detection]:
         self.asked += view.part
@@ -144,6 +149,28 @@ def test_no_frame_is_decoded_again_for_nothing(name: str, trail: range, rest_sec
     assert next(given).number == decoded
 
 
+def test_ends_are_visited_in_order_and_made_when_they_are_near(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is known of an end takes memory, and a long shot has thousands."""
+    made: list[tuple[int, int]] = []
+    make = Shot._end
+    monkeypatch.setattr(Shot, "_end", lambda self, n, step: made.append((n, step)) or make(self, n, step))
+    trails = [seen(standing, 30 * n + 25, 30 * n + 26) for n in range(40)]
+    visited: dict[tuple[int, int], list[int]] = {}
+    for frame, ends in shot(0, 1250, *trails).visits(frozenset({"face"})):
+        for end in ends:
+            visited.setdefault((end.trail, end.frames.step), []).append(frame)
+        assert len(made) <= len(visited) + 1
+    assert visited == {
+        **{(n, -1): list(range(30 * n + 25 - REACH_FRAMES, 30 * n + 25)) for n in range(40)},
+        **{(n, 1): list(range(30 * n + 27, 30 * n + 27 + REACH_FRAMES)) for n in range(40)},
+    }
+
+
+def test_footage_that_ends_sooner_the_second_time_is_told() -> None:
+    with pytest.raises(MediaError, match="fewer frames"):
+        followed([shot(0, 60, seen(standing, 28, 29, 30))], frames(standing, range(60), 35))
+
+
 def test_shots_are_looked_at_again_one_after_the_other() -> None:
     """A face before and after a cut; the frames of a shot in which there is nothing to look for are passed over."""
     shots = [shot(0, 20, seen(standing, 5, 6)), shot(20, 40), shot(40, 60, seen(standing, 50, 51))]
@@ -160,11 +187,14 @@ def test_locate_takes_the_second_look(tmp_path: Path, monkeypatch: pytest.Monkey
     for n, page in enumerate(pages):
         page.putpixel((n, 0), (9, 9, 9))  # or the writer would merge frames that are alike
     pages[0].save(path, save_all=True, append_images=pages[1:], duration=40, loop=0)
-    monkeypatch.setattr(interface, "load", lambda specs, asked: [Peering()])
+    looking = Peering()
+    monkeypatch.setattr(interface, "load", lambda specs, asked: [looking])
     asked = Options(labels=("face",), workers=2, pad_frames=0, thresholds={"face": 0.4})
     manifest = locate(path, asked, detectors_for(asked), lambda what, done, total: None).manifest
     (track,) = manifest.tracks
     assert (track.segments[0].keys[0].frame, track.segments[0].end) == (10, 50)
+    assert looking.asked_before_let_go == [0]
+    assert looking.asked > 0
 
 
 def test_decoding_on_several_threads_shows_the_same_frames(square_clip: Callable[..., Path]) -> None:

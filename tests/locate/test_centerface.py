@@ -1,5 +1,6 @@
 """The face detector that is always there: whole, found, upright, and gone with a reason where it is missing."""
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -108,6 +109,18 @@ def test_a_small_face_is_found_on_one_look(
 
 def test_nothing_is_found_in_a_blank_picture(detector: centerface.CenterFace) -> None:
     assert detector.detect(PictureView(Image.new("RGB", (320, 240), (90, 120, 90)))) == []
+
+
+def resident_mb() -> float:
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+
+def test_what_a_large_picture_took_is_given_back(detector: centerface.CenterFace, portrait: Image.Image) -> None:
+    large = PictureView(portrait.resize((1280, 1280)))
+    found, before_mb = detector.detect(large), resident_mb()
+    detector.let_go()
+    assert resident_mb() < before_mb - 50
+    assert detector.detect(large) == found
 
 
 def test_a_clip_is_covered_on_every_frame(portrait_clip: Path) -> None:
