@@ -1,6 +1,6 @@
 """What a command costs: time on the clock, CPU and memory, and a line for each."""
 
-import os
+import json
 import subprocess
 import sys
 import time
@@ -25,15 +25,23 @@ class Cost:
         return Cost(self.seconds + other.seconds, self.cpu_seconds + other.cpu_seconds, max(self.mb, other.mb))
 
 
+START = """
+import json, resource, subprocess, sys, time
+began = time.monotonic()
+status = subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL).returncode
+used = resource.getrusage(resource.RUSAGE_CHILDREN)
+print(json.dumps([status, time.monotonic() - began, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024]))
+"""
+"""A process is said to have had at least the peak memory of the one that started it: a small one does it here."""
+
+
 def timed(command: list[str]) -> Cost:
     """What a command took; a command that fails ends the bench."""
-    began = time.monotonic()
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-    errors = process.stderr.read() if process.stderr else b""
-    _, status, usage = os.wait4(process.pid, 0)
+    done = subprocess.run([sys.executable, "-I", "-c", START, *command], capture_output=True, text=True, check=True)
+    status, *spent = json.loads(done.stdout)
     if status:
-        sys.exit(f"{command}: {errors.decode()[-500:]}")
-    return Cost(time.monotonic() - began, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
+        sys.exit(f"{command}: {done.stderr[-500:]}")
+    return Cost(*spent)
 
 
 def of(package: str, *arguments: str | Path) -> Cost:
