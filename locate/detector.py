@@ -48,6 +48,10 @@ class View(Protocol):
         """The whole picture scaled to `width`×`height`."""
         ...
 
+    def region(self, left: int, top: int, right: int, bottom: int) -> Pixels:
+        """What `rgb` shows within these edges when it does not scale."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Detection:

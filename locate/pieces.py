@@ -42,6 +42,9 @@ class Piece:
         kind = Image.Resampling.BOX if shrinks else Image.Resampling.BILINEAR
         return np.asarray(Image.fromarray(self.pixels).resize((width, height), kind, reducing_gap=1.0))
 
+    def region(self, left: int, top: int, right: int, bottom: int) -> Pixels:
+        return self.pixels[top:bottom, left:right]
+
 
 @dataclass(frozen=True)
 class Cut:
@@ -60,18 +63,17 @@ class Cut:
 
 def cut_out(view: View, places: Sequence[Place]) -> list[Cut | None]:
     """The pieces around places in displayed pixels; None for one that lies wholly outside."""
-    pixels = view.rgb(view.width, view.height)
-    return [_cut(pixels, place) for place in places]
+    return [_cut(view, place) for place in places]
 
 
-def _cut(pixels: Pixels, place: Place) -> Cut | None:
+def _cut(view: View, place: Place) -> Cut | None:
     x, y, width, height = place.tolist()
     reach = SIDES * max(width, height) / 2
-    left, right = max(0, int(x - reach)), min(pixels.shape[1], int(x + reach) + 1)
-    top, bottom = max(0, int(y - reach)), min(pixels.shape[0], int(y + reach) + 1)
+    left, right = max(0, int(x - reach)), min(view.width, int(x + reach) + 1)
+    top, bottom = max(0, int(y - reach)), min(view.height, int(y + reach) + 1)
     if right - left < 2 or bottom - top < 2:
         return None
-    around = Piece(pixels[top:bottom, left:right])
+    around = Piece(view.region(left, top, right, bottom))
     scale = PIECE_PX / (2 * reach + 2)
     columns, rows = (max(1, round(length * scale)) for length in (around.width, around.height))
     return Cut(Piece(np.ascontiguousarray(around.rgb(columns, rows))), 1 / scale, left, top)

@@ -2,11 +2,13 @@
 
 import numpy as np
 import pytest
+from av.video.frame import VideoFrame
+from av.video.reformatter import ColorRange, Colorspace
 from PIL import Image
 
 from locate.cadence import Thresholds
 from locate.detector import Detection, View
-from locate.frames import PictureView
+from locate.frames import FootageView, PictureView
 from locate.pieces import PIECE_PX, SIDES, Piece, cut_out
 from locate.search import Search
 from schema.manifest import Producer
@@ -40,6 +42,25 @@ class Finder:
         self.asked += view.part
         edges = (columns[0] + aside, float(rows[0]), columns[-1] + 1.0 + aside, rows[-1] + 1.0)
         return [Detection("face", *edges, self._in_pieces if view.part else self._score, "p1")]
+
+
+@pytest.mark.parametrize("orientation", [1, 4, 6, 7])
+@pytest.mark.parametrize("size", [(320, 240), (357, 241), (642, 362)])
+@pytest.mark.parametrize(
+    "form",
+    ["yuv420p", "yuvj420p", "yuv422p", "yuv444p", "yuv411p", "yuv420p10le", "gbrp", "gray", "nv12", "rgb24", "pal8"],
+)
+def test_a_region_is_what_the_whole_shows_there(form: str, size: tuple[int, int], orientation: int) -> None:
+    chance = np.random.default_rng(1)
+    frame = VideoFrame(*size, form)
+    for plane in frame.planes:
+        plane.update(chance.integers(0, 256, plane.buffer_size, np.uint8).tobytes())
+    frame.colorspace, frame.color_range = Colorspace.ITU709, ColorRange.MPEG
+    view = FootageView(frame, orientation)
+    whole = view.rgb(view.width, view.height)
+    for x, y, width, height in chance.integers(1, (view.width, view.height, 200, 200), (12, 4)).tolist():
+        right, bottom = min(view.width, x + width), min(view.height, y + height)
+        assert np.array_equal(view.region(x, y, right, bottom), whole[y:bottom, x:right])
 
 
 @pytest.mark.parametrize("side", [10, 31, 32, 70, 200])
