@@ -48,6 +48,10 @@ class View(Protocol):
         """The whole picture scaled to `width`×`height`."""
         ...
 
+
+class Whole(View, Protocol):
+    """A picture out of which pieces can be cut."""
+
     def region(self, left: int, top: int, right: int, bottom: int) -> Pixels:
         """What `rgb` shows within these edges when it does not scale."""
         ...

@@ -6,15 +6,13 @@ from dataclasses import dataclass
 
 import numpy as np
 from av.video.frame import VideoFrame
-from av.video.plane import VideoPlane
 from av.video.reformatter import VideoReformatter
-from numpy.typing import NDArray
 from PIL import Image
 
 from locate.camera import GIST_COLUMNS, GIST_ROWS, Gist
 from locate.detector import Pixels
 from schema.geometry import to_coded
-from schema.media import MediaFile, decode, demux, orientation
+from schema.media import MediaFile, decode, demux, orientation, plane_rows
 from schema.pictures import frame_count, open_picture
 from schema.pictures import frames as picture_frames
 
@@ -71,14 +69,8 @@ def _cropped(frame: VideoFrame, left: int, top: int, right: int, bottom: int) ->
             return None
         wide = -(-c.bits // 8)
         x, y, width = left // across * wide, top // down, target.width * wide
-        _rows(target)[:, :width] = _rows(source)[y : y + target.height, x : x + width]
+        plane_rows(target)[:, :width] = plane_rows(source)[y : y + target.height, x : x + width]
     return part
-
-
-def _rows(plane: VideoPlane) -> NDArray[np.uint8]:
-    """The bytes of a plane from the top down, with what is added to each; some decoders store the last row first."""
-    rows = np.frombuffer(memoryview(plane), np.uint8).reshape(plane.height, abs(plane.line_size))
-    return rows if plane.line_size > 0 else rows[::-1]
 
 
 @dataclass(frozen=True)

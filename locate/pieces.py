@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
-from locate.detector import Detection, Detector, Pixels, View
+from locate.detector import Detection, Detector, Pixels, Whole
 from locate.motion import Vector as Place
 from locate.motion import likeness
 
@@ -42,9 +42,6 @@ class Piece:
         kind = Image.Resampling.BOX if shrinks else Image.Resampling.BILINEAR
         return np.asarray(Image.fromarray(self.pixels).resize((width, height), kind, reducing_gap=1.0))
 
-    def region(self, left: int, top: int, right: int, bottom: int) -> Pixels:
-        return self.pixels[top:bottom, left:right]
-
 
 @dataclass(frozen=True)
 class Cut:
@@ -61,12 +58,12 @@ class Cut:
         return Detection(d.label, *edges, d.score, d.by)
 
 
-def cut_out(view: View, places: Sequence[Place]) -> list[Cut | None]:
+def cut_out(view: Whole, places: Sequence[Place]) -> list[Cut | None]:
     """The pieces around places in displayed pixels; None for one that lies wholly outside."""
     return [_cut(view, place) for place in places]
 
 
-def _cut(view: View, place: Place) -> Cut | None:
+def _cut(view: Whole, place: Place) -> Cut | None:
     x, y, width, height = place.tolist()
     reach = SIDES * max(width, height) / 2
     left, right = max(0, int(x - reach)), min(view.width, int(x + reach) + 1)

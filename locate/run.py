@@ -10,7 +10,7 @@ from typing import Any, Self
 from locate.cadence import AUTO_SECONDS, CLOSE_SECONDS, agree
 from locate.camera import Glance, is_fast, path, shift
 from locate.cuts import may_be_cut
-from locate.detector import Detector, View
+from locate.detector import Detector, Whole
 from locate.frames import Shown
 from locate.looks import Detections, Look
 from locate.search import Search
@@ -58,7 +58,7 @@ class _Gap:
 
     frames: Sequence[Look]
     looks: tuple["Future[Detections] | None", "Future[Detections] | None"]
-    views: Mapping[int, View]
+    views: Mapping[int, Whole]
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ class Run:
         self._open: list[Seen] = []
         self._asked_seconds: dict[int, float] = {}
         self._quick = [d for d in search.detectors if d.rest_seconds == 0]
-        self._looks: list[tuple[Future[Detections], tuple[View, Sequence[Detector]]]] = []
+        self._looks: list[tuple[Future[Detections], tuple[Whole, Sequence[Detector]]]] = []
         self._betweens: list[tuple[Future[dict[int, Detections]], _Gap]] = []
 
     def __enter__(self) -> Self:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from locate.cadence import AUTO_SECONDS, Thresholds
-from locate.detector import Batching, Detection, Detector, View, united
+from locate.detector import Batching, Detection, Detector, Whole, united
 from locate.looks import Detections
 from locate.pieces import cut_out, trace
 from schema.pulse import beat
@@ -34,11 +34,11 @@ class Search:
         """How many looks are taken together; which ones depends on the footage alone, so that two runs agree."""
         return max((d.batch for d in self.detectors if isinstance(d, Batching)), default=1)
 
-    def found(self, view: View, detectors: Sequence[Detector]) -> Detections:
+    def found(self, view: Whole, detectors: Sequence[Detector]) -> Detections:
         """What the detectors find in one picture, doubles united."""
         return self.found_in_all([(view, detectors)])[0]
 
-    def found_in_all(self, asked: Sequence[tuple[View, Sequence[Detector]]]) -> list[Detections]:
+    def found_in_all(self, asked: Sequence[tuple[Whole, Sequence[Detector]]]) -> list[Detections]:
         """What is found in each of some pictures by the detectors asked about it, doubles united."""
         found: list[list[Detection]] = [[] for _ in asked]
         for detector in self.detectors:
@@ -51,7 +51,7 @@ class Search:
             for seen, (view, detectors) in zip(found, asked, strict=True)
         ]
 
-    def _closer(self, view: View, detectors: Sequence[Detector], found: Sequence[Detection]) -> Detections:
+    def _closer(self, view: Whole, detectors: Sequence[Detector], found: Sequence[Detection]) -> Detections:
         """What was found in a picture, after a closer look at what it is nearly sure of, which may make it sure.
 
         Stills and smeared frames were looked at closer, or with more doubt, already.
@@ -72,7 +72,7 @@ class Search:
         return start * UNSURE_OF_START <= d.score < start
 
 
-def _detected(detector: Detector, views: Sequence[View]) -> Iterable[list[Detection]]:
+def _detected(detector: Detector, views: Sequence[Whole]) -> Iterable[list[Detection]]:
     if isinstance(detector, Batching) and len(views) > 1:
         return detector.detect_all(views)
     return (detector.detect(view) for view in views)

@@ -9,6 +9,7 @@ from av.video.frame import VideoFrame
 from numpy.typing import NDArray
 
 from schema.errors import MediaError
+from schema.media import plane_rows
 
 Samples = NDArray[Any]
 
@@ -98,10 +99,7 @@ def plane_arrays(frame: VideoFrame, layout: Layout) -> list[Samples]:
     dtype = np.dtype(np.uint8 if layout.bits == 8 else "<u2")
     arrays: list[Samples] = []
     for plane in frame.planes:
-        row_bytes = abs(plane.line_size)
-        lines = np.frombuffer(memoryview(plane), np.uint8).reshape(plane.height, row_bytes)
-        if plane.line_size < 0:
-            lines = lines[::-1]
+        lines = plane_rows(plane)
         if layout.packed:
             count = len(layout.roles)
             pixels = lines[:, : plane.width * count * dtype.itemsize].view(dtype).reshape(plane.height, -1, count)

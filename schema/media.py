@@ -17,7 +17,9 @@ import numpy as np
 from av.container import InputContainer
 from av.sidedata.sidedata import SideDataContainer
 from av.video.frame import VideoFrame
+from av.video.plane import VideoPlane
 from av.video.stream import VideoStream as AvVideoStream
+from numpy.typing import NDArray
 
 from schema import h264
 from schema.descriptor import BUFFER_BYTES, Reader, hash_descriptor, open_regular
@@ -253,6 +255,15 @@ def orientation(frame: VideoFrame) -> int:
     if found is None:
         raise MediaError("the display matrix turns the picture by other than a multiple of 90 degrees")
     return found
+
+
+def plane_rows(plane: VideoPlane) -> NDArray[np.uint8]:
+    """The bytes of a plane over its own memory, from the top down, with what is added to each row.
+
+    Some decoders store the last row first.
+    """
+    rows = np.frombuffer(memoryview(plane), np.uint8).reshape(plane.height, abs(plane.line_size))
+    return rows if plane.line_size > 0 else rows[::-1]
 
 
 def has_captions(frame: VideoFrame) -> bool:
