@@ -4,7 +4,7 @@ A cover is cut to the picture and to whole chroma blocks; a `mask` of its pixels
 same within each chroma block, so that luma and chroma always end on the same edge.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -206,11 +206,9 @@ def _put(patch: Patch, plane: Plane, values: Samples) -> None:
 def paint(planes: Sequence[Plane], frame: FramePlan, raster: Raster) -> dict[int, int]:
     """Paints a frame in place and returns the pixels covered (or kept) by each track that touches it.
 
-    Solid covers go on first and last: first, so that no mean of a weaker cover that overlaps one is taken of what it
-    hides, last, because the strongest cover is the one that is seen.
+    Solid covers go on first and last: first, so that no mean of a weaker cover that overlaps one, or of the effect over
+    everything, is taken of what it hides, last, because the strongest cover is the one that is seen.
     """
-    if frame.everything is not None:
-        _paint_everything(planes, frame, raster)
     found = [(cover.track, patch) for cover in frame.covers if (patch := patch_of(cover, raster)) is not None]
     counted: dict[int, int] = {track: edges.width * edges.height for track, edges in frame.keeps}
     for track, patch in found:
@@ -218,12 +216,18 @@ def paint(planes: Sequence[Plane], frame: FramePlan, raster: Raster) -> dict[int
     patches = [patch for _, patch in found]
     for plane in planes:
         solids = [(p, solid(p, plane)) for p in patches if p.effect.effect == "solid"]
-        for patch, values in solids:
-            _put(patch, plane, values)
+        _put_all(solids, plane)
+        if frame.everything is not None:
+            _paint_everything(plane, frame, frame.everything, raster)
+            _put_all(solids, plane)
         weaker = [(p, _values(p, plane)) for p in patches if p.effect.effect != "solid"]
-        for patch, values in weaker + solids if weaker else ():
-            _put(patch, plane, values)
+        _put_all(weaker + solids if weaker else (), plane)
     return counted
+
+
+def _put_all(painted: Iterable[tuple[Patch, Samples]], plane: Plane) -> None:
+    for patch, values in painted:
+        _put(patch, plane, values)
 
 
 def _values(patch: Patch, plane: Plane) -> Samples:
@@ -232,18 +236,14 @@ def _values(patch: Patch, plane: Plane) -> Samples:
     return EFFECTS["solid" if plane.opaque else patch.effect.effect](patch, plane)
 
 
-def _paint_everything(planes: Sequence[Plane], frame: FramePlan, raster: Raster) -> None:
-    """Covers the whole picture with the default effect and puts the kept rectangles back."""
+def _paint_everything(plane: Plane, frame: FramePlan, effect: Solid | Cells, raster: Raster) -> None:
+    """Covers the whole plane with an effect and puts the kept rectangles back."""
     width, height = whole_blocks(raster)
     whole = Edges(0, 0, width, height)
-    effect = frame.everything
-    if effect is None:
-        return
     cells = effect.cells if isinstance(effect, Cells) else 1
     patch = Patch(effect, whole, whole, (cells, cells), None)
-    for plane in planes:
-        kept = [(_on_plane(e, plane), plane.samples) for _, e in frame.keeps]
-        saved = [(e, samples[e.top : e.bottom, e.left : e.right].copy()) for e, samples in kept]
-        _put(patch, plane, _values(patch, plane))
-        for e, samples in saved:
-            plane.samples[e.top : e.bottom, e.left : e.right] = samples
+    kept = [_on_plane(e, plane) for _, e in frame.keeps]
+    saved = [(e, plane.samples[e.top : e.bottom, e.left : e.right].copy()) for e in kept]
+    _put(patch, plane, _values(patch, plane))
+    for e, samples in saved:
+        plane.samples[e.top : e.bottom, e.left : e.right] = samples
