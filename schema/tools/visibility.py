@@ -1,7 +1,8 @@
 """What a viewer can see under a manifest, pixel by pixel and frame by frame, without opening the footage.
 
 Each pixel has a level: 0 under a solid cover, more the finer the cells of what covers it, `VISIBLE` where nothing does.
-Where covers overlap the lowest wins, as in `render`. Growth to the chroma grid is left out on both sides.
+Where covers overlap it is that of the strongest, as in `render`: a mosaic wins over a blur of fewer cells. Growth to
+the chroma grid is left out on both sides: what is painted beside a cover for its sake counts as visible.
 """
 
 from collections.abc import Iterator
@@ -19,6 +20,9 @@ from schema.tools.clock import Clock
 from schema.tools.tracks import walk
 
 VISIBLE = 255
+MASK_PIXELS = 1 << 22
+"""The mask of an ellipse is remembered up to this size; of a larger one only the rows in question are worked out."""
+
 Levels = NDArray[np.uint8]
 
 
@@ -34,6 +38,11 @@ class Cover:
     @property
     def keep(self) -> bool:
         return self.level == VISIBLE
+
+    @property
+    def strength(self) -> tuple[bool, int]:
+        """Sorts from weakest to strongest: solid over mosaic over blur, then fewer cells (SPEC §3)."""
+        return self.level % 2 == 0, -self.level
 
 
 def level_of(effect: Any) -> int:
@@ -94,23 +103,26 @@ def _covered(cover: Cover, box: Box, area: Edges) -> NDArray[np.bool_]:
     if left >= right or top >= bottom:
         return touched
     inside = touched[top - area.top : bottom - area.top, left - area.left : right - area.left]
-    if cover.ellipse:
+    if not cover.ellipse:
+        inside[...] = True
+    elif whole.width * whole.height > MASK_PIXELS:
+        for y, row_left, row_right in ellipse_rows(box, top, bottom):
+            inside[y - top, max(0, row_left - left) : max(0, row_right - left)] = True
+    else:
         from_left, from_top, mask = _ellipse(box[2], box[3])
         x, y = left - box[0] - from_left, top - box[1] - from_top
         inside[...] = mask[y : y + bottom - top, x : x + right - left]
-    else:
-        inside[...] = True
     return touched
 
 
 def levels(base: int, standing: list[tuple[Cover, Box]], area: Edges) -> Levels:
     """The level of every pixel of an area under the covers that stand on one frame."""
-    found = np.full((area.height, area.width), base, np.uint8)
+    ground = np.full((area.height, area.width), base, np.uint8)
     for cover, box in standing:
         if cover.keep:
-            found[_covered(cover, box, area)] = VISIBLE
-    for cover, box in standing:
+            ground[_covered(cover, box, area)] = VISIBLE
+    found = np.full_like(ground, VISIBLE)
+    for cover, box in sorted(standing, key=lambda placed: placed[0].strength):
         if not cover.keep:
-            touched = _covered(cover, box, area)
-            found[touched] = np.minimum(found[touched], cover.level)
-    return found
+            found[_covered(cover, box, area)] = cover.level
+    return np.minimum(ground, found)
