@@ -40,6 +40,13 @@ def counts(item: Track | AudioRange) -> bool:
     return item.review != "rejected"
 
 
+def rendered(manifest: Manifest) -> set[int]:
+    """The indexes of the streams that the output has: those listed to be rendered, the only one of a picture."""
+    if manifest.output.streams is None:
+        return {s.index for s in manifest.source.streams}
+    return {s.index for s in manifest.output.streams if s.disposition == "render"}
+
+
 def _cover(item: Track | AudioRange, manifest: Manifest) -> dict[str, Any]:
     effect = effect_of(item, manifest)
     extent: dict[str, Any] = (

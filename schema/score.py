@@ -15,7 +15,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from schema.digests import counts, effect_of
+from schema.digests import counts, effect_of, rendered
 from schema.errors import BindingError
 from schema.geometry import Edges, box_of, clip, edges, ellipse_bounds, ellipse_rows, pad
 from schema.manifest import Manifest, PictureStream, VideoStream
@@ -111,8 +111,7 @@ def placed(
 
 def kept(manifest: Manifest, stream: VideoStream | PictureStream, clock: Clock) -> dict[int, list[Edges]] | None:
     """What stays open, by frame, of a stream that is hidden but for that; None for one whose covers are listed."""
-    listed = manifest.output.streams
-    dropped = listed is not None and not any(s.index == stream.index and s.disposition == "render" for s in listed)
+    dropped = stream.index not in rendered(manifest)
     if manifest.scope == "listed" and not dropped:
         return None
     found: dict[int, list[Edges]] = defaultdict(list)

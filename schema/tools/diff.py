@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from itertools import groupby
 from typing import Any, Literal
 
-from schema.digests import counts, effect_of
+from schema.digests import counts, effect_of, rendered
 from schema.errors import BindingError
 from schema.geometry import Box
 from schema.manifest import AudioRange, AudioStream, Manifest, PictureStream, Track, VideoStream
@@ -40,14 +40,8 @@ class Change:
         return {k: v for k, v in asdict(self).items() if v is not None}
 
 
-def _rendered(manifest: Manifest) -> set[int]:
-    if manifest.output.streams is None:
-        return {s.index for s in manifest.source.streams}
-    return {s.index for s in manifest.output.streams if s.disposition == "render"}
-
-
 def _streams(a: Manifest, b: Manifest) -> Iterator[Change]:
-    before, after = _rendered(a), _rendered(b)
+    before, after = rendered(a), rendered(b)
     for stream in a.source.streams:
         kinds: tuple[Kind, Kind] = ("audible", "silenced") if stream.type == "audio" else ("visible", "covered")
         if stream.index in after - before:
@@ -238,7 +232,7 @@ def compare(a: Manifest, b: Manifest, clocks: Clocks | None = None) -> list[Chan
     if a.source.sha256 != b.source.sha256:
         raise BindingError("the two manifests are for different files; compare manifests of one and the same")
     known = from_manifest(a) if clocks is None else clocks
-    both = _rendered(a) & _rendered(b)
+    both = rendered(a) & rendered(b)
     found: list[Change] = [*_streams(a, b), *_scope(a, b)]
     for stream in a.source.streams:
         if stream.index in both and isinstance(stream, VideoStream | PictureStream):

@@ -1,7 +1,9 @@
 """Drawing for reviewers: outlines, ids and review states over frames of the original; contact sheets of them.
 
 What comes out shows the original, so it says NOT FOR DISCLOSURE on its face. The thick outline is the box of the
-manifest, the thin one the edge of the cover that `render` paints around it.
+manifest, the thin one the edge of the cover that `render` paints around it before it grows to whole chroma blocks. All
+is rounded outward but the box of a `keep`, which shrinks as in `render`. What `render` does not paint has no thin
+outline: a rejected item, a `keep`, a track of a stream that is dropped.
 """
 
 from collections.abc import Iterable, Sequence
@@ -10,8 +12,8 @@ from functools import lru_cache
 
 from PIL import Image, ImageDraw, ImageFont
 
-from schema.digests import effect_of
-from schema.geometry import Box, edges, pad
+from schema.digests import effect_of, rendered
+from schema.geometry import Box, Edges, edges, ellipse_rows, pad
 from schema.manifest import Manifest, Track
 from schema.tools.clock import Clock
 from schema.tools.tracks import walk
@@ -39,13 +41,13 @@ class Outline:
 
 
 def outlines(manifest: Manifest, stream: int, clock: Clock, wanted: Iterable[int] | None) -> dict[int, list[Outline]]:
-    """Every track on every wanted frame, the rejected ones too."""
+    """Every track on every wanted frame, the rejected ones too; a `keep` may shrink to nothing between two keys."""
     chosen = None if wanted is None else set(wanted)
     found: dict[int, list[Outline]] = {}
     for track in manifest.tracks:
         if track.stream == stream:
-            for frame, box in walk(track.segments, clock.assumed()):
-                if chosen is None or frame in chosen:
+            for frame, box in walk(track.segments, clock.assumed(), inward=track.label == "keep"):
+                if (chosen is None or frame in chosen) and not edges(box).empty:
                     found.setdefault(frame, []).append(Outline(track, box))
     return found
 
@@ -56,24 +58,62 @@ def font(size: int) -> Font:
     return ImageFont.load_default(size)
 
 
-def _scaled(box: Box, num: int, den: int) -> _Corners:
-    """The corners of a box on a picture that is scaled by num/den, the last pixel inclusive, as Pillow draws."""
-    left, top, right, bottom = (v * num // den for v in edges(box))
-    return left, top, max(left, right - 1), max(top, bottom - 1)
+@dataclass(frozen=True)
+class Scale:
+    """From a picture to the one that is drawn, by their sizes: each side has its own ratio, since both are rounded."""
+
+    picture: _Size
+    drawn: _Size
+
+    def edges(self, e: Edges) -> Edges:
+        """A rectangle on the picture that is drawn, rounded outward."""
+        (width, height), (wide, high) = self.picture, self.drawn
+        return Edges(
+            e.left * wide // width, e.top * high // height, -(-e.right * wide // width), -(-e.bottom * high // height)
+        )
+
+    def corners(self, box: Box) -> _Corners:
+        """The corners of a box, the last pixel inclusive, as Pillow draws."""
+        e = self.edges(edges(box))
+        return e.left, e.top, e.right - 1, e.bottom - 1
 
 
-def _cover(draw: ImageDraw.ImageDraw, outline: Outline, manifest: Manifest, num: int, den: int) -> None:
+def cover(draw: ImageDraw.ImageDraw, outline: Outline, manifest: Manifest, scale: Scale) -> None:
+    """Draws the edge of what `render` paints over a track; nothing where it paints nothing."""
     effect = effect_of(outline.track, manifest)
-    if effect is None or outline.track.review == "rejected":
+    if effect is None or outline.track.review == "rejected" or outline.track.stream not in rendered(manifest):
         return
     padded = pad(outline.box, effect.pad_permille)
-    colour = COLOURS[outline.track.review]
-    if effect.shape == "box":
-        draw.rectangle(_scaled(padded, num, den), outline=colour, width=1)
-    else:
-        x, y, w, h = padded
-        grown = (x - w * 207 // 1000, y - h * 207 // 1000, w * 1414 // 1000, h * 1414 // 1000)  # the side times √2
-        draw.ellipse(_scaled(grown, num, den), outline=colour, width=1)
+    points = _around_box(padded, scale) if effect.shape == "box" else _around_ellipse(padded, scale)
+    if points:
+        draw.line(points, fill=COLOURS[outline.track.review], width=1)
+
+
+def _around_box(box: Box, scale: Scale) -> list[tuple[int, int]]:
+    """The corners of a box as a closed line, those far off the picture brought nearer, but not into sight.
+
+    Pillow's rectangle of one row leaves a pixel above or below it too.
+    """
+    left, top, right, bottom = scale.corners(box)
+    left, top = max(left, -2), max(top, -2)
+    right, bottom = min(right, scale.drawn[0] + 1), min(bottom, scale.drawn[1] + 1)
+    return [(left, top), (right, top), (right, bottom), (left, bottom), (left, top)]
+
+
+def _around_ellipse(box: Box, scale: Scale) -> list[tuple[int, int]]:
+    """The first and the last pixel of each drawn row of the ellipse around a box, as a closed line.
+
+    Of an ellipse that leaves the picture the part on it and a pixel beyond: the line is closed out of sight.
+    """
+    rows: dict[int, tuple[int, int]] = {}
+    for y, left, right in ellipse_rows(box, -1, scale.picture[1] + 1):
+        e = scale.edges(Edges(max(left, -2), y, min(right, scale.picture[0] + 2), y + 1))
+        for row in range(e.top, e.bottom):
+            first, last = rows.get(row, (e.left, e.right - 1))
+            rows[row] = min(first, e.left), max(last, e.right - 1)
+    down = [(first, row) for row, (first, _) in rows.items()]
+    up = [(last, row) for row, (_, last) in reversed(rows.items())]
+    return [*down, *up, *down[:1]]
 
 
 def _tag(
@@ -99,14 +139,14 @@ def _overlap(a: _Corners, b: _Corners) -> bool:
 
 def annotated(picture: Image.Image, standing: Sequence[Outline], manifest: Manifest, width: int) -> Image.Image:
     """The picture at a width, with the outlines and ids of what stands on it."""
-    num, den = width, picture.width
-    drawn = picture.resize((width, max(1, picture.height * num // den))) if num != den else picture.copy()
-    draw = ImageDraw.Draw(drawn)
+    size = width, max(1, picture.height * width // picture.width)
+    drawn = picture.resize(size) if width != picture.width else picture.copy()
+    draw, scale = ImageDraw.Draw(drawn), Scale(picture.size, drawn.size)
     thick = max(2, width // 320)
     for outline in standing:
         colour = COLOURS[outline.track.review]
-        _cover(draw, outline, manifest, num, den)
-        corners = _scaled(outline.box, num, den)
+        cover(draw, outline, manifest, scale)
+        corners = scale.corners(outline.box)
         left, top, right, bottom = corners
         draw.rectangle((left - 1, top - 1, right + 1, bottom + 1), outline="#000000", width=1)
         draw.rectangle(corners, outline=colour, width=thick)
@@ -114,7 +154,7 @@ def annotated(picture: Image.Image, standing: Sequence[Outline], manifest: Manif
             draw.line(corners, fill=colour, width=thick)
     taken: list[_Corners] = []
     for outline in standing:
-        corners = _scaled(outline.box, num, den)
+        corners = scale.corners(outline.box)
         _tag(draw, corners, outline.track.id, COLOURS[outline.track.review], drawn.size, taken)
     return drawn
 
