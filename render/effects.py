@@ -184,6 +184,8 @@ def blur(patch: Patch, plane: Plane) -> Samples:
     means, down, across = _cell_means(patch, plane)
     y0, y1, wy, height = _weights(down)
     x0, x1, wx, width = _weights(across)
+    if int(means.max()) * height * width > np.iinfo(np.int64).max:  # 16 bits under a cover of millions of pixels a side
+        means = means.astype(object)
     rows = means[y0] * (height - wy)[:, None] + means[y1] * wy[:, None]
     both = rows[:, x0] * (width - wx)[None, :] + rows[:, x1] * wx[None, :]
     return (both // (height * width)).astype(plane.samples.dtype)

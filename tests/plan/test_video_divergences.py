@@ -53,6 +53,16 @@ def test_the_effect_over_everything_takes_no_mean_of_what_a_solid_hides(effect: 
     assert np.array_equal(_painted(case, dark), _painted(case, bright))
 
 
+def test_a_blur_of_16_bits_under_the_largest_cover_is_the_mean() -> None:
+    """The products of means and distances left 64 bits: white came out grey."""
+    blur = Cells(effect="blur", shape="ellipse", cells=2, pad_permille=2000)
+    case = showing(blur, (-HUGE // 2, -HUGE // 2, HUGE, HUGE))
+    samples = np.full((60, 70), 65535, np.uint16)
+    plan = StreamPlan(case.manifest, case.stream, case.pts, case.raster).at(0)
+    effects.paint([Plane(samples, 1, 1, 0, 8 << 8, False)], plan, case.raster)
+    assert (samples == 65535 // (8 << 8) * (8 << 8)).all()
+
+
 # ---- diff
 
 
