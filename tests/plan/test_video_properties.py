@@ -266,10 +266,10 @@ def test_no_thin_line_where_nothing_is_covered(case: Case) -> None:
 
 
 def _edge_in_sight(case: Case) -> bool:
-    """Whether the edge of a cover that is painted lies on the picture."""
+    """Whether a row of a cover that is painted begins or ends on the picture."""
     for each in oracle.painted(case) if not dropped(case) else ():
-        inside = each.touched[oracle.MARGIN - 1 : 1 - oracle.MARGIN, oracle.MARGIN - 1 : 1 - oracle.MARGIN]
-        if each.level < VISIBLE and oracle.on_picture(each.touched).any() and not inside.all():
+        rows = each.touched[oracle.MARGIN : -oracle.MARGIN, oracle.MARGIN - 1 : 1 - oracle.MARGIN]
+        if each.level < VISIBLE and (rows[:, 1:-1] & ~(rows[:, :-2] & rows[:, 2:])).any():
             return True
     return False
 
