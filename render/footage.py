@@ -21,6 +21,7 @@ from schema.manifest import AudioStream, Manifest, VideoStream
 from schema.media import MediaFile, demux, open_media
 from schema.origin import first_time, origin
 from schema.probe import codec_name, other_record
+from schema.timeline import inner_sample_range
 
 Tell = Callable[[str, int, int], None]
 """Called with what is being counted, how far it is and how far it goes."""
@@ -139,16 +140,18 @@ def _covered(streams: Sequence[OutStream]) -> dict[int, tuple[int, int]]:
 
 
 def _ranges(manifest: Manifest, streams: Sequence[OutStream]) -> dict[int, list[dict[str, int]]]:
-    """For each range that counts: the samples, half-open from 0 ms, that it covers in each stream it is for."""
+    """For each range that counts: the samples, half-open from 0 ms, that it covers or keeps in each of its streams."""
     found: dict[int, list[dict[str, int]]] = {}
     for number, item in enumerate(manifest.audio):
         effect = digests.effect_of(item, manifest)
         for stream in streams:
             if not isinstance(stream, AudioOut) or item.stream not in {None, stream.index} or not digests.counts(item):
                 continue
-            pad_ms = effect.pad_ms if effect else 0
-            whole = Range(item.start_ms, item.end_ms, "silence", pad_ms)
-            start, end = padded_samples(whole, stream.rate_hz)
+            if effect is None:
+                start, end = inner_sample_range(item.start_ms, item.end_ms, stream.rate_hz)
+            else:
+                covered = Range(item.start_ms, item.end_ms, effect.effect, effect.pad_ms)
+                start, end = padded_samples(covered, stream.rate_hz)
             found.setdefault(number, []).append({"stream": stream.index, "start_sample": start, "end_sample": end})
     return found
 

@@ -29,6 +29,12 @@ def sample_range(start_ms: int, end_ms: int, rate_hz: int) -> tuple[int, int]:
     return (start_ms * rate_hz // 1000, -(-end_ms * rate_hz // 1000))
 
 
+def inner_sample_range(start_ms: int, end_ms: int, rate_hz: int) -> tuple[int, int]:
+    """Half-open milliseconds as the half-open samples that lie wholly within them; empty where none does."""
+    start = -(-start_ms * rate_hz // 1000)
+    return start, max(start, end_ms * rate_hz // 1000)
+
+
 def milliseconds_up(seconds: Fraction) -> int:
     """A duration in milliseconds, rounded up."""
     return -int(-seconds * 1000 // 1)

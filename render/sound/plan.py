@@ -11,7 +11,7 @@ from fractions import Fraction
 from typing import Literal
 
 from schema.errors import MediaError
-from schema.timeline import sample_range
+from schema.timeline import inner_sample_range, sample_range
 
 Effect = Literal["silence", "beep"]
 FAR = 1 << 60
@@ -67,7 +67,7 @@ def covered_samples(plan: SoundPlan, rate_hz: int) -> tuple[Span, ...]:
     if plan.scope == "everything":
         events += [(-FAR, "all", 1), (FAR, "all", -1)]
         for start_ms, end_ms in plan.keeps:
-            start, end = -(-start_ms * rate_hz // 1000), end_ms * rate_hz // 1000
+            start, end = inner_sample_range(start_ms, end_ms, rate_hz)
             if start < end:
                 events += [(start, "keep", 1), (end, "keep", -1)]
     return _sweep(sorted(events))
