@@ -1,8 +1,8 @@
 """What changes for a viewer and a listener from one manifest to another, in words.
 
-Pictures are compared pixel by pixel on every frame of the tracks that differ (see `visibility`), sound by millisecond.
-Padding, shapes, overlaps, rejected items and `keep` all count; ids and order do not. A weaker cover over the same
-pixels counts as newly visible too: it lets detail through that was hidden.
+Pictures are compared pixel by pixel on every frame of the tracks that differ (see `visibility`), sound sample by
+sample (see `sounds`). Padding, shapes, overlaps, rejected items and `keep` all count; ids and order do not. A weaker
+cover over the same pixels counts as newly visible too: it lets detail through that was hidden.
 """
 
 from collections import Counter, defaultdict
@@ -168,8 +168,9 @@ def _sound(a: Manifest, b: Manifest, stream: AudioStream) -> Iterator[Change]:
         ("silenced", sounds.without(now, was)),
     )
     for kind, spans in pairs:
-        for start, end in spans:
-            until = "the end" if end == sounds.END_MS else clock_text(sounds.seconds(end))
+        for span in spans:
+            start, end = sounds.shown_ms(span, stream.sample_rate)
+            until = "the end" if end is None else clock_text(sounds.seconds(end))
             when = f"{clock_text(sounds.seconds(start))} to {until}"
             yield Change(
                 kind, f"sound of stream {stream.index} {_WORDS[kind]} ({when})", stream.index, None, start, end
