@@ -1,6 +1,10 @@
-"""When 0 ms of a manifest is: the earliest presentation time among the streams it lists, in the file's own clock."""
+"""When 0 ms of a manifest is: the earliest presentation time among the streams it lists, in the file's own clock.
+
+Every reader asks here: `render`, `locate`, the tools with footage at hand, and `verify` of an output.
+"""
 
 from fractions import Fraction
+from types import UnionType
 
 import av
 from av.audio.frame import AudioFrame
@@ -11,6 +15,7 @@ from av.video.stream import VideoStream as AvVideoStream
 
 from schema.errors import MediaError
 from schema.media import MediaFile, demux, fraction, is_cover_art, prepare_decoder, reason_of
+from schema.pulse import beat
 
 
 def first_time(media: MediaFile, index: int) -> Fraction | None:
@@ -27,6 +32,7 @@ def first_time(media: MediaFile, index: int) -> Fraction | None:
         else:
             return None
         for packet in container.demux(stream):
+            beat()
             try:
                 frames = packet.decode()
             except (av.FFmpegError, ValueError):
@@ -58,6 +64,19 @@ def origin(media: MediaFile) -> Fraction:
 
     Streams that the output drops count as well: leaving one out must not move the ranges of the others.
     """
+    return min(_first_times(media, AvVideoStream | AvAudioStream), default=Fraction(0))
+
+
+def sound_offset(media: MediaFile) -> Fraction:
+    """How many seconds after 0 ms the earliest sound of the file begins; 0 where there is none."""
+    zero = origin(media)
+    return min(_first_times(media, AvAudioStream), default=zero) - zero
+
+
+def _first_times(media: MediaFile, kinds: type | UnionType) -> list[Fraction]:
+    """The first presentation time of each stream of footage or sound that has one, in seconds."""
+    if media.format.library != "ffmpeg":
+        return []
     with demux(media) as container:
-        indexes = [s.index for s in container.streams if is_presented(s)]
-    return min((t for i in indexes if (t := first_time(media, i)) is not None), default=Fraction(0))
+        indexes = [s.index for s in container.streams if is_presented(s) and isinstance(s, kinds)]
+    return [t for i in indexes if (t := first_time(media, i)) is not None]

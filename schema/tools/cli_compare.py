@@ -3,7 +3,6 @@
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
-from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -31,14 +30,13 @@ def validate(manifest: Path) -> None:
     emit("".join(f"{name} {value}\n" for name, value in lines.items()).encode(), None)
 
 
-def _heard(manifest: Manifest, media: Path, clocks: clock.Clocks) -> Sequence[linter.Finding]:
+def _heard(manifest: Manifest, media: Path) -> Sequence[linter.Finding]:
     """The findings that need the footage; raises `BindingError` when it is another file."""
     with open_media(media) as file:
         check_source(file, manifest.source.sha256)
 
         def listened() -> list[dict[str, Any]]:
-            origins = [c.origin_seconds for c in clocks.values()] or clock.sound_starts(file)
-            return [asdict(f) for f in lint_sound.inspect(manifest, file, min(origins, default=Fraction(0)))]
+            return [asdict(f) for f in lint_sound.inspect(manifest, file)]
 
         heard = contained.look(listened, file.fd)
         return [linter.Finding(**{**found, "words": contained.printable(found["words"])}) for found in heard]
@@ -55,7 +53,7 @@ def lint(manifest: Path, media: Path | None, as_json: bool) -> int:
     """
     read = reading.read_without_rules(reading.read_bytes(manifest))
     clocks = clock.clocks(read, media)
-    findings = linter.inspect(linter.Subject(read, clocks), () if media is None else _heard(read, media, clocks))
+    findings = linter.inspect(linter.Subject(read, clocks), () if media is None else _heard(read, media))
     if as_json:
         not_run = [] if media is not None else ["cut-word"]
         tree = {"findings": [f.document() for f in findings], "not_run": not_run}

@@ -16,7 +16,8 @@ import numpy as np
 from schema import contained, presentation
 from schema.errors import UsageError
 from schema.manifest import AudioStream, Manifest, PictureStream, VideoStream
-from schema.media import MediaFile, check_source, demux, open_media
+from schema.media import MediaFile, check_source, open_media
+from schema.origin import origin
 from schema.timeline import pts_sha256
 from schema.tools.times import Frame, Instant, Seconds, Span
 
@@ -144,15 +145,16 @@ def _known(stream: VideoStream | PictureStream) -> tuple[Fraction, Sequence[int]
 
 
 def from_manifest(manifest: Manifest) -> Clocks:
-    """The clocks of all streams with a picture, as far as the manifest alone proves them."""
+    """The clocks of all streams with a picture, as far as the manifest alone proves them.
+
+    Where there is sound, or a timeline that it does not prove, 0 ms is taken to be 0 of the file's clock.
+    """
+    streams = [s for s in manifest.source.streams if isinstance(s, VideoStream | PictureStream)]
+    known = {s.index: _known(s) for s in streams}
+    starts = [pts[0] * time_base for time_base, pts in known.values() if pts]
     heard = any(isinstance(s, AudioStream) for s in manifest.source.streams)
-    clocks: dict[int, Clock] = {}
-    for stream in manifest.source.streams:
-        if isinstance(stream, VideoStream | PictureStream):
-            time_base, pts = _known(stream)
-            origin = pts[0] * time_base if pts and not heard else Fraction(0)
-            clocks[stream.index] = Clock(stream.index, stream.frames, time_base, pts, origin)
-    return clocks
+    zero = Fraction(0) if heard or len(starts) < len(streams) else min(starts, default=Fraction(0))
+    return {s.index: Clock(s.index, s.frames, *known[s.index], zero) for s in streams}
 
 
 def from_media(manifest: Manifest, path: Path) -> Clocks:
@@ -162,28 +164,18 @@ def from_media(manifest: Manifest, path: Path) -> Clocks:
         check_source(media, manifest.source.sha256)
         told = contained.look(lambda: _times(manifest, known, media), media.fd)
     times = {i: known[i].pts or told["pts"][str(i)] for i in known}
-    starts = [Fraction(*start) for start in told["sound"]] + [times[i][0] * c.time_base for i, c in known.items()]
-    origin = min(starts, default=Fraction(0))
-    return {i: Clock(i, c.frames, c.time_base, times[i], origin) for i, c in known.items()}
+    zero = Fraction(*told["origin"])
+    return {i: Clock(i, c.frames, c.time_base, times[i], zero) for i, c in known.items()}
 
 
 def _times(manifest: Manifest, known: Clocks, media: MediaFile) -> dict[str, Any]:
-    """What only the footage tells: the timestamps that the manifest does not prove, and when each sound begins."""
+    """What only the footage tells: the timestamps that the manifest does not prove, and when 0 ms is."""
     streams = [s for s in manifest.source.streams if isinstance(s, VideoStream | PictureStream)]
     unknown = [s for s in streams if not known[s.index].pts]
     return {
         "pts": {s.index: presentation.read(media, s).tolist() for s in unknown},
-        "sound": [start.as_integer_ratio() for start in sound_starts(media)],
+        "origin": origin(media).as_integer_ratio(),
     }
-
-
-def sound_starts(media: MediaFile) -> list[Fraction]:
-    """When each stream of sound begins, in seconds."""
-    if media.format.library != "ffmpeg":
-        return []
-    with demux(media) as container:
-        sound = container.streams.audio
-        return [s.start_time * s.time_base for s in sound if s.start_time is not None and s.time_base]
 
 
 def clocks(manifest: Manifest, media: Path | None) -> Clocks:

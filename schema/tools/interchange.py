@@ -8,6 +8,7 @@ from schema import contained
 from schema.errors import UsageError
 from schema.manifest import AudioStream, Manifest, PictureStream, Source, VideoStream
 from schema.media import MediaFile, open_media
+from schema.origin import sound_offset
 from schema.source import read_source
 from schema.tools import audacity, carry, clock, coco, cvat, log, mot
 from schema.tools.carry import Exported, Imported
@@ -23,11 +24,9 @@ class Footage:
     label: str
 
 
-def offset_ms(media: MediaFile, clocks: Clocks) -> int:
+def offset_ms(media: MediaFile) -> int:
     """How much later than the first presentation time of the file its sound begins, in whole milliseconds."""
-    sound = clock.sound_starts(media)
-    origins = [c.origin_seconds for c in clocks.values()]
-    return round((min(sound) - min([*origins, *sound])) * 1000) if sound else 0
+    return round(sound_offset(media) * 1000)
 
 
 def _export_audacity(manifest: Manifest, clocks: Clocks, offset: int) -> Exported:
@@ -50,7 +49,7 @@ def export(manifest: Manifest, name: str, media: Path | None) -> Exported:
     offset = 0
     if media is not None:
         with open_media(media) as file:
-            offset = contained.look(lambda: offset_ms(file, clocks), file.fd)
+            offset = contained.look(lambda: offset_ms(file), file.fd)
     return EXPORTS[name](manifest, clocks, offset)
 
 
@@ -90,7 +89,7 @@ def import_file(media: Path, raw: bytes, name: str, label: str) -> tuple[Manifes
         source = Source.model_validate_json(told)
         found = carry.manifest_of(source, file.format, name, Imported(), {})
         clocks = clock.from_media(found, media)
-        offset = contained.look(lambda: offset_ms(file, clocks), file.fd)
+        offset = contained.look(lambda: offset_ms(file), file.fd)
         imported = IMPORTS[name](raw, Footage(source, offset, label))
         pts = {i: c.pts or () for i, c in clocks.items()}
         manifest = carry.manifest_of(source, file.format, name, imported, pts)

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from schema.errors import MediaError
 from schema.manifest import AudioRange, AudioStream, Manifest
 from schema.media import MediaFile, demux, reason_of
+from schema.origin import origin
 from schema.pulse import beat
 from schema.tools.lint import Finding
 from schema.tools.sounds import seconds
@@ -85,9 +86,10 @@ def cuts(items: Sequence[AudioRange], stream: int, loud: NDArray[np.float64]) ->
                 yield Finding("cut-word", 60, words, item.id, stream, at, at + 1)
 
 
-def inspect(manifest: Manifest, media: MediaFile, origin_seconds: Fraction) -> list[Finding]:
+def inspect(manifest: Manifest, media: MediaFile) -> list[Finding]:
     """The findings on every range that is not rejected, on every stream of sound that it is on."""
     found: list[Finding] = []
+    zero = origin(media)
     for stream in manifest.source.streams:
         items = [
             r
@@ -95,5 +97,5 @@ def inspect(manifest: Manifest, media: MediaFile, origin_seconds: Fraction) -> l
             if r.review != "rejected" and r.label != "keep" and r.stream in (None, stream.index)
         ]
         if isinstance(stream, AudioStream) and items:
-            found += cuts(items, stream.index, loudness(media, stream.index, origin_seconds))
+            found += cuts(items, stream.index, loudness(media, stream.index, zero))
     return found
