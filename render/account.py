@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from fractions import Fraction
 from typing import Any
 
 from schema import VERSION, digests
@@ -48,7 +49,11 @@ class OutputStreamRecord:
 
 @dataclass(frozen=True)
 class Rendered:
-    """Everything a renderer reports: nothing in it depends on the machine, the clock or the number of workers."""
+    """Everything a renderer reports: nothing in it depends on the machine, the clock or the number of workers.
+
+    `begins` is how many seconds after 0 ms of the manifest the earliest stream of the output begins: more than 0 only
+    where an earlier one was dropped.
+    """
 
     encoder: Mapping[str, str]
     streams: Sequence[StreamOutcome]
@@ -56,6 +61,7 @@ class Rendered:
     covered: Mapping[int, tuple[int, int]]
     ranges: Mapping[int, Sequence[Mapping[str, int]]] = field(default_factory=dict)
     warnings: Sequence[str] = ()
+    begins: Fraction = Fraction(0)
 
 
 def safe_names(names: Sequence[str]) -> list[str]:
@@ -139,6 +145,7 @@ def bodies(
         "output",
         {
             **output,
+            **({"begins": list(rendered.begins.as_integer_ratio())} if rendered.begins else {}),
             "container": manifest.output.container,
             "streams": [
                 {"type": o.type, "codec": o.codec, "packets": o.packets, "content_sha256": o.content_sha256}

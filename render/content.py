@@ -47,8 +47,11 @@ class Finding:
     detail: str
 
 
-def check_content(media: MediaFile, manifest: Manifest) -> Iterator[Finding]:
-    """Every check that needs the output and the manifest alone."""
+def check_content(media: MediaFile, manifest: Manifest, begins: Fraction = Fraction(0)) -> Iterator[Finding]:
+    """Every check that needs the output and the manifest alone.
+
+    `begins` is how many seconds after 0 ms of the manifest the output begins, where its earliest stream was dropped.
+    """
     if manifest.source.kind == "picture":
         yield from _check_picture(media, manifest)
         return
@@ -58,7 +61,7 @@ def check_content(media: MediaFile, manifest: Manifest) -> Iterator[Finding]:
         if isinstance(record, VideoStream):
             yield from _check_video(media, manifest, record, place)
         else:
-            yield _check_sound(media, manifest, index, place)
+            yield _check_sound(media, manifest, index, place, begins)
 
 
 def _check_container(media: MediaFile, manifest: Manifest) -> Iterator[Finding]:
@@ -102,10 +105,10 @@ def _check_video(media: MediaFile, manifest: Manifest, record: VideoStream, plac
     yield _check_covers(_video_planes(media, manifest, record, place), manifest, record, plan_pts)
 
 
-def _check_sound(media: MediaFile, manifest: Manifest, index: int, place: int) -> Finding:
+def _check_sound(media: MediaFile, manifest: Manifest, index: int, place: int, begins: Fraction) -> Finding:
     """Every range of one audio stream is silent or the beep, on every channel."""
     plan = sound_plan(manifest, index)
-    zero = origin(media)
+    zero = origin(media) - begins
     try:
         heard = next(audible_spans(media, place, plan, zero), None)
     except MediaError as e:

@@ -34,7 +34,8 @@ def render_footage(media: MediaFile, manifest: Manifest, place: Place, jobs: int
     container = manifest.output.container
     with demux(media) as source:
         check_streams(source, manifest)
-        streams = list(_streams(media, manifest, place, jobs, tell))
+        zero = origin(media) if manifest.audio or manifest.scope == "everything" else None
+        streams = list(_streams(media, manifest, place, jobs, tell, zero or Fraction(0)))
         languages = [check.known_language(source.streams[i].metadata) for i in rendered_indexes(manifest)]
         mux.write(place.new_output, container, streams, languages)
         expected = [_expected(media, s, manifest.source.kind == "video") for s in streams]
@@ -48,6 +49,7 @@ def render_footage(media: MediaFile, manifest: Manifest, place: Place, jobs: int
             covered=_covered(streams),
             ranges=_ranges(manifest, streams),
             warnings=list(_warnings(streams)),
+            begins=Fraction(0) if zero is None else _begins(media, manifest, zero),
         )
 
 
@@ -71,10 +73,10 @@ def sound_plan(manifest: Manifest, index: int) -> SoundPlan:
     return SoundPlan(tuple(ranges), tuple(keeps), manifest.scope)
 
 
-def _streams(media: MediaFile, manifest: Manifest, place: Place, jobs: int, tell: Tell) -> Iterator[OutStream]:
-    indexes = rendered_indexes(manifest)
-    zero = origin(media) if manifest.audio or manifest.scope == "everything" else Fraction(0)
-    for index in indexes:
+def _streams(
+    media: MediaFile, manifest: Manifest, place: Place, jobs: int, tell: Tell, zero: Fraction
+) -> Iterator[OutStream]:
+    for index in rendered_indexes(manifest):
         record = manifest.source.streams[index]
         if isinstance(record, VideoStream):
             progress = partial(_tell_frame, tell, record.frames)
@@ -82,6 +84,12 @@ def _streams(media: MediaFile, manifest: Manifest, place: Place, jobs: int, tell
             yield encode_stream(media, manifest, record, pts, place.folder, jobs, progress)
         else:
             yield render_audio(media, index, sound_plan(manifest, index), zero, manifest.output.container)
+
+
+def _begins(media: MediaFile, manifest: Manifest, zero: Fraction) -> Fraction:
+    """How many seconds after 0 ms the earliest rendered stream begins; 0 where none of them presents anything."""
+    times = (first_time(media, index) for index in rendered_indexes(manifest))
+    return min((t for t in times if t is not None), default=zero) - zero
 
 
 def _tell_frame(tell: Tell, frames: int, number: int) -> None:

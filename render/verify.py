@@ -2,17 +2,22 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
+from fractions import Fraction
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
 from render import attest, pipeline
 from render.content import check_content
 from render.disclose import disclosed, hmac_name, salted
+from render.footage import rendered_indexes
 from render.pipeline import silently
 from schema import contained, digests, reading, receipt
+from schema.contained import Tell
 from schema.descriptor import hash_descriptor, open_regular
 from schema.errors import AuditError, VeridactError
-from schema.media import open_media
+from schema.manifest import AudioStream, Manifest, VideoStream
+from schema.media import MediaFile, open_media
 from schema.receipt import Entry
 from schema.sandbox import Box
 from schema.tools.writing import own_folder
@@ -81,6 +86,14 @@ class Known:
     @property
     def output_sha256(self) -> object:
         return receipt.bodies(self.entries, "output")[0].get("sha256")
+
+    @property
+    def begins(self) -> Fraction:
+        """How many seconds after 0 ms of the manifest the output begins; raises `AuditError` for what is no time."""
+        match receipt.bodies(self.entries, "output")[0].get("begins", [0, 1]):
+            case [int(ticks), int(rate)] if ticks >= 0 and 0 < rate < 2**53:
+                return Fraction(ticks, rate)
+        raise AuditError("the output entry begins at no time that veridact writes")
 
     @property
     def sealed_away(self) -> bool:
@@ -192,6 +205,17 @@ def _manifest(path: Path, known: Known) -> Iterator[Check]:
         yield _judge("files", f"manifest {name}", value == expected, value, f"is {value}, the receipt says {expected}")
 
 
+def _drops_a_stream(manifest: Manifest) -> bool:
+    """Whether footage or sound of the source is left out, so that the output may begin later than 0 ms."""
+    presented = {s.index for s in manifest.source.streams if isinstance(s, VideoStream | AudioStream)}
+    return not presented <= set(rendered_indexes(manifest))
+
+
+def _found(media: MediaFile, manifest: Manifest, begins: Fraction, tell: Tell) -> list[dict[str, object]]:
+    """The findings on an output as JSON values."""
+    return [asdict(finding) for finding in check_content(media, manifest, begins)]
+
+
 def _content(asked: Asked, known: Known) -> Iterator[Check]:
     if not asked.content:
         yield Check("content", "content", "not run", "give --content with --output and --manifest")
@@ -200,11 +224,13 @@ def _content(asked: Asked, known: Known) -> Iterator[Check]:
         yield Check("content", "content", "fail", "needs --output and --manifest")
         return
     try:
-        manifest = reading.read_path(asked.manifest).manifest
+        manifest, begins = reading.read_path(asked.manifest).manifest, known.begins
+        if begins and not _drops_a_stream(manifest):
+            raise AuditError("the receipt moves 0 ms although no stream is dropped; it is not of this manifest")
         with open_media(asked.output) as media:
             terms = contained.Terms(Box(pipeline.memory_bytes(manifest, LOOK_BYTES_A_PIXEL)), keep=(media.fd,))
-            looked = contained.run(lambda tell: [asdict(f) for f in check_content(media, manifest)], terms, silently)
-        for finding in looked.value:
+            found = contained.run(partial(_found, media, manifest, begins), terms, silently).value
+        for finding in found:
             name, detail = (contained.printable(str(finding[field])) for field in ("name", "detail"))
             yield _judge("content", name, finding["holds"] is True, detail, detail)
     except VeridactError as e:
