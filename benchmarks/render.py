@@ -30,6 +30,7 @@ from benchmarks.parts import parts
 from benchmarks.quality import quality
 from render import encoder, pipeline, selftest, video, workers
 from schema import media, reading
+from schema.containers import SUFFIXES
 
 CORES_S = 38
 """Twice the clip. What only one core can do (opening, the known answers, checking) and the lead that one worker has in
@@ -47,7 +48,7 @@ class Took(NamedTuple):
 
 
 def rendered(path: Path, read: reading.Read, jobs: int) -> None:
-    out = path.with_name(f"rendered{pipeline.SUFFIXES[read.manifest.output.container][0]}")
+    out = path.with_name(f"rendered{SUFFIXES[read.manifest.output.container][0]}")
     options = pipeline.Options(jobs, True, False, False, True)
     pipeline.render(path, read, out, out.with_suffix(".jsonl"), options, pipeline.silently)
 

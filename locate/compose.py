@@ -8,6 +8,7 @@ from locate.options import AUDIO_EFFECTS, VIDEO_EFFECTS, Options
 from locate.simplify import simplified
 from locate.sound.ranges import ProposedRange
 from schema import rules
+from schema.containers import LOSSLESS_OF
 from schema.errors import UsageError
 from schema.manifest import (
     SCHEMA_ID,
@@ -124,7 +125,8 @@ def _fitting(kind: str, profile: str) -> frozenset[str]:
     return tables.get(kind) or rules.VIDEO_CONTAINERS[profile]
 
 
-def _container(source: Source, form: Format, options: Options) -> Container:
+def _container(source: Source, form: Format, options: Options, covered: bool) -> Container:
+    """What the caller chose, else the container of the source, or FLAC where that cannot hold `covered` sound."""
     if options.container is not None:
         if options.container not in _fitting(source.kind, options.profile):
             fitting = ", ".join(sorted(_fitting(source.kind, options.profile)))
@@ -135,7 +137,8 @@ def _container(source: Source, form: Format, options: Options) -> Container:
         return chosen
     if source.kind == "audio":
         held = {s.codec for s in source.streams if isinstance(s, AudioStream)} <= _HELD_BY_M4A
-        return "mp4" if form.name == "mov" and not held else _SOUND_CONTAINER.get(form.name, "mkv")
+        own = "mp4" if form.name == "mov" and not held else _SOUND_CONTAINER.get(form.name, "mkv")
+        return own if own in LOSSLESS_OF or not covered else "flac"
     return "mkv" if options.profile == "lossless" else "mp4"
 
 
@@ -145,9 +148,12 @@ def _disposition(stream: VideoStream | AudioStream, options: Options) -> str:
     return "drop" if asked and not stream.searched else "render"
 
 
-def output(source: Source, form: Format, options: Options) -> Output:
-    """The container, the profile and what becomes of footage and sound; all other streams are left out."""
-    container = _container(source, form, options)
+def output(source: Source, form: Format, options: Options, covered: bool) -> Output:
+    """The container, the profile and what becomes of footage and sound; all other streams are left out.
+
+    `covered` is whether any sound is to be covered.
+    """
+    container = _container(source, form, options, covered)
     if source.kind == "picture":
         return Output(container=container)
     listed = [s for s in source.streams if isinstance(s, VideoStream | AudioStream)]
@@ -173,7 +179,7 @@ def compose(
             "schema": SCHEMA_ID,
             "source": source,
             "producers": tuple(producers),
-            "output": output(source, form, options),
+            "output": output(source, form, options, bool(ranges)),
             "scope": "listed",
             "effects": effects(source, options),
             "tracks": tracks(covers),

@@ -15,7 +15,7 @@ from locate.detector import Detector
 from locate.fill import courses
 from locate.frames import is_still
 from locate.hearing import listen
-from locate.holding import check_copies
+from locate.holding import check_sound
 from locate.options import Options
 from locate.search import Search
 from locate.streams import Searched, again, search_streams
@@ -51,7 +51,7 @@ def locate(path: Path, options: Options, detectors: Sequence[Detector], tell: Te
         source, heard = listen(media, source, options, tell)
         producers = [*(detector.producers(detectors) if searched else ()), *heard.producers]
         manifest = compose(source, media.format, producers, covers, heard.ranges, options)
-        check_copies(media, manifest)
+        check_sound(media, manifest)
         media.check_unchanged()
     return Located(manifest, heard.remarks())
 

@@ -19,8 +19,9 @@ from av.video.stream import VideoStream as AvVideoStream
 from render import segments
 from render.encoder import PROFILES, configure
 from render.matroska import tell_shapes
-from render.sound.streams import MUXERS, AudioOut
+from render.sound.streams import AudioOut
 from render.video import EncodedVideo
+from schema.containers import MUXERS
 from schema.errors import MachineError, MediaError, VeridactError
 from schema.geometry import matrix_of_orientation
 from schema.media import fraction, reason_of

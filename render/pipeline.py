@@ -16,6 +16,7 @@ from render.pictures import render_picture
 from render.place import Place, work_in
 from render.toolchain import toolchain
 from schema import contained, digests, reading, receipt
+from schema.containers import SUFFIXES
 from schema.descriptor import hash_descriptor
 from schema.errors import SafetyError, UsageError
 from schema.manifest import AudioRange, Manifest, Track, VideoStream
@@ -24,13 +25,6 @@ from schema.sandbox import GIB, Active, Box, Mode
 
 RENDERERS = {"video": render_footage, "audio": render_footage, "picture": render_picture}
 """How each kind of source is rendered to `place.new_output`."""
-
-SUFFIXES = {
-    "mp4": (".mp4", ".m4v"), "mov": (".mov",), "mkv": (".mkv",), "flac": (".flac",), "wav": (".wav",),
-    "m4a": (".m4a",), "mp3": (".mp3",), "ogg": (".ogg", ".oga", ".opus"), "jpeg": (".jpg", ".jpeg"),
-    "png": (".png",), "webp": (".webp",), "tiff": (".tif", ".tiff"), "bmp": (".bmp",), "gif": (".gif",),
-}  # fmt: skip
-
 
 MEMORY_BYTES = 4 * GIB
 JOB_BYTES_A_PIXEL = 400

@@ -25,7 +25,8 @@ from render.fields import FieldOrder
 from render.pictures import PILLOW_FORMAT, indexed, save_options
 from render.planes import Samples, frame_planes, layout_of
 from render.sound.decode import Block
-from render.sound.pcm import LOSSLESS_OF, add_encoder, choose_target
+from render.sound.pcm import add_encoder, choose_target
+from schema.containers import LOSSLESS_OF
 from schema.errors import MachineError
 from schema.manifest import Manifest, Output
 

@@ -14,6 +14,7 @@ from render.footage import rendered_indexes
 from render.pipeline import silently
 from schema import contained, digests, reading, receipt
 from schema.contained import Tell
+from schema.containers import SUFFIXES
 from schema.descriptor import hash_descriptor, open_regular
 from schema.errors import AuditError, VeridactError
 from schema.manifest import AudioStream, Manifest, VideoStream
@@ -264,7 +265,7 @@ def _render_again(media: Path, manifest: Path) -> tuple[pipeline.Done, bytes]:
     """Renders into a private folder that is gone afterwards; what it made, and the receipt."""
     read = reading.read_path(manifest)
     with own_folder() as folder:
-        output = folder / f"again{pipeline.SUFFIXES[read.manifest.output.container][0]}"
+        output = folder / f"again{SUFFIXES[read.manifest.output.container][0]}"
         audit = output.with_suffix(".jsonl")
         done = pipeline.render(media, read, output, audit, pipeline.REPEAT, silently)
         return done, audit.read_bytes()

@@ -18,6 +18,7 @@ from render.sound.decode import decoder_of
 from render.sound.packets import SoundPacket, sound_packets
 from render.sound.plan import Covers, Effect, Overlap, sample_position
 from render.sound.units import CONFIGURATIONS, FRAME_SAMPLES, RATES_HZ, WINDOW_SAMPLES, Element, access_unit
+from schema.containers import adts_config
 from schema.errors import MediaError
 from schema.media import MediaFile, demux, reason_of
 
@@ -84,15 +85,6 @@ def _program_elements(bits: _Bits) -> tuple[Element, ...] | None:
     bits.left -= bits.left % 8
     bits.take(8 * bits.take(8))
     return None if coupled else tuple(elements)
-
-
-def adts_config(packet: bytes) -> bytes | None:
-    """The AudioSpecificConfig of a packet with an ADTS header of one block (§1.A.2.2), None for any other packet."""
-    if len(packet) < 7 or packet[0] != 0xFF or packet[1] & 0xF6 != 0xF0 or packet[6] & 3:
-        return None
-    profile, index = packet[2] >> 6, packet[2] >> 2 & 15
-    channels = (packet[2] & 1) << 2 | packet[3] >> 6
-    return ((profile + 1) << 11 | index << 7 | channels << 3).to_bytes(2, "big") if channels else None
 
 
 def without_adts(packets: Iterator[SoundPacket], header: bytes) -> Iterator[SoundPacket]:

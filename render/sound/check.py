@@ -13,13 +13,14 @@ import numpy as np
 from av.audio.stream import AudioStream
 from numpy.typing import NDArray
 
-from render.sound.aac import AacConfig, adts_config, plain_config
+from render.sound.aac import AacConfig, plain_config
 from render.sound.decode import Block, decode_blocks, is_lossless
 from render.sound.packets import presented_packets, sound_packets, steady_packets
 from render.sound.pcm import placed
 from render.sound.plan import Covers, SoundPlan, Span, covered_samples, position_slack, sample_position
 from render.sound.tone import silence_of, tone
 from render.sound.units import FRAME_SAMPLES, WINDOW_SAMPLES, access_unit
+from schema.containers import adts_config
 from schema.errors import MediaError
 from schema.media import MediaFile, demux, fraction
 from schema.probe import codec_name

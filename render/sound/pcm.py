@@ -19,6 +19,7 @@ from render.sound.decode import Block, is_lossless
 from render.sound.packets import AudioPacket
 from render.sound.plan import Covers, Overlap, Span, sample_position
 from render.sound.tone import silence_of, tone
+from schema.containers import LOSSLESS_OF
 from schema.errors import MediaError
 
 _CHUNK_SAMPLES = 4096
@@ -28,7 +29,6 @@ _LONGEST_GAP_S = 3600
 # lpc_type=fixed is integer arithmetic only; ALAC's level 1 is its fixed predictor.
 _FLAC = {"lpc_type": "fixed", "compression_level": "5"}
 _ALAC = {"compression_level": "1"}
-LOSSLESS_OF = {"mp4": "flac", "mkv": "flac", "flac": "flac", "ogg": "flac", "mov": "alac", "m4a": "alac", "wav": "pcm"}
 # PCM that its container takes as it is, because FLAC and ALAC hold neither floats nor 32 bits.
 _WIDE = frozenset({"pcm_f32le", "pcm_f64le", "pcm_s32le"})
 _KEPT_PCM = {"mp4": _WIDE, "mov": _WIDE, "mkv": _WIDE, "wav": _WIDE | {"pcm_u8", "pcm_s16le", "pcm_s24le"}}

@@ -5,38 +5,24 @@ stream = out.add_to(output)                               before the output's he
 for packet in out.packets(stream): output.mux(packet)     a packet at a time; out.counts is complete at the end
 """
 
-import io
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import Literal
 
-import av
 from av.audio.stream import AudioStream
 from av.container import InputContainer, OutputContainer
 
 from render.sound import pcm
-from render.sound.aac import AacConfig, adts_config, plain_config, substituted, without_adts
+from render.sound.aac import AacConfig, plain_config, substituted, without_adts
 from render.sound.decode import decode_blocks, layout_name
 from render.sound.packets import AudioPacket, SoundPacket, increasing_packets, presented_packets, starts, steady_packets
 from render.sound.plan import Covers, SoundPlan, covered_samples, position_slack
 from render.sound.template import template_with_delay
+from schema.containers import audio_stream, fit
 from schema.errors import MediaError
 from schema.media import MediaFile, demux, fraction, is_cover_art
-from schema.probe import codec_name
 
-# FFmpeg's muxers by the manifest's names; the first that holds a codec is what a refusal recommends.
-MUXERS = {
-    "m4a": "ipod",
-    "flac": "flac",
-    "wav": "wav",
-    "ogg": "ogg",
-    "mp3": "mp3",
-    "mp4": "mp4",
-    "mov": "mov",
-    "mkv": "matroska",
-}
-VIDEO = ("mp4", "mov", "mkv")
 _EDIT_LISTS = frozenset({"mp4", "mov", "m4a"})
 How = Literal["copied", "replaced", "re-encoded"]
 
@@ -81,12 +67,12 @@ class AudioOut:
         if self.target is not None:
             return pcm.add_encoder(output, self.target)
         with demux(self.media) as container:
-            return _add_copy(output, self, _audio(container, self.index))
+            return _add_copy(output, self, audio_stream(container, self.index))
 
     def priming(self) -> int:
         """How many samples at the start of a copied stream a player skips."""
         with demux(self.media) as container:
-            return next(_timed(container, _audio(container, self.index), self)).skip
+            return next(_timed(container, audio_stream(container, self.index), self)).skip
 
     def muxer_options(self) -> dict[str, str]:
         """What the muxer of a sound-only file must be told for this stream, beside being exact."""
@@ -106,7 +92,7 @@ class AudioOut:
 
     def _copied(self) -> Iterator[AudioPacket]:
         with demux(self.media) as container:
-            source = _audio(container, self.index)
+            source = audio_stream(container, self.index)
             packets = _timed(container, source, self)
             if self.config is None:
                 yield from (p.to_av() for p in _with_mp3_delay(packets, self.container))
@@ -125,7 +111,7 @@ class AudioOut:
         if self.target is None:
             return
         with demux(self.media) as container:
-            time_base = fraction(_audio(container, self.index).time_base)
+            time_base = fraction(audio_stream(container, self.index).time_base)
         slack = position_slack(time_base, self.origin, self.rate_hz)
         covers = Covers(covered_samples(self.plan, self.rate_hz), slack)
         chunks = pcm.covered_chunks(
@@ -147,18 +133,11 @@ def render_audio(media: MediaFile, index: int, plan: SoundPlan, origin: Fraction
     `origin` is when 0 ms of the manifest is, in seconds of the file's clock. Raises `MediaError` for a codec that the
     container cannot hold (naming one that can) and for sound that cannot be covered exactly.
     """
+    fitting = fit(media, index, container)
+    codec, header = fitting.codec, fitting.header
     with demux(media) as source:
-        stream = _audio(source, index)
-        codec, header = codec_name(stream), stream.codec_context.extradata
+        stream = audio_stream(source, index)
         rate_hz, layout, channels = stream.sample_rate, stream.layout.name, stream.channels
-        if codec == "aac" and not header:
-            header = next((adts_config(p.data) for p in presented_packets(source, stream)), None)
-            if header is None:
-                raise MediaError(
-                    f"stream {index} has AAC packets without a header; remux it: ffmpeg -i IN -c copy OUT.mkv"
-                )
-        seen = container in VIDEO and any(s.type == "video" and not is_cover_art(s) for s in source.streams)
-        holders = [name for name in MUXERS if (not seen or name in VIDEO) and _can_hold(stream, header, name)]
 
     def out(how: How, why: str, config: AacConfig | None = None, target: pcm.Target | None = None) -> AudioOut:
         return AudioOut(
@@ -179,26 +158,17 @@ def render_audio(media: MediaFile, index: int, plan: SoundPlan, origin: Fraction
             target,
         )
 
-    if container not in holders and holders and (plan.covers_nothing or container not in pcm.LOSSLESS_OF):
-        raise MediaError(
-            f"{container} cannot hold the {codec} sound of stream {index}; set output.container to {holders[0]}"
-        )
-    if plan.covers_nothing and holders:
+    refusal = fitting.refusal(not plan.covers_nothing, unless=", or remove the ranges")
+    if refusal is not None:
+        raise MediaError(refusal)
+    if plan.covers_nothing and fitting.holders:
         return out("copied", "no range")
-    config = plain_config(media, index, header) if codec == "aac" and container in holders else None
+    config = plain_config(media, index, header) if codec == "aac" and fitting.copies else None
     if config is not None and not plan.covers_nothing:
         return out("replaced", "the packets that touch a range are constant ones", config=config)
     first = next(decode_blocks(media, index))
     target = pcm.choose_target(container, codec, first)
-    return out("re-encoded", "without loss" if holders else "no container holds its codec", target=target)
-
-
-def _audio(container: InputContainer, index: int) -> AudioStream:
-    """The audio stream of an open file; raises `MediaError` when there is none or FFmpeg has no decoder for it."""
-    stream = container.streams[index] if index < len(container.streams) else None
-    if not isinstance(stream, AudioStream) or stream.codec_context is None or not stream.sample_rate:
-        raise MediaError(f"stream {index} is no sound that FFmpeg can decode; drop it in output.streams")
-    return stream
+    return out("re-encoded", "without loss" if fitting.holders else "no container holds its codec", target=target)
 
 
 def _timed(container: InputContainer, stream: AudioStream, out: AudioOut) -> Iterator[SoundPacket]:
@@ -257,18 +227,3 @@ def _add_copy(output: OutputContainer, out: AudioOut, source: AudioStream) -> Au
         stream.codec_context.extradata = out.header
     stream.codec_context.layout = layout_name(source.layout.name, source.channels)
     return stream
-
-
-def _can_hold(stream: AudioStream, header: bytes | None, container: str) -> bool:
-    """Whether a container holds the stream's codec: FFmpeg must write a header for it (tried in memory)."""
-    if container == "wav" and not codec_name(stream).startswith(("pcm_", "adpcm_")):
-        return False
-    try:
-        with av.open(io.BytesIO(), "w", format=MUXERS[container]) as trial:
-            copy = trial.add_stream_from_template(stream)
-            if header is not None and not copy.codec_context.extradata:
-                copy.codec_context.extradata = header
-            trial.start_encoding()
-    except (av.FFmpegError, ValueError):
-        return False
-    return True

@@ -116,7 +116,7 @@ def heard(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], bool]], Non
             return waiting
 
         monkeypatch.setattr(render.footage, "_tell_frame", then_waits(render.footage._tell_frame))
-        monkeypatch.setattr(locate.pipeline, "check_copies", then_waits(locate.pipeline.check_copies))
+        monkeypatch.setattr(locate.pipeline, "check_sound", then_waits(locate.pipeline.check_sound))
 
     return after
 

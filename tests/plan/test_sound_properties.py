@@ -17,9 +17,10 @@ from hypothesis import strategies as st
 from render import footage
 from render.sound.check import EDGE_MS, audible_spans
 from render.sound.plan import SoundPlan, Span, covered_samples
-from render.sound.streams import MUXERS, AudioOut, render_audio
+from render.sound.streams import AudioOut, render_audio
 from render.sound.units import WINDOW_SAMPLES
 from schema import digests, reading, rules
+from schema.containers import MUXERS
 from schema.manifest import AudioStream, Manifest
 from schema.media import MediaFile, open_media
 from schema.sniff import Format

@@ -15,6 +15,7 @@ import av
 
 from render import encoder, pipeline
 from schema import reading
+from schema.containers import SUFFIXES
 
 
 def without_assembly(configure: Any) -> Any:
@@ -38,7 +39,7 @@ def main(folder: str, flags: str, asm: str, jobs: str, names: list[str]) -> None
     for name in names:
         read = reading.read_path(Path(folder) / f"{name}.json")
         media = next(p for p in Path(folder).glob(f"{name}.*") if p.suffix != ".json")
-        out = Path("made", str(os.getpid()) + pipeline.SUFFIXES[read.manifest.output.container][0])
+        out = Path("made", str(os.getpid()) + SUFFIXES[read.manifest.output.container][0])
         audit = out.with_suffix(".jsonl")
         pipeline.render(media, read, out, audit, options, pipeline.silently)
         print(name, *(hashlib.sha256(path.read_bytes()).hexdigest() for path in (out, audit)))

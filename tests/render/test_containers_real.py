@@ -13,6 +13,7 @@ from syrupy.assertion import SnapshotAssertion
 
 from render import pipeline
 from schema import reading
+from schema.containers import SUFFIXES
 from schema.errors import VeridactError
 from schema.manifest import AudioRange, Manifest, Origin, VideoStream
 
@@ -69,7 +70,7 @@ def becomes(source: Path, folder: Path, make_manifest: Any, make_track: Any, sav
     """What a file becomes, once its output has been compared with it."""
     try:
         manifest = covered(source, make_manifest, make_track)
-        out = folder / f"out{pipeline.SUFFIXES[manifest.output.container][0]}"
+        out = folder / f"out{SUFFIXES[manifest.output.container][0]}"
         read = reading.read_path(saved(manifest))
         pipeline.render(source, read, out, folder / "receipt", OPTIONS, pipeline.silently)
     except VeridactError as e:

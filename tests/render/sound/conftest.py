@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from render.sound.plan import SoundPlan
-from render.sound.streams import MUXERS, AudioOut, render_audio
+from render.sound.streams import AudioOut, render_audio
+from schema.containers import MUXERS
 from schema.media import open_media
 
 FINE = {"fflags": "+bitexact", "movie_timescale": "14112000"}

@@ -14,7 +14,8 @@ import av
 
 from render.sound.check import sound_digest
 from render.sound.plan import Range, SoundPlan
-from render.sound.streams import MUXERS, render_audio
+from render.sound.streams import render_audio
+from schema.containers import MUXERS
 from schema.media import open_media
 
 PLAN = SoundPlan((Range(300, 500, "silence", 0), Range(5000, 5200, "beep", 80)))
