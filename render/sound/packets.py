@@ -34,6 +34,8 @@ SYNC_WORDS = {
 # A clock this much coarser than a sample makes packets jitter; a deviation beyond it is a gap in the sound.
 _GAP_TICKS = 3
 _LONGEST_JUNK = 64
+# The last packet of an OGG file may begin after the sound ends; FFmpeg gives its negative duration as 32 bits.
+_NEGATIVE = 1 << 31
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +113,10 @@ def _read(container: InputContainer, stream: AudioStream) -> Iterator[tuple[Soun
         if packet.has_sidedata("skip_samples"):
             note = packet.get_sidedata("skip_samples")
             skip = int.from_bytes(bytes(note)[:4], "little")
-        found = SoundPacket(bytes(packet), pts, packet.duration or 0, time_base, packet.is_keyframe, skip, note)
+        duration = packet.duration or 0
+        if duration >= _NEGATIVE:
+            duration = 1  # at 0 the OGG muxer would leave the packet without a timestamp
+        found = SoundPacket(bytes(packet), pts, duration, time_base, packet.is_keyframe, skip, note)
         yield found, packet.is_discard
         number += 1
 
