@@ -40,6 +40,9 @@ LOSSLESS_OF = {"mp4": "flac", "mkv": "flac", "flac": "flac", "ogg": "flac", "mov
 """What covered sound becomes in each container; one that is missing cannot hold it exactly."""
 
 _FIRST_PACKETS = 64
+_ALAC_LAYOUTS = frozenset({"mono", "stereo", "3.0", "4.0", "5.0", "5.1"})
+_SAME_SPEAKERS = {"5.0(side)": "5.0", "5.1(side)": "5.1"}
+_DEFAULT_LAYOUTS = ("mono", "stereo", "3.0", "quad", "5.0", "5.1", "6.1", "7.1")
 
 
 @dataclass(frozen=True)
@@ -51,6 +54,7 @@ class Fit:
     header: bytes | None
     container: str
     holders: tuple[str, ...]
+    layout: str
 
     @property
     def copies(self) -> bool:
@@ -67,7 +71,11 @@ class Fit:
             return (
                 f"{self.container} cannot hold the {self.codec} sound of stream {self.index}; {option}{self.holders[0]}"
             )
-        if encodes or (self.copies and not covered):
+        if self.copies and (not covered or self.codec == "aac"):
+            return None  # the packets of AAC are replaced, or it is encoded anew
+        if self.container == "m4a" and alac_layout(self.layout) is None:
+            return f"m4a cannot hold covered {self.layout} sound; {option}mkv or mp4"
+        if encodes:
             return None
         return f"{self.container} cannot hold covered sound exactly; {option}flac, m4a or mkv{unless}"
 
@@ -79,7 +87,20 @@ def fit(media: MediaFile, index: int, container: str) -> Fit:
         stream = audio_stream(source, index)
         seen = container in VIDEO and any(s.type == "video" and not is_cover_art(s) for s in source.streams)
         holders = [name for name in MUXERS if (not seen or name in VIDEO) and _holds(stream, header, name)]
-        return Fit(index, codec_name(stream), header, container, tuple(holders))
+        layout = layout_name(stream.layout.name, stream.channels)
+        return Fit(index, codec_name(stream), header, container, tuple(holders), layout)
+
+
+def layout_name(name: str, channels: int) -> str:
+    """The layout under FFmpeg's name; an unnamed one is taken for the usual one of that many channels."""
+    unnamed = name.endswith("channels") or not name
+    return _DEFAULT_LAYOUTS[channels - 1] if unnamed and channels <= len(_DEFAULT_LAYOUTS) else name
+
+
+def alac_layout(layout: str) -> str | None:
+    """The layout under which ALAC holds the same speakers, None where it cannot."""
+    found = _SAME_SPEAKERS.get(layout, layout)
+    return found if found in _ALAC_LAYOUTS else None
 
 
 def audio_stream(container: InputContainer, index: int) -> AudioStream:

@@ -22,6 +22,7 @@ from av.container import InputContainer
 from numpy.typing import NDArray
 
 from render.sound.packets import sound_packets
+from schema.containers import layout_name
 from schema.errors import MachineError, MediaError
 from schema.media import MediaFile, demux, fraction, reason_of
 from schema.probe import codec_name
@@ -34,7 +35,6 @@ FIXED_DECODERS = {"aac": "aac_fixed", "mp3": "mp3", "mp2": "mp2", "mp1": "mp1", 
 EXACT_PREFIXES = ("pcm_", "adpcm_")
 EXACT_CODECS = frozenset({"flac", "alac", "tta", "wavpack", "ape", "truehd", "mlp", "wmalossless", "gsm", "gsm_ms"})
 _DTYPES = {"u8": "u1", "s16": "<i2", "s32": "<i4", "flt": "<f4", "dbl": "<f8"}
-_DEFAULT_LAYOUTS = ("mono", "stereo", "3.0", "quad", "5.0", "5.1", "6.1", "7.1")
 # What libm picks by itself: these keep its sine and power tables off the fused multiply-add of newer processors.
 _WORKER_TUNABLES = "glibc.cpu.hwcaps=-AVX,-AVX2,-FMA,-FMA4,-AVX512F"
 
@@ -61,11 +61,6 @@ def is_lossless(codec: str) -> bool:
 def is_exact_here(codec: str) -> bool:
     """Whether this process decodes the codec exactly."""
     return codec in FIXED_DECODERS or is_lossless(codec)
-
-
-def layout_name(name: str, channels: int) -> str:
-    """The layout under FFmpeg's name; an unnamed one is taken for the usual one of that many channels."""
-    return _DEFAULT_LAYOUTS[channels - 1] if name.endswith("channels") or not name else name
 
 
 def decoder_of(stream: AudioStream) -> AudioCodecContext:

@@ -19,7 +19,7 @@ from render.sound.decode import Block, is_lossless
 from render.sound.packets import AudioPacket
 from render.sound.plan import Covers, Overlap, Span, sample_position
 from render.sound.tone import silence_of, tone
-from schema.containers import LOSSLESS_OF
+from schema.containers import LOSSLESS_OF, alac_layout
 from schema.errors import MediaError
 
 _CHUNK_SAMPLES = 4096
@@ -32,8 +32,6 @@ _ALAC = {"compression_level": "1"}
 # PCM that its container takes as it is, because FLAC and ALAC hold neither floats nor 32 bits.
 _WIDE = frozenset({"pcm_f32le", "pcm_f64le", "pcm_s32le"})
 _KEPT_PCM = {"mp4": _WIDE, "mov": _WIDE, "mkv": _WIDE, "wav": _WIDE | {"pcm_u8", "pcm_s16le", "pcm_s24le"}}
-_ALAC_LAYOUTS = frozenset({"mono", "stereo", "3.0", "4.0", "5.0", "5.1"})
-_SAME_SPEAKERS = {"5.0(side)": "5.0", "5.1(side)": "5.1"}
 
 
 @dataclass(frozen=True)
@@ -61,8 +59,8 @@ def choose_target(container: str, codec: str, block: Block) -> Target:
         case "flac":
             return Target("flac", form, False, bits, block.layout, block.rate_hz, tuple(_FLAC.items()))
         case "alac":
-            layout = _SAME_SPEAKERS.get(block.layout, block.layout)
-            if layout in _ALAC_LAYOUTS:
+            layout = alac_layout(block.layout)
+            if layout is not None:
                 return Target("alac", form, True, bits, layout, block.rate_hz, tuple(_ALAC.items()))
             if container == "mov":
                 return pcm

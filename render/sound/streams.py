@@ -15,11 +15,11 @@ from av.container import InputContainer, OutputContainer
 
 from render.sound import pcm
 from render.sound.aac import AacConfig, plain_config, substituted, without_adts
-from render.sound.decode import decode_blocks, layout_name
+from render.sound.decode import decode_blocks
 from render.sound.packets import AudioPacket, SoundPacket, increasing_packets, presented_packets, starts, steady_packets
 from render.sound.plan import Covers, SoundPlan, covered_samples, position_slack
 from render.sound.template import template_with_delay
-from schema.containers import audio_stream, fit
+from schema.containers import audio_stream, fit, layout_name
 from schema.errors import MediaError
 from schema.media import MediaFile, demux, fraction, is_cover_art
 

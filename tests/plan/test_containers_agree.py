@@ -46,12 +46,12 @@ BY_A_WORKER = {"real_144", "libopencore_amrnb", "eac3", "nellymoser", "libopus",
 FORMATS = {"m4a": "ipod", "mkv": "matroska", "ts": "mpegts", "aac": "adts"}
 
 
-def write(path: Path, codec: str, streams: int = 1) -> Path:
+def write(path: Path, codec: str, streams: int = 1, layout: str = "") -> Path:
     """A quarter of a second of sound; a codec that is for one channel only gets one."""
     rate_hz = RATES_HZ.get(codec, 48000)
-    layout = "stereo" if rate_hz == 48000 and codec != "adpcm_ima_qt" else "mono"
+    layout = layout or ("stereo" if rate_hz == 48000 and codec != "adpcm_ima_qt" else "mono")
     samples = (8000 * np.sin(np.arange(rate_hz // 4) / 5)).astype("<i2")
-    packed = np.stack([samples] * (1 if layout == "mono" else 2)).T.reshape(1, -1).copy()
+    packed = np.stack([samples] * av.AudioLayout(layout).nb_channels).T.reshape(1, -1).copy()
     with av.open(str(path), "w", format=FORMATS.get(path.suffix[1:], path.suffix[1:])) as output:
         options = {"strict": "experimental"}
         sounds = [output.add_stream(codec, rate=rate_hz, layout=layout, options=options) for _ in range(streams)]
@@ -163,6 +163,19 @@ def test_vorbis_whose_last_packet_begins_after_its_end(
     with av.open(str(out)) as made:
         assert made.duration is not None
         assert made.duration < av.time_base
+
+
+@pytest.mark.parametrize("layout", ["quad", "5.0", "5.1(side)", "6.1", "7.1"])
+@pytest.mark.parametrize("container", ["m4a", "mov", "mp4"])
+def test_layouts_that_alac_does_not_hold(layout: str, container: str, tmp_path: Path, make_manifest: Make) -> None:
+    source = write(tmp_path / "in.flac", "flac", layout=layout)
+    manifest = make_manifest(source, (), container=container, audio=(spoken(),))
+    with open_media(source) as media:
+        before, after = (
+            refused(lambda: check_sound(media, manifest)),
+            refused(lambda: written(media, manifest, tmp_path)),
+        )
+    assert (before is None) == (after is None) == (container != "m4a" or layout.startswith("5."))
 
 
 def test_a_dropped_sound_is_not_asked_about(tmp_path: Path, make_manifest: Make) -> None:
