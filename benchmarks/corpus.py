@@ -86,7 +86,7 @@ def _memory(session: int) -> int:
 
 def run(*arguments: object) -> Ended:
     """A veridact command on a terminal of its own, watched for progress and memory."""
-    command = [sys.executable, "-c", "from schema.cli import main; main()", *map(str, arguments)]
+    command = [sys.executable, "-c", "from veridact.cli.main import main; main()", *map(str, arguments)]
     ours, theirs = pty.openpty()
     began = before = time.monotonic()
     said, peak, code, quiet = bytearray(), 0, 0, 0.0

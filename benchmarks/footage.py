@@ -8,9 +8,12 @@ from typing import Any
 import av
 import numpy as np
 
-from render.planes import layout_of, plane_arrays
-from schema import formatter, media, reading
-from schema.manifest import (
+from veridact.media import video
+from veridact.media.pictures import CONTAINER_OF
+from veridact.media.source import read_source
+from veridact.render.video.planes import layout_of, plane_arrays
+from veridact.schema import reader, writer
+from veridact.schema.manifest import (
     AudioEffect,
     AudioEffects,
     AudioRange,
@@ -25,8 +28,6 @@ from schema.manifest import (
     Track,
     VideoEffects,
 )
-from schema.pictures import CONTAINER_OF
-from schema.source import read_source
 
 CLIP_FRAMES = 480
 SOUND_S = 600
@@ -97,9 +98,9 @@ def lengthen(path: Path, target: Path, seconds: int) -> Path:
     return target
 
 
-def manifest_of(path: Path, covers: int, ranges: int = 0) -> reading.Read:
+def manifest_of(path: Path, covers: int, ranges: int = 0) -> reader.Read:
     """A manifest with moving ellipses on the picture and ranges in the sound, evenly spread."""
-    with media.open_media(path) as opened:
+    with video.open_media(path) as opened:
         source, name = read_source(opened), opened.format.name
     hand: dict[str, Any] = {"label": "custom", "review": "added", "origin": Origin(by="hand")}
     record, tracks, sound = source.streams[0], [], []
@@ -125,4 +126,4 @@ def manifest_of(path: Path, covers: int, ranges: int = 0) -> reading.Read:
         schema="veridact.manifest/1", source=source, producers=(), output=output, scope="listed", effects=used,
         tracks=tuple(tracks), audio=tuple(sound), ext={},
     )  # fmt: skip
-    return reading.Read(manifest, formatter.write(manifest))
+    return reader.Read(manifest, writer.write(manifest))

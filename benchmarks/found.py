@@ -8,11 +8,11 @@ from typing import Any
 
 from benchmarks import boxed, costs, peers
 from benchmarks.make_clips import CLIPS, HELD_OUT, make
-from schema import formatter, reading, score
-from schema.geometry import Box, Edges, edges
-from schema.manifest import Manifest, PictureStream
-from schema.score import Placed, Tally
-from schema.tools import clock
+from veridact.schema import timeline, writer
+from veridact.schema.geometry import Box, Edges, edges
+from veridact.schema.manifest import Manifest, PictureStream
+from veridact.tools import manifest_file, score
+from veridact.tools.score import Placed, Tally
 
 LEAST_IOU = 0.3
 OURS: dict[str, tuple[str, ...]] = {"locate": (), "stride-1": ("--stride", "1")}
@@ -26,12 +26,14 @@ def clips(asked: argparse.Namespace) -> None:
     rows = []
     for name in _names(asked.clips):
         clip = make(next(c for c in (*CLIPS, *HELD_OUT) if c.name == name), asked.media, asked.work)
-        truths = [reading.read_path(asked.work / f"{name}.{k}.json").manifest for k in ("truth", "hard", "other")]
+        truths = [manifest_file.read_path(asked.work / f"{name}.{k}.json").manifest for k in ("truth", "hard", "other")]
         for who, options in OURS.items():
             mine = asked.work / f"{name}.{who}.json"
             cost = costs.of("locate", clip, "-o", mine, "--labels", "face", *options, *asked.locate.split())
             fps = truths[0].source.streams[0].frames / cost.seconds  # type: ignore[union-attr]
-            rows.append(_row(name, who, reading.read_path(mine).manifest, truths, f"{fps:.1f} fps {cost.mb:.0f} MB"))
+            rows.append(
+                _row(name, who, manifest_file.read_path(mine).manifest, truths, f"{fps:.1f} fps {cost.mb:.0f} MB")
+            )
         if not asked.no_peers:
             their = _kept(asked.work / f"{name}.deface.json", lambda c=clip, t=truths[0]: peers.deface(c, t))
             rows.append(_row(name, "deface", their, truths, ""))
@@ -48,8 +50,8 @@ def _names(asked: str) -> list[str]:
 
 def _kept(path: Path, build: Callable[[], Manifest]) -> Manifest:
     if not path.exists():
-        path.write_bytes(formatter.write(build()))
-    return reading.read_path(path).manifest
+        path.write_bytes(writer.write(build()))
+    return manifest_file.read_path(path).manifest
 
 
 def _row(name: str, who: str, found: Manifest, truths: list[Manifest], extra: str) -> dict[str, Any]:
@@ -58,7 +60,7 @@ def _row(name: str, who: str, found: Manifest, truths: list[Manifest], extra: st
     `beyond` are boxes that match no easy face and lie on no hard one, `no_face` those of them on no face at all.
     """
     truth, hard, other = truths
-    clocks = clock.from_manifest(truth)
+    clocks = timeline.from_manifest(truth)
 
     def tally(true: Manifest, aside: Manifest) -> Tally:
         return score.score(found, true, clocks, LEAST_IOU, aside).get("face", Tally())
@@ -101,7 +103,7 @@ def real(asked: argparse.Namespace) -> None:
     for name, faces in ((n, v["faces_per_frame"]) for n, v in videos.items() if "faces_per_frame" in v):
         mine = asked.work / "real.json"
         costs.of("locate", asked.media / name, "-o", mine, "--labels", "face", *asked.locate.split())
-        manifest = reading.read_path(mine).manifest
+        manifest = manifest_file.read_path(mine).manifest
         covered = {n for t in manifest.tracks for s in t.segments for n in range(s.keys[0].frame, s.end)}
         frames = manifest.source.streams[0].frames  # type: ignore[union-attr]
         keys = sum(len(s.keys) for t in manifest.tracks for s in t.segments)
@@ -130,11 +132,11 @@ def _in_photo(photo: boxed.Photo, label: str, asked: argparse.Namespace) -> tupl
     """How many boxes are true, matched, beyond the truth, and of these on real faces that the truth lacks."""
     mine = asked.work / "photo.json"
     costs.of("locate", photo.path, "-o", mine, "--labels", label, *asked.locate.split())
-    manifest = reading.read_path(mine).manifest
+    manifest = manifest_file.read_path(mine).manifest
     stream = manifest.source.streams[0]
     if not isinstance(stream, PictureStream):
         raise TypeError(f"{photo.path} is no picture")
-    found = score.placed(manifest, stream, clock.from_manifest(manifest)[0].assumed()).get(0, [])
+    found = score.placed(manifest, stream, timeline.from_manifest(manifest)[0].assumed()).get(0, [])
     matched = score.matches(_true(photo.boxes, label), found, LEAST_IOU)
     used = {j for j, _ in matched.values()}
     left = [f for j, f in enumerate(found) if j not in used]

@@ -6,7 +6,7 @@ import struct
 from collections.abc import Iterator
 from typing import Any
 
-from schema import receipt
+from veridact.schema import receipt
 
 SIZES = (0, 1, 7, 8, 0x7FFF, 0xFFFF, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF)
 WORDS = (b"1e400", b"NaN", b"-0", b"9007199254740993", b"\"\\ud800\"", b"[[[[[[[[[[[[[[[[[[", b"{}", b"null", b"true",

@@ -16,11 +16,14 @@ import atheris
 
 ROOT = Path(__file__).resolve().parent.parent
 
-with atheris.instrument_imports(include=["schema"]):
-    from schema import gif, h264, mp3, reading, receipt, sniff
-    from schema.errors import VeridactError
-    from schema.formatter import write
-    from schema.tools import audacity, cvat_xml, operations, where
+with atheris.instrument_imports(include=["veridact"]):
+    from veridact.errors import VeridactError
+    from veridact.media import sniff
+    from veridact.media.guards import gif, h264, mp3
+    from veridact.schema import reader, receipt
+    from veridact.schema.writer import write
+    from veridact.tools.edit import operations, query
+    from veridact.tools.formats import audacity, cvat_xml
 
 RUNS, SECONDS, MEMORY_MIB = 200_000, 20, 2048
 
@@ -30,7 +33,7 @@ def _text(data: bytes) -> str:
 
 
 def _manifest(data: bytes) -> None:
-    write(reading.read(data).manifest)
+    write(reader.read(data).manifest)
 
 
 def _sealed(data: bytes) -> None:
@@ -51,7 +54,7 @@ READERS: tuple[Callable[[bytes], object], ...] = (
     mp3.begins_cut,
     lambda data: list(h264.held(data)),
     lambda data: gif.is_longer(io.BytesIO(data), 100),
-    lambda data: where.parse(_text(data)),
+    lambda data: query.parse(_text(data)),
     lambda data: operations.from_script(_text(data), None),
     cvat_xml.parse,
     lambda data: audacity.read(data, 0, frozenset({0, 1})),

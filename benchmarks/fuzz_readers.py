@@ -15,12 +15,14 @@ import numpy as np
 from PIL import Image
 
 from benchmarks.fuzz_changes import mutate, mutate_boxes, mutate_sealed
-from render.disclose import disclosed
-from render.verify import Asked, verify
-from schema import formatter, media, pictures, reading, receipt, source
-from schema.cli import run, veridact
-from schema.errors import VeridactError
-from schema.manifest import Manifest
+from veridact.audit.disclosure import disclosed
+from veridact.audit.verify import Asked, verify
+from veridact.cli.main import veridact
+from veridact.cli.runner import run
+from veridact.errors import VeridactError
+from veridact.media import pictures, source, video
+from veridact.schema import reader, receipt, writer
+from veridact.schema.manifest import Manifest
 
 ROOT = Path(__file__).resolve().parent.parent
 SMALL_BYTES = 200_000
@@ -46,7 +48,7 @@ def _rendered(folder: Path) -> bytes:
 
     folder.mkdir()
     (folder / "in.mkv").write_bytes(films()[1])
-    with media.open_media(folder / "in.mkv") as found:
+    with video.open_media(folder / "in.mkv") as found:
         listed = source.read_source(found)
     track = {"id": "face-0001", "stream": 0, "label": "face", "review": "added", "origin": {"by": "hand"},
              "segments": [{"end": 6, "keys": [{"frame": 0, "box": [4, 4, 16, 16]}]}]}  # fmt: skip
@@ -56,7 +58,7 @@ def _rendered(folder: Path) -> bytes:
         "scope": "listed", "effects": {"video": {"default": {"effect": "solid", "shape": "box", "pad_permille": 0}}},
         "tracks": [track], "audio": [], "ext": {},
     }  # fmt: skip
-    (folder / "m.json").write_bytes(formatter.write(Manifest.model_validate_json(json.dumps(tree))))
+    (folder / "m.json").write_bytes(writer.write(Manifest.model_validate_json(json.dumps(tree))))
     arguments = ["render", "--quiet", folder / "in.mkv", folder / "m.json", folder / "out.mkv"]
     if code := run(veridact, "veridact", [str(a) for a in arguments]):
         raise RuntimeError(f"the render that receipts are taken from ends with {code}")
@@ -71,7 +73,7 @@ def sealed() -> list[bytes]:
 def try_manifest(data: bytes, path: Path) -> None:
 
     with contextlib.suppress(VeridactError):
-        formatter.write(reading.read(data).manifest)
+        writer.write(reader.read(data).manifest)
 
 
 def try_receipt(data: bytes, path: Path) -> None:
@@ -97,17 +99,17 @@ def _media(data: bytes, path: Path, frames: int | None) -> None:
 
     path.write_bytes(data)
     try:
-        with media.open_media(path) as found:
+        with video.open_media(path) as found:
             if frames is None:
                 source.read_source(found)
             elif found.format.library == "pillow":
                 with pictures.open_picture(found) as image:
                     list(islice(pictures.frames(image), frames))
             else:
-                with media.demux(found) as container:
+                with video.demux(found) as container:
                     for stream in islice(container.streams.video, 1):
                         if stream.codec_context is not None:
-                            list(islice(media.decode(container, stream), frames))
+                            list(islice(video.decode(container, stream), frames))
     except VeridactError:
         pass
 

@@ -16,9 +16,9 @@ from pathlib import Path
 
 import numpy as np
 
-from locate.sound.pipeline import DEFAULT_HEARD, HearOptions, hear
-from locate.sound.ranges import overlap_ms
-from schema.media import open_media
+from veridact.locate.speech.pipeline import DEFAULT_HEARD, HearOptions, hear
+from veridact.locate.speech.ranges import overlap_ms
+from veridact.media.video import open_media
 
 VOICES = ("en-us", "en-gb", "en-us+f2")
 NOISES_DB = (None, 20, 10)

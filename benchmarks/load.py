@@ -33,10 +33,10 @@ BYTES_A_FRAME = 1024
 KNOWN_MIB, CHILD_MIB = 8, 32
 """How much the memory of a process, and the peak of its children, may grow from its twentieth clip to its last."""
 
-MAIN = "from schema.cli import main; main()"
+MAIN = "from veridact.cli.main import main; main()"
 IN_A_ROW = """
 import os, resource, sys
-from schema.cli import run, veridact
+from veridact.cli.main import run, veridact
 folder, count, *sources = sys.argv[1], int(sys.argv[2]), *sys.argv[3:]
 for number in range(count):
     source = sources[number % len(sources)]

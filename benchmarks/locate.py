@@ -25,8 +25,8 @@ from benchmarks import costs, found
 from benchmarks.costs import counted, print_cost, timed
 from benchmarks.footage import lengthen
 from benchmarks.make_clips import CLIPS, make
-from locate.options import Options
-from locate.pipeline import detectors_for, locate
+from veridact.locate.options import Options
+from veridact.locate.pipeline import detectors_for, locate
 
 SPEED_SECONDS = 24
 MEMORY_SECONDS = (60, 600)

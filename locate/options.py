@@ -6,11 +6,11 @@ from typing import get_args
 
 from pydantic import BaseModel
 
-from locate.cadence import Thresholds
-from locate.detector import Request
-from locate.sound.pipeline import DEFAULT_HEARD, HEARD_LABELS, HearOptions
-from schema.errors import MissingModelError, UsageError
-from schema.manifest import (
+from veridact.errors import MissingModelError, UsageError
+from veridact.locate.detectors.base import Request
+from veridact.locate.speech.pipeline import DEFAULT_HEARD, HEARD_LABELS, HearOptions
+from veridact.locate.video.thresholds import Thresholds
+from veridact.schema.manifest import (
     AudioEffect,
     AudioEffects,
     Cells,

@@ -4,26 +4,26 @@ from array import array
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from locate import detector
-from locate.again import Again, Shot
-from locate.compose import Cover, compose, cover
-from locate.cuts import shots
-from locate.detector import Detector
-from locate.fill import courses
-from locate.frames import is_still
-from locate.hearing import listen
-from locate.holding import check_sound
-from locate.options import Options
-from locate.search import Search
-from locate.streams import Searched, again, search_streams
-from locate.streams import Tell as Tell
-from locate.tracker import track
-from schema.linux import give_back_memory
-from schema.manifest import Manifest
-from schema.media import MediaFile, open_media
+from veridact.locate.detectors import registry
+from veridact.locate.detectors.base import Detector
+from veridact.locate.manifest import Cover, compose, cover
+from veridact.locate.options import Options
+from veridact.locate.speech.pipeline import Heard, hear
+from veridact.locate.video.detect import Search
+from veridact.locate.video.extension import Again, Shot
+from veridact.locate.video.frames import is_still
+from veridact.locate.video.scan import Searched, again, search_streams
+from veridact.locate.video.shots import shots
+from veridact.locate.video.smoothing import courses
+from veridact.locate.video.tracker import track
+from veridact.media.containers import check_sound
+from veridact.media.video import MediaFile, open_media
+from veridact.progress import ReportProgress
+from veridact.sandbox.syscalls import give_back_memory
+from veridact.schema.manifest import AudioStream, Manifest, Source
 
 
 @dataclass(frozen=True)
@@ -36,27 +36,29 @@ class Located:
 
 def detectors_for(options: Options) -> list[Detector]:
     """The models that the options ask for, loaded; raises `MissingModelError` for a label that none of them finds."""
-    return detector.load(options.detectors, options.request)
+    return registry.load(options.detectors, options.request)
 
 
-def locate(path: Path, options: Options, detectors: Sequence[Detector], tell: Tell) -> Located:
+def locate(path: Path, options: Options, detectors: Sequence[Detector], report: ReportProgress) -> Located:
     """The manifest that proposes a cover for everything found in the file at `path`."""
     with open_media(path) as media:
         thresholds = options.all_thresholds(is_still(media))
         search = Search(detectors, thresholds, options.workers, options.stride)
-        source, searched = search_streams(media, search, options.profile, tell)
-        detector.let_go(detectors)  # or the second look, at small pieces, would take its own beside what the first left
+        source, searched = search_streams(media, search, options.profile, report)
+        registry.let_go(detectors)  # or the second look, at small pieces, would take its own beside what the first left
         give_back_memory()
-        covers = [c for stream in searched for c in covers_of(media, stream, search, options, tell)]
-        source, heard = listen(media, source, options, tell)
-        producers = [*(detector.producers(detectors) if searched else ()), *heard.producers]
+        covers = [c for stream in searched for c in covers_of(media, stream, search, options, report)]
+        source, heard = listen(media, source, options, report)
+        producers = [*(registry.producers(detectors) if searched else ()), *heard.producers]
         manifest = compose(source, media.format, producers, covers, heard.ranges, options)
         check_sound(media, manifest)
         media.check_unchanged()
     return Located(manifest, heard.remarks())
 
 
-def covers_of(media: MediaFile, stream: Searched, search: Search, options: Options, tell: Tell) -> Iterator[Cover]:
+def covers_of(
+    media: MediaFile, stream: Searched, search: Search, options: Options, report: ReportProgress
+) -> Iterator[Cover]:
     """What is to be covered in one stream: tracked within each shot, filled, padded, and simplified to few keys."""
     pts = array("q", (look.pts for look in stream.looks))
     with ThreadPoolExecutor(search.workers) as pool, closing(again(media, stream, search.workers)) as frames:
@@ -64,6 +66,25 @@ def covers_of(media: MediaFile, stream: Searched, search: Search, options: Optio
         for looks in shots(stream.looks):
             trails = track(looks, stream.seconds_per_pts, search.thresholds)
             shot = Shot(looks, trails, stream.size, stream.seconds_per_pts)
-            found = second.followed(shot, lambda done: tell("frames again", done, len(pts)))
+            found = second.followed(shot, lambda done: report("frames again", done, len(pts)))
             for course in courses(found, looks, stream.size, options.pad_frames):
                 yield cover(stream.index, course, pts)
+
+
+NOTHING = Heard((), (), ())
+
+
+def listen(media: MediaFile, source: Source, options: Options, report: ReportProgress) -> tuple[Source, Heard]:
+    """The source with its sounds marked as searched or not, and what was heard in them.
+
+    Where there is no sound, or the caller asked for no spoken label, nothing is loaded and nothing is searched.
+    """
+    if not options.heard or not any(isinstance(s, AudioStream) for s in source.streams):
+        return source, NOTHING
+    heard = hear(media, replace(options.hearing, labels=options.heard), report)
+    searched = {s.index for s in heard.streams if s.searched}
+    streams = tuple(
+        s.model_copy(update={"searched": s.index in searched}) if isinstance(s, AudioStream) else s
+        for s in source.streams
+    )
+    return source.model_copy(update={"streams": streams}), heard

@@ -16,16 +16,16 @@ from av.packet import Packet
 from av.stream import Stream as AvStream
 from av.video.stream import VideoStream as AvVideoStream
 
-from render import segments
-from render.encoder import PROFILES, configure
-from render.matroska import tell_shapes
-from render.sound.streams import AudioOut
-from render.video import EncodedVideo
-from schema.containers import MUXERS
-from schema.errors import MachineError, MediaError, VeridactError
-from schema.geometry import matrix_of_orientation
-from schema.media import fraction, reason_of
-from schema.pulse import beat
+from veridact.errors import MachineError, MediaError, VeridactError
+from veridact.media.containers import MUXERS
+from veridact.media.video import fraction, reason_of
+from veridact.render.audio.stream import AudioOut
+from veridact.render.video import segment_files
+from veridact.render.video.encoder import PROFILES, configure
+from veridact.render.video.matroska_aspect import tell_shapes
+from veridact.render.video.stream import EncodedVideo
+from veridact.sandbox.heartbeat import beat
+from veridact.schema.geometry import matrix_of_orientation
 
 NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS, errno.ENOMEM, errno.ENOENT}
 MAX_TIMESCALE = 2**31 - 1
@@ -74,7 +74,7 @@ def _video_packets(video: EncodedVideo, stream: AvStream, place: int) -> "Iterat
     end = pts[-1] + (pts[-1] - pts[-2] if len(pts) > 1 else 1)
     number = 0
     for path in video.paths:
-        for encoded in segments.packets(path):
+        for encoded in segment_files.packets(path):
             packet: Packet[AvStream] = Packet(encoded.data)
             packet.stream, packet.time_base = stream, base
             packet.pts, packet.is_keyframe = encoded.pts, encoded.is_keyframe
@@ -103,7 +103,7 @@ def write(
             sources: list[Iterator[Timed]] = []
             for place, source in enumerate(streams):
                 if isinstance(source, EncodedVideo):
-                    extradata = segments.head(source.paths[0]).extradata
+                    extradata = segment_files.head(source.paths[0]).extradata
                     sources.append(_video_packets(source, _add_video(output, source, extradata), place))
                 else:
                     sources.append(_audio_packets(source, source.add_to(output), place))

@@ -9,19 +9,23 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from render import account, selftest
-from render.account import Rendered
-from render.footage import Tell, render_footage
-from render.pictures import render_picture
-from render.place import Place, work_in
-from render.toolchain import toolchain
-from schema import contained, digests, reading, receipt
-from schema.containers import SUFFIXES
-from schema.descriptor import hash_descriptor
-from schema.errors import SafetyError, UsageError
-from schema.manifest import AudioRange, Manifest, Track, VideoStream
-from schema.media import MediaFile, check_source, open_media
-from schema.sandbox import GIB, Active, Box, Mode
+from veridact.errors import SafetyError, UsageError
+from veridact.media.containers import SUFFIXES
+from veridact.media.reader import hash_descriptor
+from veridact.media.video import MediaFile, check_source, open_media
+from veridact.progress import ReportProgress
+from veridact.render import receipt_entries, selftest
+from veridact.render.pictures.stream import render_picture
+from veridact.render.publish import Place, work_in
+from veridact.render.receipt_entries import Rendered
+from veridact.render.streams import render_footage
+from veridact.render.toolchain import toolchain
+from veridact.sandbox import child
+from veridact.sandbox.heartbeat import beating
+from veridact.sandbox.policy import GIB, Active, Mode, Policy
+from veridact.schema import reader, receipt
+from veridact.schema.manifest import AudioRange, Manifest, Track, VideoStream
+from veridact.schema.plan import effects
 
 RENDERERS = {"video": render_footage, "audio": render_footage, "picture": render_picture}
 """How each kind of source is rendered to `place.new_output`."""
@@ -70,7 +74,7 @@ def unsigned(done: Done) -> Iterator[None]:
 
 
 def render(
-    media_path: Path, read: reading.Read, output: Path, audit: Path, options: Options, tell: Tell,
+    media_path: Path, read: reader.Read, output: Path, audit: Path, options: Options, report: ReportProgress,
     signed: Callable[[Done], AbstractContextManager[None]] = unsigned,
 ) -> Done:  # fmt: skip
     """Applies a manifest to the footage it was made for; returns what it made.
@@ -82,9 +86,9 @@ def render(
     with open_media(media_path) as media, work_in(media_path, output, audit, options.force, options.resume) as place:
         check_source(media, read.manifest.source.sha256)
         toolchain(media.format.name)  # remembered before the fork, so that the child need not read all packages again
-        box = Box(memory_bytes(read.manifest, options.jobs * JOB_BYTES_A_PIXEL), writable=(place.folder,))
-        terms = contained.Terms(box, options.sandbox, keep=(media.fd, place.lock))
-        ended = contained.run(partial(_make, media, read, place, options), terms, tell)
+        box = Policy(memory_bytes(read.manifest, options.jobs * JOB_BYTES_A_PIXEL), writable=(place.folder,))
+        terms = child.ChildOptions(box, options.sandbox, keep=(media.fd, place.lock))
+        ended = child.run(partial(_make, media, read, place, options), terms, report)
         _, entries = receipt.read(place.new_audit.read_bytes())
         done = Done(str(receipt.bodies(entries, "output")[0]["sha256"]), receipt.head(entries), ended.active)
         with signed(done):
@@ -92,14 +96,15 @@ def render(
     return done
 
 
-def _make(media: MediaFile, read: reading.Read, place: Place, options: Options, tell: Tell) -> None:
+def _make(media: MediaFile, read: reader.Read, place: Place, options: Options, report: ReportProgress) -> None:
     """Makes output and receipt in the hidden folder: all that touches what is inside the media."""
     selftest.check(read.manifest)
-    rendered = RENDERERS[read.manifest.source.kind](media, read.manifest, place, options.jobs, tell)
+    rendered = RENDERERS[read.manifest.source.kind](media, read.manifest, place, options.jobs, report)
     refuse_uncovered(read.manifest, rendered, options)
     media.check_unchanged()
     packages = toolchain(media.format.name)
-    place.new_audit.write_bytes(receipt.chain(account.bodies(read, rendered, packages, _digest_of(place))))
+    entries = receipt_entries.bodies(read, rendered, packages, _digest_of(place))
+    place.new_audit.write_bytes(receipt.chain(beating(entries)))
 
 
 def memory_bytes(manifest: Manifest, bytes_a_pixel: int) -> int:
@@ -119,7 +124,7 @@ def refuse_unsafe(manifest: Manifest, options: Options) -> None:
     waiting = [item.id for item in items if item.review == "proposed"]
     if options.require_review and waiting:
         raise SafetyError(f"{len(waiting)} items are still proposed, {waiting[0]} first; review them")
-    if manifest.scope == "listed" and not any(digests.counts(i) for i in items) and not options.allow_uncovered:
+    if manifest.scope == "listed" and not any(effects.counts(i) for i in items) and not options.allow_uncovered:
         raise SafetyError(NOTHING_COVERED)
 
 

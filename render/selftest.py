@@ -4,7 +4,7 @@ A few tiny pictures and sounds, made from a hash so that they are the same every
 the render. `GOLDEN` holds the digests of what they must become, in this release with its pinned wheels; where a
 processor, an emulator or a foreign build gives anything else, the promise of equal bytes would be broken in silence.
 
-`python -c "from render import selftest; print(selftest.measured())"` prints the table anew.
+`python -c "from veridact.render import selftest; print(selftest.measured())"` prints the table anew.
 """
 
 import hashlib
@@ -19,16 +19,16 @@ from av.audio.frame import AudioFrame
 from av.video.frame import VideoFrame
 from PIL import Image
 
-from render import encoder, frames
-from render.encoder import VideoSpec
-from render.fields import FieldOrder
-from render.pictures import PILLOW_FORMAT, indexed, save_options
-from render.planes import Samples, frame_planes, layout_of
-from render.sound.decode import Block
-from render.sound.pcm import add_encoder, choose_target
-from schema.containers import LOSSLESS_OF
-from schema.errors import MachineError
-from schema.manifest import Manifest, Output
+from veridact.errors import MachineError
+from veridact.media.containers import LOSSLESS_OF
+from veridact.render.audio.decode import Block
+from veridact.render.audio.pcm import add_encoder, choose_target
+from veridact.render.pictures.stream import PILLOW_FORMAT, indexed, save_options
+from veridact.render.video import encoder, frames
+from veridact.render.video.encoder import VideoSpec
+from veridact.render.video.interlace import FieldOrder
+from veridact.render.video.planes import Samples, frame_planes, layout_of
+from veridact.schema.manifest import Manifest, Output
 
 GOLDEN = {
     "h264 8 bit": "6a359e7c46703aba64cb7910780655d3f8285edbd394db08d7d850fb3483140c",

@@ -7,10 +7,8 @@ from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
 
-import render
-import schema
-from schema import VERSION
-from schema.errors import MachineError
+from veridact import __version__, render, schema
+from veridact.errors import MachineError
 
 PACKAGES = ("av", "numpy", "pillow")
 FOR_FORMAT = {"HEIF": ("pillow-heif",)}
@@ -65,4 +63,4 @@ def _described(names: tuple[str, ...]) -> list[dict[str, str]]:
         {"name": name, "version": metadata.version(name), "sha256": digest_of_files(_wheel_files(name))}
         for name in names
     ]
-    return [{"name": "veridact", "version": VERSION, "sha256": digest_of_files(_own_files())}, *packages]
+    return [{"name": "veridact", "version": __version__, "sha256": digest_of_files(_own_files())}, *packages]

@@ -1,3 +1,1 @@
 """The contract between finding and hiding: the manifest, the receipt, their digests, exact geometry and time."""
-
-VERSION = "0.1.0"

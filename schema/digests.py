@@ -5,7 +5,8 @@ from typing import Any
 
 import rfc8785
 
-from schema.manifest import AudioRange, Manifest, Track
+from veridact.schema.manifest import AudioRange, Manifest, Track
+from veridact.schema.plan.effects import counts, effect_of
 
 
 def sha256_hex(data: bytes) -> str:
@@ -21,30 +22,6 @@ def canonical(value: Any) -> bytes:
 def manifest_sha256(manifest: Manifest) -> str:
     """The digest of the whole content, however it was formatted."""
     return sha256_hex(canonical(manifest.document()))
-
-
-def effect_of(item: Track | AudioRange, manifest: Manifest) -> Any:
-    """The effect that covers an item: its own, else its label's, else the default; None for a `keep`."""
-    if item.label == "keep":
-        return None
-    if item.effect is not None:
-        return item.effect
-    effects = manifest.effects.video if isinstance(item, Track) else manifest.effects.audio
-    return getattr(effects, item.label, None) or effects.default if effects else None
-
-
-def counts(item: Track | AudioRange) -> bool:
-    """Whether an item decides output bytes: a cover unless rejected, a `keep` only when a person has said so."""
-    if item.label == "keep":
-        return item.review in {"accepted", "edited", "added"}
-    return item.review != "rejected"
-
-
-def rendered(manifest: Manifest) -> set[int]:
-    """The indexes of the streams that the output has: those listed to be rendered, the only one of a picture."""
-    if manifest.output.streams is None:
-        return {s.index for s in manifest.source.streams}
-    return {s.index for s in manifest.output.streams if s.disposition == "render"}
 
 
 def _cover(item: Track | AudioRange, manifest: Manifest) -> dict[str, Any]:

@@ -13,9 +13,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from schema.digests import canonical
-from schema.errors import AuditError
-from schema.pulse import beat
+from veridact.errors import AuditError
+from veridact.schema.digests import canonical
 
 AUDIT = "veridact.audit/1"
 DISCLOSED = "veridact.audit/1+disclosed"
@@ -59,7 +58,6 @@ def chain(bodies: Iterable[tuple[EntryType, dict[str, Any]]], version: str = AUD
         lines.append(canonical({**entry, "hash": prev}) + b"\n")
 
     for kind, body in bodies:
-        beat()
         totals[kind] = totals.get(kind, 0) + 1
         add(kind, body)
     add("seal", {"entries": len(lines) + 1, "totals": totals})

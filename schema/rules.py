@@ -6,8 +6,8 @@ Each check yields `(path, reason)` for what it refuses; the first one found is t
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
-from schema.errors import ManifestError
-from schema.manifest import (
+from veridact.errors import ManifestError
+from veridact.schema.manifest import (
     MAX_KEYS,
     AudioRange,
     AudioStream,

@@ -11,9 +11,9 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from schema import reading, rules, strictjson
-from schema.errors import ManifestError, UsageError
-from schema.manifest import MAJOR, Manifest
+from veridact.errors import ManifestError, UsageError
+from veridact.schema import reader, rules, strict_json
+from veridact.schema.manifest import MAJOR, Manifest
 
 Tree = dict[str, Any]
 _SCHEMA = re.compile(r"veridact\.manifest/([0-9]{1,6})")
@@ -24,7 +24,7 @@ def _only(tree: Mapping[str, Any], fields: frozenset[str], path: str) -> None:
     """Refuses a field that an older major does not know: it may be somebody's face, so it is not left behind."""
     for name in tree:
         if name not in fields:
-            raise ManifestError("schema", strictjson.member_path(path, name), "unknown field")
+            raise ManifestError("schema", strict_json.member_path(path, name), "unknown field")
 
 
 def _track_from_0(track: Mapping[str, Any], path: str) -> Tree:
@@ -71,7 +71,7 @@ def major_of(tree: Any) -> int:
 
 def upgrade(raw: bytes) -> Manifest:
     """The manifest in `raw`, of any major up to today's, as one of today's; raises `ManifestError` or `UsageError`."""
-    tree = strictjson.loads(raw)
+    tree = strict_json.loads(raw)
     major = major_of(tree)
     if major > MAJOR:
         raise UsageError(f"this is veridact.manifest/{major}, made by a later version of veridact; install that one")
@@ -80,6 +80,6 @@ def upgrade(raw: bytes) -> Manifest:
             tree = STEPS[step](tree)
         except (KeyError, TypeError, ValueError, AttributeError) as e:
             raise ManifestError("schema", "$", f"not a whole veridact.manifest/{step}: {e!s:.80}") from None
-    manifest = reading.validate(tree)
+    manifest = reader.validate(tree)
     rules.check(manifest)
     return manifest

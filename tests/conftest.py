@@ -13,9 +13,12 @@ import pytest
 from av.codec.context import Flags
 from PIL import Image
 
-from render.fields import FieldOrder, marker
-from schema import formatter, rules
-from schema.manifest import (
+from veridact.media.pictures import CONTAINER_OF
+from veridact.media.source import read_source
+from veridact.media.video import open_media
+from veridact.render.video.interlace import FieldOrder, marker
+from veridact.schema import rules, writer
+from veridact.schema.manifest import (
     AudioEffect,
     AudioEffects,
     Effects,
@@ -29,9 +32,6 @@ from schema.manifest import (
     Track,
     VideoEffects,
 )
-from schema.media import open_media
-from schema.pictures import CONTAINER_OF
-from schema.source import read_source
 
 SOLID = Solid(effect="solid", shape="box", pad_permille=0)
 
@@ -202,7 +202,7 @@ def saved(tmp_path: Path) -> Callable[[Manifest], Path]:
 
     def save(manifest: Manifest, name: str = "m.json") -> Path:
         path = tmp_path / name
-        path.write_bytes(formatter.write(manifest))
+        path.write_bytes(writer.write(manifest))
         return path
 
     return save
@@ -211,7 +211,8 @@ def saved(tmp_path: Path) -> Callable[[Manifest], Path]:
 @pytest.fixture
 def command(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
     """`command("render", ...)` runs a veridact command in this process: its exit code, stdout and stderr."""
-    from schema.cli import run, veridact
+    from veridact.cli.main import veridact
+    from veridact.cli.runner import run
 
     def call(*arguments: object) -> tuple[int, str, str]:
         capsys.readouterr()

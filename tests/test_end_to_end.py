@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from schema import reading
-from schema.media import open_media
+from veridact.media.video import open_media
+from veridact.tools import manifest_file
 
 pytestmark = pytest.mark.real_media
 
@@ -32,12 +32,13 @@ CONTAINERS = [
 @pytest.mark.parametrize("name", CLIPS)
 def test_every_frame_has_a_cover_and_no_face_is_left(name: str, real_media: Path, command: Any, tmp_path: Path) -> None:
     pytest.importorskip("onnxruntime", reason="needs the extra locate")
-    from locate.detector import Request, load
-    from locate.frames import footage
+    from veridact.locate.detectors.base import Request
+    from veridact.locate.detectors.registry import load
+    from veridact.locate.video.frames import footage
 
     source, manifest, out = real_media / "videos" / name, tmp_path / "m.json", tmp_path / "out.mp4"
     assert command("locate", source, "--labels", "face", "-o", manifest)[0] == 0
-    found = reading.read_path(manifest).manifest
+    found = manifest_file.read_path(manifest).manifest
     covered = {n for t in found.tracks for s in t.segments for n in range(s.keys[0].frame, s.end)}
     assert covered == set(range(found.source.streams[0].frames))
     assert sum(len(s.keys) for t in found.tracks for s in t.segments) * 5 <= found.source.streams[0].frames
@@ -63,7 +64,7 @@ def test_the_same_bytes_with_one_worker_with_four_and_on_one_core(
     for way in (["--jobs", "1"], ["--jobs", "4"], []):
         out = tmp_path / f"out{len(made)}.mp4"
         pinned = [] if way else ["taskset", "-c", "0"]
-        code = "from render.cli import main; main()"
+        code = "from veridact.cli.render import main; main()"
         subprocess.run(
             [*pinned, sys.executable, "-c", code, str(source), str(manifest), str(out), *way],
             check=True,

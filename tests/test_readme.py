@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from pydantic import TypeAdapter
 
-from schema.manifest import Segment
+from veridact.schema.manifest import Segment
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -25,7 +25,11 @@ def block(after: str, kind: str = "") -> list[str]:
 @pytest.mark.extra
 def test_the_commands_of_use_run_as_they_stand(tmp_path: Path) -> None:
     pytest.importorskip("onnxruntime", reason="needs the extra locate")
-    for name, module in {"locate": "locate.cli", "render": "render.cli", "veridact": "schema.cli"}.items():
+    for name, module in {
+        "locate": "veridact.cli.locate",
+        "render": "veridact.cli.render",
+        "veridact": "veridact.cli.main",
+    }.items():
         script = tmp_path / "bin" / name
         script.parent.mkdir(exist_ok=True)
         script.write_text(f"#!/bin/sh\nexec {sys.executable} -c 'from {module} import main; main()' \"$@\"\n")

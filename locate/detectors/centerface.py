@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from locate.cadence import AUTO_SECONDS
-from locate.detector import Detection, Pixels, Request, View, fit, without_doubles
-from locate.detectors.weights import EXTRA, let_go, packaged_path, run, runtime_name, session
-from schema.errors import MissingModelError, UsageError
-from schema.manifest import Producer
-from schema.pulse import beat
+from veridact.errors import MissingModelError, UsageError
+from veridact.locate.detectors.base import AUTO_SECONDS, Detection, Pixels, Request, View, fit
+from veridact.locate.detectors.nms import without_doubles
+from veridact.locate.detectors.onnx import EXTRA, let_go, packaged_path, run, runtime_name, session
+from veridact.sandbox.heartbeat import beat
+from veridact.schema.manifest import Producer
 
 WEIGHTS_SHA256 = "09189deaaf8646c5c51a68447e3c744ea1e211798155d4728c20507b9f5aefbc"
 CELL_PX = 4

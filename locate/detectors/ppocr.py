@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from locate.detector import Pixels
-from locate.detectors.weights import EXTRA, let_go, packaged_path, run, session
-from schema.errors import MissingModelError
-from schema.pulse import beat
+from veridact.errors import MissingModelError
+from veridact.locate.detectors.base import Pixels
+from veridact.locate.detectors.onnx import EXTRA, let_go, packaged_path, run, session
+from veridact.sandbox.heartbeat import beat
 
 FIND = ("PP-OCRv6_det_small.onnx", "090f04abcd9d9a7498bc4ebf677e4cb9bdce1fe4197ddb7e529f1ef44e1ff94f")
 READ = ("PP-OCRv6_rec_small.onnx", "6f327246b50388f3c176ae304bd95767ea6dc0c9ae92153ef8cbe210b3c14884")

@@ -10,14 +10,14 @@ from importlib.metadata import version
 import numpy as np
 from numpy.typing import NDArray
 
-from locate.cadence import AUTO_SECONDS
-from locate.detector import Detection, Pixels, Request, View, fit, united, without_doubles
-from locate.detectors.ppocr import FIND, READ, Line, Nets, multiple
-from locate.detectors.weights import runtime_name
-from locate.plates import reads_like_a_plate
-from locate.written import WrittenWords
-from schema.errors import UsageError
-from schema.manifest import Producer
+from veridact.errors import UsageError
+from veridact.locate.detectors.base import AUTO_SECONDS, Detection, Pixels, Request, View, fit
+from veridact.locate.detectors.nms import united, without_doubles
+from veridact.locate.detectors.onnx import runtime_name
+from veridact.locate.detectors.plate_pattern import reads_like_a_plate
+from veridact.locate.detectors.ppocr import FIND, READ, Line, Nets, multiple
+from veridact.locate.detectors.text_pii import WrittenWords
+from veridact.schema.manifest import Producer
 
 LONG_SIDE_PX = 960
 STILL_LONG_SIDE_PX = 1600

@@ -12,13 +12,12 @@ from typing import Any
 
 from PIL import Image
 
-from locate.cadence import AUTO_SECONDS
-from locate.detector import Detection, Request, View, fit
-from locate.plates import reads_like_a_plate
-from locate.written import WrittenWords
-from schema.errors import MachineError, MissingModelError, SafetyError, UsageError
-from schema.manifest import Producer
-from schema.pulse import patience
+from veridact.errors import MachineError, MissingModelError, SafetyError, UsageError
+from veridact.locate.detectors.base import AUTO_SECONDS, Detection, Request, View, fit
+from veridact.locate.detectors.plate_pattern import reads_like_a_plate
+from veridact.locate.detectors.text_pii import WrittenWords
+from veridact.sandbox.heartbeat import patience
+from veridact.schema.manifest import Producer
 
 LONG_SIDE_PX = 1920
 JPEG_QUALITY = 92

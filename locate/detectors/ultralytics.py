@@ -18,11 +18,10 @@ from typing import Any, get_args
 
 import numpy as np
 
-from locate.cadence import AUTO_SECONDS
-from locate.detector import Detection, Request, View
-from locate.detectors.weights import given_path, runtime_name
-from schema.errors import MachineError, MissingModelError, UsageError
-from schema.manifest import Producer, VideoLabel
+from veridact.errors import MachineError, MissingModelError, UsageError
+from veridact.locate.detectors.base import AUTO_SECONDS, Detection, Request, View
+from veridact.locate.detectors.onnx import given_path, runtime_name
+from veridact.schema.manifest import Producer, VideoLabel
 
 COCO = {
     "person": "person",

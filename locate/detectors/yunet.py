@@ -11,11 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from locate.cadence import AUTO_SECONDS
-from locate.detector import Detection, Request, View, fit
-from locate.detectors.weights import EXTRA, SOURCES, given_path, session
-from schema.errors import MissingModelError, UsageError
-from schema.manifest import Producer
+from veridact.errors import MissingModelError, UsageError
+from veridact.locate.detectors.base import AUTO_SECONDS, Detection, Request, View, fit
+from veridact.locate.detectors.onnx import EXTRA, SOURCES, given_path, session
+from veridact.schema.manifest import Producer
 
 LONG_SIDE_PX = 1280
 OVERLAP = 0.3

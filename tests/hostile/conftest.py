@@ -178,7 +178,7 @@ def run() -> Callable[..., Ended]:
         limit = (
             f"import resource\nfor what, value in {limits!r}.items():\n    resource.setrlimit(what, (value, value))\n"
         )
-        program = (limit if limits else "") + (code + PEAK if code else "from schema.cli import main\nmain()")
+        program = (limit if limits else "") + (code + PEAK if code else "from veridact.cli.main import main\nmain()")
         began = time.monotonic()
         ended = subprocess.run(
             [sys.executable, "-c", program, *[os.fsencode(a) if isinstance(a, Path) else str(a) for a in arguments]],

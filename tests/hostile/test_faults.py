@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
-from schema import formatter
-from schema.tools import writing
+from veridact import atomic_write
+from veridact.schema import writer
 
 ROOT = Path(__file__).resolve().parents[2]
 CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, PR_CAPBSET_DROP = 1, 2, 24
@@ -25,7 +25,7 @@ CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, PR_CAPBSET_DROP = 1, 2, 24
 def scene(clip: Any, make_manifest: Any, make_track: Any, tmp_path: Path) -> dict[str, Path]:
     source = clip("in.mp4", frames=12, size=(96, 64))
     manifest = tmp_path / "m.json"
-    manifest.write_bytes(formatter.write(make_manifest(source, (make_track(1, (8, 8, 20, 16), 12),))))
+    manifest.write_bytes(writer.write(make_manifest(source, (make_track(1, (8, 8, 20, 16), 12),))))
     folder = tmp_path / "out"
     folder.mkdir()
     return {"media": source, "manifest": manifest, "folder": folder, "out": folder / "out.mp4"}
@@ -101,8 +101,8 @@ def test_a_link_is_read_but_never_written_through(scene: dict[str, Path], comman
 @pytest.fixture
 def heard(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], bool]], None]:
     """`heard(condition)`: a search or a render goes on only when what hears of its progress made the condition true."""
-    import locate.pipeline
-    import render.footage
+    import veridact.locate.pipeline
+    import veridact.render.streams
 
     def after(condition: Callable[[], bool]) -> None:
         def then_waits(work: Callable[..., Any]) -> Callable[..., Any]:
@@ -115,8 +115,8 @@ def heard(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], bool]], Non
 
             return waiting
 
-        monkeypatch.setattr(render.footage, "_tell_frame", then_waits(render.footage._tell_frame))
-        monkeypatch.setattr(locate.pipeline, "check_sound", then_waits(locate.pipeline.check_sound))
+        monkeypatch.setattr(veridact.render.streams, "_tell_frame", then_waits(veridact.render.streams._tell_frame))
+        monkeypatch.setattr(veridact.locate.pipeline, "check_sound", then_waits(veridact.locate.pipeline.check_sound))
 
     return after
 
@@ -125,8 +125,8 @@ def heard(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], bool]], Non
 def test_an_input_that_changes_meanwhile_is_refused(
     tool: str, scene: dict[str, Path], command: Any, monkeypatch: pytest.MonkeyPatch, heard: Any
 ) -> None:
-    import locate.cli
-    import render.cli
+    import veridact.cli.locate
+    import veridact.cli.render
 
     size = scene["media"].stat().st_size
 
@@ -139,8 +139,8 @@ def test_an_input_that_changes_meanwhile_is_refused(
             file.seek(0, os.SEEK_END)
             file.write(b"x")
 
-    monkeypatch.setattr(locate.cli.Progress, "__call__", meddle)
-    monkeypatch.setattr(render.cli.Progress, "__call__", meddle)
+    monkeypatch.setattr(veridact.cli.locate.Progress, "__call__", meddle)
+    monkeypatch.setattr(veridact.cli.render.Progress, "__call__", meddle)
     heard(lambda: scene["media"].stat().st_size > size)
     if tool == "render":
         code, out, said = command("render", scene["media"], scene["manifest"], scene["out"])
@@ -164,7 +164,7 @@ def test_a_manifest_that_cannot_be_written_out_is_an_error(scene: dict[str, Path
 
 
 def test_a_closed_stdout_is_an_error(scene: dict[str, Path]) -> None:
-    program = "from schema.cli import main; main()"
+    program = "from veridact.cli.main import main; main()"
     tail = ["locate", "--labels", "face", "--quiet", str(scene["media"])]
     ended = subprocess.run(
         ["sh", "-c", 'exec "$@" >&-', "sh", sys.executable, "-c", program, *tail],
@@ -229,7 +229,7 @@ import ctypes, os, sys
 library = ctypes.CDLL(None, use_errno=True)
 for capability in ({CAP_DAC_OVERRIDE}, {CAP_DAC_READ_SEARCH}):
     library.prctl({PR_CAPBSET_DROP}, capability, 0, 0, 0)
-os.execv(sys.executable, [sys.executable, "-c", "from schema.cli import main; main()", *sys.argv[1:]])
+os.execv(sys.executable, [sys.executable, "-c", "from veridact.cli.main import main; main()", *sys.argv[1:]])
 """
 """Permissions count for root too once these capabilities are gone."""
 
@@ -294,7 +294,7 @@ def small_disk(scene: dict[str, Path]) -> Iterator[Path]:
 def big(clip: Any, make_manifest: Any, make_track: Any, tmp_path: Path) -> tuple[Path, Path]:
     source = clip("big.mp4", frames=12, size=(320, 240))
     manifest = tmp_path / "big.json"
-    manifest.write_bytes(formatter.write(make_manifest(source, (make_track(1, (8, 8, 20, 16), 12),))))
+    manifest.write_bytes(writer.write(make_manifest(source, (make_track(1, (8, 8, 20, 16), 12),))))
     return source, manifest
 
 
@@ -372,12 +372,12 @@ def test_an_attestation_that_cannot_be_written_publishes_nothing(rendered: dict[
 def test_temporary_folders_of_killed_runs_go_with_the_next(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     (precious := tmp_path / "precious").mkdir()
-    (link := tmp_path / f"{writing.FOLDER_PREFIX}link").symlink_to(precious)
-    (left := tmp_path / f"{writing.FOLDER_PREFIX}left").mkdir()
+    (link := tmp_path / f"{atomic_write.FOLDER_PREFIX}link").symlink_to(precious)
+    (left := tmp_path / f"{atomic_write.FOLDER_PREFIX}left").mkdir()
     (left / "a.lm").touch()
-    with writing.own_folder() as first:
+    with atomic_write.own_folder() as first:
         assert not left.exists()
-        with writing.own_folder() as second:
+        with atomic_write.own_folder() as second:
             assert first.exists()
             assert first.stat().st_mode & 0o777 == 0o700
         assert not second.exists()
@@ -389,9 +389,9 @@ def test_nothing_is_left_of_a_transcript_that_may_not_grow(tmp_path: Path, run: 
     code = """
 import sys
 from pathlib import Path
-from locate.recognizer import Word
-from locate.sound import transcript
-from schema.errors import VeridactError
+from veridact.locate.speech.recognizers.base import Word
+from veridact.locate.speech import transcript
+from veridact.errors import VeridactError
 try:
     transcript.write(Path(sys.argv[1]), [(1, 0, 0, (Word("secret", 0, 10),) * int(sys.argv[2]))])
 except VeridactError as e:
@@ -408,7 +408,7 @@ except VeridactError as e:
 def test_a_file_on_standard_input_is_searched_and_a_pipe_is_not(given: str, code: int, scene: dict[str, Path]) -> None:
     ended = subprocess.run(
         ["bash", "-c", f'"$2" -c "$3" locate /dev/stdin --labels face --quiet {given}', "bash",
-         scene["media"], sys.executable, "from schema.cli import main; main()"],
+         scene["media"], sys.executable, "from veridact.cli.main import main; main()"],
         env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, check=False, timeout=60,
     )  # fmt: skip
     assert ended.returncode == code, ended
@@ -435,7 +435,7 @@ def watch(event, what):
     if "/dev/shm" in repr(what):
         os.abort()
 sys.addaudithook(watch)
-from render import pipeline
+from veridact.render import pipeline
 make = pipeline._make
 def made(*arguments):
     make(*arguments)
@@ -443,7 +443,7 @@ def made(*arguments):
         os.abort()
 pipeline._make = made
 {}
-from schema.cli import run, veridact
+from veridact.cli.main import run, veridact
 print(run(veridact, "veridact", sys.argv[1:]))
 """
     arguments = ("render", scene["media"], scene["manifest"], scene["out"], "--jobs", "2")
@@ -458,12 +458,12 @@ def test_an_output_folder_that_vanishes_is_an_error(
 ) -> None:
     import shutil
 
-    import render.cli
+    import veridact.cli.render
 
     def vanish(self: object, what: str, done: int, total: int) -> None:
         shutil.rmtree(scene["folder"], ignore_errors=True)
 
-    monkeypatch.setattr(render.cli.Progress, "__call__", vanish)
+    monkeypatch.setattr(veridact.cli.render.Progress, "__call__", vanish)
     heard(lambda: not scene["folder"].exists())
     code, _, said = command("render", scene["media"], scene["manifest"], scene["out"])
     assert (code, said.count("\n")) == (8, 1), said

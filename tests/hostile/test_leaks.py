@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 from PIL import ExifTags, Image, ImageCms
 
-from render import check
-from schema import formatter
+from veridact.render import readback
+from veridact.schema import writer
 
 _SPEC = importlib.util.spec_from_file_location("leaks", Path(__file__).resolve().parents[2] / "benchmarks" / "leaks.py")
 assert _SPEC is not None
@@ -109,7 +109,7 @@ def test_nothing_is_found_where_nothing_is(
     held = leaks.leaks(leaks.traces(source))
     assert held or not any(map(shutil.which, leaks.TOOLS))
     track = make_track(1, (8, 8, 20, 16), 5)
-    manifest.write_bytes(formatter.write(make_manifest(source, (track,), container=source.suffix[1:])))
+    manifest.write_bytes(writer.write(make_manifest(source, (track,), container=source.suffix[1:])))
     out = tmp_path / f"out{source.suffix}"
     assert command("render", source, manifest, out)[0] == 0
     assert leaks.leaks(leaks.traces(out)) == []
@@ -134,7 +134,7 @@ def test_only_a_language_is_kept_as_one(
     """Matroska holds any text as the language of a stream."""
     source = relabelled(clip("plain.mkv", frames=5), tmp_path / "in.mkv", {"language": language} if language else {})
     manifest, out = tmp_path / "m.json", tmp_path / "out.mkv"
-    manifest.write_bytes(formatter.write(make_manifest(source, (make_track(1, (8, 8, 20, 16), 5),), container="mkv")))
+    manifest.write_bytes(writer.write(make_manifest(source, (make_track(1, (8, 8, 20, 16), 5),), container="mkv")))
     code, _, said = command("render", source, manifest, out)
     assert code == 0, said
     with av.open(str(out)) as made:
@@ -149,7 +149,7 @@ def test_only_a_language_is_kept_as_one(
 def test_an_output_with_free_text_fails_its_check(name: str, clip: Any, tmp_path: Path) -> None:
     plain = clip("plain.mkv", frames=5)
     with av.open(str(relabelled(plain, tmp_path / "same.mkv", {}))) as made:
-        assert check.stray_tags(made) == []
+        assert readback.stray_tags(made) == []
     with av.open(str(relabelled(plain, tmp_path / "evil.mkv", {name: SECRET}))) as made:
         assert SECRET in made.streams[0].metadata.values()
-        assert check.stray_tags(made) == [name]
+        assert readback.stray_tags(made) == [name]

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
-LOCATE = "from schema.cli import main; main()"
+LOCATE = "from veridact.cli.main import main; main()"
 
 
 def at_home(home: Path, code: str, *arguments: object) -> list[str]:
@@ -25,7 +25,7 @@ def at_home(home: Path, code: str, *arguments: object) -> list[str]:
 
 def test_a_search_leaves_no_record_of_itself(clip: Any, tmp_path: Path) -> None:
     """onnxruntime keeps a database of events for its maker in the user's cache, unless told not to."""
-    assert at_home(tmp_path / "imported", "import locate, onnxruntime") == []
+    assert at_home(tmp_path / "imported", "import veridact.locate, onnxruntime") == []
     source = clip("in.mp4", frames=5, audio="aac")
     assert at_home(tmp_path / "searched", LOCATE, "locate", "--quiet", source, "-o", tmp_path / "m.json") == []
     assert (tmp_path / "m.json").exists()

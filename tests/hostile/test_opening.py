@@ -11,8 +11,9 @@ import av
 import numpy as np
 import pytest
 
-from schema import descriptor, gif, jpeg, media, pictures, sniff
-from schema.errors import MediaError
+from veridact.errors import MediaError
+from veridact.media import pictures, reader, sniff, video
+from veridact.media.guards import gif, jpeg
 
 PLAIN = """
 import sys, av
@@ -22,16 +23,16 @@ with av.open(sys.argv[1]) as container:
 """
 OURS = """
 import sys
-from schema import media, pictures
-from schema.errors import MediaError
+from veridact.media import pictures, video
+from veridact.errors import MediaError
 try:
-    with media.open_media(sys.argv[1]) as found:
+    with video.open_media(sys.argv[1]) as found:
         if found.format.library == "pillow":
             with pictures.open_picture(found) as image:
                 for frame in pictures.frames(image): pass
         else:
-            with media.demux(found) as container:
-                for frame in media.decode(container, container.streams.video[0]): pass
+            with video.demux(found) as container:
+                for frame in video.decode(container, container.streams.video[0]): pass
     print("accepted")
 except MediaError as e:
     print("refused:", e)
@@ -108,7 +109,7 @@ def test_a_playlist_reaches_nobody(run: Any, listener: Any, tmp_path: Path, refu
     listener.visits.clear()
     refused(evil)
     assert listener.visits == []
-    assert not hasattr(descriptor.Reader(0), "name")
+    assert not hasattr(reader.Reader(0), "name")
 
 
 OTHER_SPEECH = {
@@ -131,7 +132,7 @@ def test_what_only_refers_to_media_is_none(name: str, tmp_path: Path) -> None:
     for suffix in (".mp4", ".jpg", ".m3u8"):
         path = tmp_path / f"x{suffix}"
         path.write_bytes(OTHER_SPEECH[name])
-        with pytest.raises(MediaError, match="not a video, picture or sound file"), media.open_media(path):
+        with pytest.raises(MediaError, match="not a video, picture or sound file"), video.open_media(path):
             pass
 
 
@@ -160,9 +161,9 @@ def test_the_format_found_is_the_only_one_tried(clip: Any, tmp_path: Path) -> No
     for magic in (b"\x1aE\xdf\xa3", b"OggS", b"fLaC", b"\0\0\0\x18ftypisom", b"#!AMR\n", b"\xff\xf1"):
         path = tmp_path / "x.mp4"
         path.write_bytes(magic + b"\nffconcat version 1.0\nfile secret.ts\n" * 9)
-        with media.open_media(path) as found:
+        with video.open_media(path) as found:
             try:
-                with media.demux(found) as container:
+                with video.demux(found) as container:
                     assert container.format.name.split(",")[0] in {found.format.name, "matroska"}
                     assert not container.streams.video
             except MediaError:
@@ -185,8 +186,8 @@ def test_data_in_another_file_is_never_read(make: Any, tmp_path: Path) -> None:
     evil.write_bytes(make["movie"](bytes(len(sample)), 64, 64, make["box"](b"alis", bytes(4), record)))
     with av.open(str(evil), options={"enable_drefs": "1", "use_absolute_path": "1"}) as fooled:
         assert [frame.width for frame in fooled.decode(video=0)] == [64]
-    with media.open_media(evil) as found, pytest.raises(MediaError), media.demux(found) as container:
-        list(media.decode(container, container.streams.video[0]))
+    with video.open_media(evil) as found, pytest.raises(MediaError), video.demux(found) as container:
+        list(video.decode(container, container.streams.video[0]))
 
 
 def test_a_small_movie_with_a_huge_frame_is_refused_unopened(make: Any, run: Any, tmp_path: Path) -> None:
@@ -239,10 +240,10 @@ def test_sixteen_references_of_the_largest_size_are_refused(suffix: str, make: A
 def test_references_are_found_where_a_stream_changes(make: Any, tmp_path: Path) -> None:
     harmless, greedy = make["h264"](64, 64, 2), make["h264"](8192, 4352, 1)
     path = h264_clip(tmp_path / "late.ts", [*harmless, *greedy])
-    with media.open_media(path) as found, media.demux(found) as container:
+    with video.open_media(path) as found, video.demux(found) as container:
         stream = container.streams.video[0]
         with pytest.raises(MediaError, match="for reference"):
-            list(media.decode(container, stream))
+            list(video.decode(container, stream))
 
 
 def animated(path: Path, side: int, frames: int) -> None:
@@ -409,10 +410,10 @@ def test_more_streams_than_anybody_films_are_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, clip: Any
 ) -> None:
     path = clip("two.mkv", frames=3, audio="flac")
-    with media.open_media(path) as found, media.demux(found) as container:
+    with video.open_media(path) as found, video.demux(found) as container:
         assert len(container.streams) == 2
-    monkeypatch.setattr(media, "MAX_STREAMS", 1)
-    with media.open_media(path) as found, media.demux(found) as container:
+    monkeypatch.setattr(video, "MAX_STREAMS", 1)
+    with video.open_media(path) as found, video.demux(found) as container:
         assert len(container.streams) == 1
 
 
@@ -425,18 +426,18 @@ def test_each_limit_is_kept(limit: str, value: int, reason: str, clip: Any, monk
     path = clip("a.mp4", frames=5)
 
     def read() -> int:
-        with media.open_media(path) as found, media.demux(found) as container:
-            return len(list(media.decode(container, container.streams.video[0])))
+        with video.open_media(path) as found, video.demux(found) as container:
+            return len(list(video.decode(container, container.streams.video[0])))
 
     assert read() == 5
-    monkeypatch.setattr(media, limit, value)
+    monkeypatch.setattr(video, limit, value)
     with pytest.raises(MediaError, match=reason):
         read()
 
 
 def test_every_limit_is_documented() -> None:
     text = (Path(__file__).resolve().parents[2] / "docs" / "limits.md").read_text().replace(",", "")
-    for module in (media, pictures, gif, jpeg):
+    for module in (video, pictures, gif, jpeg):
         for name in (n for n in vars(module) if n.startswith("MAX_") or n == "OPENING_BYTES"):
             assert f"| {getattr(module, name)} |" in text, f"docs/limits.md does not name {name}"
 
@@ -445,7 +446,7 @@ def test_opening_leaves_the_memory_limit_as_it_was(clip: Any) -> None:
     import resource
 
     before = resource.getrlimit(resource.RLIMIT_AS)
-    with media.open_media(clip("a.mp4", frames=2)) as found, media.demux(found):
+    with video.open_media(clip("a.mp4", frames=2)) as found, video.demux(found):
         assert resource.getrlimit(resource.RLIMIT_AS) == before
 
 
@@ -457,7 +458,7 @@ def test_descriptors_do_not_leak(clip: Any, tmp_path: Path) -> None:
     for _ in range(20):
         for candidate in (path, bad, tmp_path):
             try:
-                with media.open_media(candidate) as found, media.demux(found):
+                with video.open_media(candidate) as found, video.demux(found):
                     pass
             except MediaError:
                 pass

@@ -12,10 +12,11 @@ from typing import Any
 
 import pytest
 
-from schema import formatter, signals
+from veridact import signals
+from veridact.schema import writer
 
 ROOT = Path(__file__).resolve().parents[2]
-MAIN = "from schema.cli import main; main()"
+MAIN = "from veridact.cli.main import main; main()"
 HELD = """
 import time
 from {module} as module
@@ -23,18 +24,18 @@ def hold(*arguments):
     while True:
         time.sleep(0.1)
 module.{work} = hold
-from schema.cli import main; main()
+from veridact.cli.main import main; main()
 """
 """A search or render that works for ever."""
-WORK = {"locate": {"module": "locate import shut", "work": "_searched"},
-        "render": {"module": "render import pipeline", "work": "_make"}}  # fmt: skip
+WORK = {"locate": {"module": "veridact.locate import isolation", "work": "_searched"},
+        "render": {"module": "veridact.render import pipeline", "work": "_make"}}  # fmt: skip
 
 
 @pytest.fixture
 def scene(clip: Any, make_manifest: Any, make_track: Any, tmp_path: Path) -> dict[str, Path]:
     source = clip("in.mp4", frames=12, size=(96, 64), audio="aac")
     manifest = tmp_path / "m.json"
-    manifest.write_bytes(formatter.write(make_manifest(source, (make_track(1, (8, 8, 20, 16), 12),))))
+    manifest.write_bytes(writer.write(make_manifest(source, (make_track(1, (8, 8, 20, 16), 12),))))
     (folder := tmp_path / "out").mkdir()
     (tmp_path / "tmp").mkdir()
     return {"media": source, "manifest": manifest, "folder": folder, "out": folder / "out.mp4", "tmp": tmp_path / "tmp"}

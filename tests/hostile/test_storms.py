@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from schema import formatter
+from veridact.schema import writer
 
 ROOT = Path(__file__).resolve().parents[2]
-MAIN = "from schema.cli import main; main()"
+MAIN = "from veridact.cli.main import main; main()"
 
 STORM = """
 import os, signal, sys
@@ -24,7 +24,7 @@ def begin():
     signal.setitimer(signal.ITIMER_REAL, 0.0005, 0.0005)
 os.register_at_fork(after_in_child=begin)
 begin()
-from schema.cli import run, veridact
+from veridact.cli.main import run, veridact
 code = run(veridact, "veridact", sys.argv[1:])
 signal.setitimer(signal.ITIMER_REAL, 0)
 print(len(hits))
@@ -68,7 +68,7 @@ time_t time(time_t *at) {
 def scene(clip: Any, make_manifest: Any, make_track: Any, tmp_path: Path) -> tuple[Path, Path]:
     source = clip("in.mp4", frames=140, size=(96, 64), audio="aac")
     manifest = tmp_path / "m.json"
-    manifest.write_bytes(formatter.write(make_manifest(source, (make_track(1, (8, 8, 20, 16), 140),))))
+    manifest.write_bytes(writer.write(make_manifest(source, (make_track(1, (8, 8, 20, 16), 140),))))
     return source, manifest
 
 

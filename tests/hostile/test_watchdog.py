@@ -16,18 +16,22 @@ import numpy as np
 import pytest
 from PIL import Image
 
-import locate.shut
-from locate.detector import View
-from locate.frames import PictureView
-from locate.search import Search
-from render import encoder, selftest
-from render.sound.decode import decode_blocks
-from schema import contained, media, pictures, pulse, receipt
-from schema.contained import Terms
-from schema.descriptor import BUFFER_BYTES, Reader, hash_descriptor
-from schema.errors import MediaError
-from schema.sandbox import GIB, Box
-from schema.starved import Starved
+import veridact.locate.isolation
+from veridact.errors import MediaError
+from veridact.locate.detectors.base import View
+from veridact.locate.video.detect import Search
+from veridact.locate.video.frames import PictureView
+from veridact.media import pictures, video
+from veridact.media.reader import BUFFER_BYTES, Reader, hash_descriptor
+from veridact.progress import ReportProgress
+from veridact.render import selftest
+from veridact.render.audio.decode import decode_blocks
+from veridact.render.video import encoder
+from veridact.sandbox import child, heartbeat
+from veridact.sandbox.child import ChildOptions
+from veridact.sandbox.cpu_wait import Starved
+from veridact.sandbox.policy import GIB, Policy
+from veridact.schema import receipt
 
 QUIET_SECONDS = 1.5
 
@@ -40,9 +44,9 @@ def silently(what: str, done: int, total: int) -> None:
 def beats() -> Iterator[list[bool]]:
     """Every sign of life of this process, and whether a long step went on."""
     found: list[bool] = []
-    pulse.listen(found.append)
+    heartbeat.listen(found.append)
     yield found
-    pulse._listeners.clear()
+    heartbeat._listeners.clear()
 
 
 def in_its_own_code(reader: Reader) -> None:
@@ -83,9 +87,9 @@ def test_a_decoder_that_loops_is_ended(
             while True:
                 LOOPS[loop](self)
 
-    monkeypatch.setattr(media.MediaFile, "reader", lambda self: Stuck(self.fd))
-    monkeypatch.setattr(contained, "Terms", partial(Terms, quiet_seconds=QUIET_SECONDS))
-    monkeypatch.setattr(locate.shut, "Terms", partial(Terms, quiet_seconds=QUIET_SECONDS))
+    monkeypatch.setattr(video.MediaFile, "reader", lambda self: Stuck(self.fd))
+    monkeypatch.setattr(child, "ChildOptions", partial(ChildOptions, quiet_seconds=QUIET_SECONDS))
+    monkeypatch.setattr(veridact.locate.isolation, "ChildOptions", partial(ChildOptions, quiet_seconds=QUIET_SECONDS))
     began = time.monotonic()
     if tool == "render":
         code, out, err = command("render", source, manifest, folder / "out.mp4")
@@ -122,11 +126,11 @@ def test_a_file_that_grows_is_read_on(beats: list[bool], tmp_path: Path) -> None
     assert len(beats) == 1
 
 
-def waits(seconds: float) -> contained.Work:
+def waits(seconds: float) -> child.Work:
     """A long step, and after it, or instead, silence."""
 
-    def work(tell: contained.Tell) -> str:
-        with pulse.patience():
+    def work(report: ReportProgress) -> str:
+        with heartbeat.patience():
             time.sleep(seconds)
         time.sleep(0.2)
         return "done"
@@ -134,36 +138,36 @@ def waits(seconds: float) -> contained.Work:
     return work
 
 
-def then_hangs(tell: contained.Tell) -> None:
-    waits(0)(tell)
+def then_hangs(report: ReportProgress) -> None:
+    waits(0)(report)
     time.sleep(60)
 
 
 def test_a_long_step_may_be_quiet_for_longer_and_what_follows_may_not() -> None:
-    terms = Terms(Box(GIB), quiet_seconds=1)
-    assert contained.run(waits(3), terms, silently).value == "done"
+    terms = ChildOptions(Policy(GIB), quiet_seconds=1)
+    assert child.run(waits(3), terms, silently).value == "done"
     began = time.monotonic()
     with pytest.raises(MediaError, match="for 1 seconds"):
-        contained.run(then_hangs, terms, silently)
-    with pytest.raises(MediaError, match=f"for {contained.PATIENCE * 0.2:g} seconds"):
-        contained.run(waits(60), replace(terms, quiet_seconds=0.2), silently)
+        child.run(then_hangs, terms, silently)
+    with pytest.raises(MediaError, match=f"for {child.PATIENCE * 0.2:g} seconds"):
+        child.run(waits(60), replace(terms, quiet_seconds=0.2), silently)
     assert time.monotonic() - began < 20
 
 
 @pytest.mark.parametrize(("share", "ends"), [(0.9, False), (0.0, True)])
 def test_a_child_that_gets_no_processor_does_not_hang(share: float, ends: bool, monkeypatch: Any) -> None:
-    monkeypatch.setattr(contained.Starved, "share", lambda self, seconds: share)
+    monkeypatch.setattr(child.Starved, "share", lambda self, seconds: share)
 
-    def sleeps(tell: contained.Tell) -> str:
+    def sleeps(report: ReportProgress) -> str:
         time.sleep(4)
         return "done"
 
-    terms = Terms(Box(GIB), quiet_seconds=QUIET_SECONDS)
+    terms = ChildOptions(Policy(GIB), quiet_seconds=QUIET_SECONDS)
     if ends:
         with pytest.raises(MediaError, match="nothing went on"):
-            contained.run(sleeps, terms, silently)
+            child.run(sleeps, terms, silently)
     else:
-        assert contained.run(sleeps, terms, silently).value == "done"
+        assert child.run(sleeps, terms, silently).value == "done"
 
 
 BESIDE = """
@@ -198,17 +202,17 @@ def test_how_long_a_process_waits_for_a_processor(what: str, least: float, most:
 
 
 def test_patience_lasts_until_the_last_long_step_ended(beats: list[bool]) -> None:
-    with pulse.patience():
-        with pulse.patience():
-            pulse.beat()
-        pulse.beat()
-    pulse.beat()
+    with heartbeat.patience():
+        with heartbeat.patience():
+            heartbeat.beat()
+        heartbeat.beat()
+    heartbeat.beat()
     assert beats == [True, True, True, True, True, False, False]
 
 
 def frames_of(clip: Any) -> int:
-    with media.open_media(clip("a.mkv", frames=30)) as file, media.demux(file) as container:
-        return len(list(media.decode(container, container.streams.video[0])))
+    with video.open_media(clip("a.mkv", frames=30)) as file, video.demux(file) as container:
+        return len(list(video.decode(container, container.streams.video[0])))
 
 
 def encoded(clip: Any) -> int:
@@ -224,7 +228,7 @@ def decoded_again(clip: Any) -> int:
 
 def sounds(clip: Any) -> int:
     path = clip("a.mkv", frames=50, audio="flac")
-    with media.open_media(path) as file:
+    with video.open_media(path) as file:
         return len(list(decode_blocks(file, 1)))
 
 
@@ -240,12 +244,12 @@ def animation(clip: Any) -> int:
     path = clip("a.mp4", frames=1).with_suffix(".gif")
     shown = [Image.fromarray(np.full((8, 8), 30 * n, np.uint8)) for n in range(6)]
     shown[0].save(path, save_all=True, append_images=shown[1:])
-    with media.open_media(path) as file, pictures.open_picture(file) as image:
+    with video.open_media(path) as file, pictures.open_picture(file) as image:
         return len(list(pictures.frames(image)))
 
 
 def entries(clip: Any) -> int:
-    receipt.chain([("track", {"number": n}) for n in range(20)])
+    receipt.chain(heartbeat.beating([("track", {"number": n}) for n in range(20)]))
     return 20
 
 

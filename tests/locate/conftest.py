@@ -11,10 +11,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from locate import detector
-from locate.cadence import AUTO_SECONDS
-from locate.detector import Detection, Request, View
-from schema.manifest import Producer
+from veridact.locate.detectors import registry
+from veridact.locate.detectors.base import AUTO_SECONDS, Detection, Request, View
+from veridact.schema.manifest import Producer
 
 
 class Squares:
@@ -42,7 +41,7 @@ def squares(monkeypatch: pytest.MonkeyPatch) -> str:
     module = types.ModuleType("squares_for_tests")
     module.load = Squares  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "squares_for_tests", module)
-    monkeypatch.setitem(detector.DETECTORS, "squares", "squares_for_tests:load")
+    monkeypatch.setitem(registry.DETECTORS, "squares", "squares_for_tests:load")
     return "squares"
 
 

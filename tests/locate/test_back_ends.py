@@ -12,17 +12,16 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from locate import cli, detector
-from locate.cadence import AUTO_SECONDS
-from locate.detector import Detection, Request, View
-from locate.detectors import plain, rekognition, yunet
-from locate.frames import PictureView
-from locate.options import Options
-from locate.pipeline import detectors_for, locate
-from schema import cli as schema_cli
-from schema.errors import MachineError
-from schema.geometry import edges
-from schema.manifest import Manifest, Producer
+from veridact.cli import runner
+from veridact.cli.locate import locate as locate_command
+from veridact.errors import MachineError
+from veridact.locate.detectors import registry, rekognition, yolov5_onnx, yunet
+from veridact.locate.detectors.base import AUTO_SECONDS, Detection, Request, View
+from veridact.locate.options import Options
+from veridact.locate.pipeline import detectors_for, locate
+from veridact.locate.video.frames import PictureView
+from veridact.schema.geometry import edges
+from veridact.schema.manifest import Manifest, Producer
 
 STILL = [(20, 30)] * 30
 
@@ -57,7 +56,7 @@ def fake(monkeypatch: pytest.MonkeyPatch) -> Fake:
         module = types.ModuleType(f"{name}_for_tests")
         module.load = lambda request: Fixed(request, box, pace_seconds, fails_after)  # type: ignore[attr-defined]
         monkeypatch.setitem(sys.modules, f"{name}_for_tests", module)
-        monkeypatch.setitem(detector.DETECTORS, name, f"{name}_for_tests:load")
+        monkeypatch.setitem(registry.DETECTORS, name, f"{name}_for_tests:load")
         return name
 
     return make
@@ -116,7 +115,7 @@ def test_after_a_failure_there_is_no_manifest(
         str(out),
     ]
     monkeypatch.setattr(sys, "argv", ["locate", *arguments])
-    assert schema_cli.run(cli.locate, "locate") == MachineError.exit_code
+    assert runner.run(locate_command, "locate") == MachineError.exit_code
     assert not out.exists()
 
 
@@ -150,7 +149,7 @@ def test_calls_to_the_cloud_are_tried_again_after_a_pause(monkeypatch: pytest.Mo
 @pytest.mark.real_media
 @pytest.mark.parametrize(
     ("module", "name", "label"),
-    [(plain, "hyperlpr_y5fu_320x_sim.onnx", "plate"), (yunet, "yunet_n_dynamic.onnx", None)],
+    [(yolov5_onnx, "hyperlpr_y5fu_320x_sim.onnx", "plate"), (yunet, "yunet_n_dynamic.onnx", None)],
 )
 def test_the_manifest_names_weights_by_their_digest(
     module: Any, name: str, label: str | None, real_media: Path

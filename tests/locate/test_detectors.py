@@ -12,13 +12,12 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFont
 
-from locate import detector
-from locate.detector import Detection, Request
-from locate.detectors import plain, ppocr, rapidocr, rekognition, ultralytics, yunet
-from locate.detectors.weights import run
-from locate.frames import PictureView
-from locate.plates import reads_like_a_plate
-from schema.errors import MachineError, MissingModelError, SafetyError, UsageError, VeridactError
+from veridact.errors import MachineError, MissingModelError, SafetyError, UsageError, VeridactError
+from veridact.locate.detectors import base, ppocr, rapidocr, registry, rekognition, ultralytics, yolov5_onnx, yunet
+from veridact.locate.detectors.base import Detection, Request
+from veridact.locate.detectors.onnx import run
+from veridact.locate.detectors.plate_pattern import reads_like_a_plate
+from veridact.locate.video.frames import PictureView
 
 ALL = frozenset({"face", "plate", "text", "person", "vehicle", "screen"})
 
@@ -32,8 +31,8 @@ def test_every_back_end_is_documented() -> None:
     page = (Path(__file__).parents[2] / "docs" / "detectors.md").read_text()
     rows = [line.split(" | ") for line in page.splitlines() if line.startswith("| `")]
     named = {row[0].strip("|` ").split(":")[0]: row[1] for row in rows}
-    assert named.keys() == detector.DETECTORS.keys()
-    assert all(label in named[name] for label, name in detector.EMBEDDED.items())
+    assert named.keys() == registry.DETECTORS.keys()
+    assert all(label in named[name] for label, name in registry.EMBEDDED.items())
 
 
 @pytest.mark.parametrize(
@@ -63,7 +62,7 @@ def test_what_reads_like_a_plate(text: str, plate: bool) -> None:
 )
 def test_refusals(spec: str, labels: set[str], error: type[VeridactError], says: str) -> None:
     with pytest.raises(error, match=says):
-        detector.load([spec], request(labels=frozenset(labels)))
+        registry.load([spec], request(labels=frozenset(labels)))
 
 
 @pytest.mark.parametrize(
@@ -84,14 +83,14 @@ def test_weights_may_lie_where_paths_hold_colons(
     monkeypatch.chdir(tmp_path)
     for name in ("net.onnx", "a:b.onnx"):
         (tmp_path / name).touch()
-    assert detector.parts(f"onnx:{rest}") == ("onnx", *expected)
+    assert registry.parts(f"onnx:{rest}") == ("onnx", *expected)
 
 
 def test_weights_that_are_none_are_refused(tmp_path: Path) -> None:
     pytest.importorskip("onnxruntime", reason="needs the extra `locate`")
     (tmp_path / "x.onnx").write_bytes(b"not a net")
     with pytest.raises(MissingModelError, match="cannot read these weights"):
-        plain.load(request(weights=str(tmp_path / "x.onnx"), class_map="plate"))
+        yolov5_onnx.load(request(weights=str(tmp_path / "x.onnx"), class_map="plate"))
     with pytest.raises(MissingModelError, match="cannot read these weights"):
         yunet.load(request(weights=str(tmp_path / "x.onnx")))
 
@@ -99,12 +98,12 @@ def test_weights_that_are_none_are_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize("spec", ["onnx:nosuch:plate", "yunet:nosuch", "yunet", "ultralytics:nosuch", "ultralytics"])
 def test_who_misses_weights_is_told_where_to_get_them(spec: str) -> None:
     with pytest.raises(MissingModelError, match=rf"get .*github.com/.*--detector {spec.split(':')[0]}:WEIGHTS"):
-        detector.load([spec], request())
+        registry.load([spec], request())
 
 
 def test_named_detectors_come_first_and_the_embedded_find_the_rest(squares: str) -> None:
     pytest.importorskip("onnxruntime", reason="needs the extra `locate`")
-    loaded = detector.load([squares], request(labels=frozenset({"face", "plate", "text"})))
+    loaded = registry.load([squares], request(labels=frozenset({"face", "plate", "text"})))
     assert [(d.producer.id, d.producer.name) for d in loaded] == [("p1", "squares"), ("p2", "rapidocr")]
 
 
@@ -140,7 +139,7 @@ def net(rows: list[list[float]], path: Path, side: int = 64, author: str = "") -
 )
 def test_a_plain_net_is_read(name: str, row: list[float], score: float, tmp_path: Path) -> None:
     weights = net([row, *[[10, 10, 5, 5, 0.0, *[0.0] * (len(row) - 5)]] * 20], tmp_path / "net.onnx")
-    (found,) = plain.load(request(weights=str(weights), class_map="plate")).detect(
+    (found,) = yolov5_onnx.load(request(weights=str(weights), class_map="plate")).detect(
         PictureView(Image.new("RGB", (128, 64)))
     )
     assert (found.left, found.top, found.right, found.bottom) == pytest.approx((44, 22, 84, 42))
@@ -161,7 +160,7 @@ def test_a_net_that_answers_otherwise_is_refused(
     """Its numbers would be read as other boxes, or as none."""
     weights = net([[1.0] * columns] * rows, tmp_path / "net.onnx", author=author)
     with pytest.raises(MissingModelError, match="not a plain detector"):
-        plain.load(request(weights=str(weights), class_map="plate"))
+        yolov5_onnx.load(request(weights=str(weights), class_map="plate"))
     with pytest.raises(MissingModelError, match="no YuNet model"):
         yunet.load(request(weights=str(weights)))
 
@@ -172,7 +171,7 @@ def test_all_tiles_are_of_one_picture(tmp_path: Path, monkeypatch: pytest.Monkey
     sizes: list[tuple[int, int]] = []
     rgb = PictureView.rgb
     monkeypatch.setattr(PictureView, "rgb", lambda view, *size: (sizes.append(size), rgb(view, *size))[1])
-    plain.load(request(weights=str(weights), class_map="plate")).detect(PictureView(Image.new("RGB", (640, 480))))
+    yolov5_onnx.load(request(weights=str(weights), class_map="plate")).detect(PictureView(Image.new("RGB", (640, 480))))
     assert sizes == [(64, 48), (320, 240)]
 
 
@@ -187,15 +186,15 @@ def test_the_runtime_may_come_with_another_package(tmp_path: Path, monkeypatch: 
 
     weights = net([[1.0] * 5] * 20, tmp_path / "net.onnx")
     monkeypatch.setattr(importlib.metadata, "distribution", installed)
-    assert plain.load(request(weights=str(weights), class_map="plate")).producer.version
+    assert yolov5_onnx.load(request(weights=str(weights), class_map="plate")).producer.version
 
 
 def test_tiles_cover_a_large_picture() -> None:
     seen = np.zeros((1080, 1920), bool)
-    for left, top, side in plain._tiles(1920, 1080, 640):
+    for left, top, side in yolov5_onnx._tiles(1920, 1080, 640):
         seen[top : top + side, left : left + side] = True
     assert seen.all()
-    assert plain._tiles(640, 360, 640) == []
+    assert yolov5_onnx._tiles(640, 360, 640) == []
 
 
 @pytest.mark.parametrize(
@@ -294,7 +293,7 @@ def test_stills_are_looked_at_enlarged_for_plates(
     back_end = rapidocr.load(request(labels=frozenset(labels)))
     looks: Counter[int] = Counter()
 
-    def find(pixels: detector.Pixels) -> list[ppocr.Line]:
+    def find(pixels: base.Pixels) -> list[ppocr.Line]:
         width = pixels.shape[1]
         looks[width] += 1
         right = 260 if width == 640 else 240
@@ -326,7 +325,7 @@ def test_only_personal_text_is_covered_where_that_is_asked() -> None:
     (found,) = back_end.detect(PictureView(written(lines)))
     assert found.label == "text"
     assert found.bottom < 180
-    assert [p.name for p in detector.producers([back_end])] == ["rapidocr", "presidio-analyzer"]
+    assert [p.name for p in registry.producers([back_end])] == ["rapidocr", "presidio-analyzer"]
 
 
 class Failing:
@@ -511,7 +510,7 @@ def test_yunet_finds_the_portrait(real_media: Path, portrait: Image.Image) -> No
 def test_the_plate_net_finds_plates(real_media: Path) -> None:
     pytest.importorskip("onnxruntime", reason="needs the extra `locate`")
     weights = real_media / "weights" / "hyperlpr_y5fu_320x_sim.onnx"
-    back_end = plain.load(request(weights=str(weights), class_map="plate"))
+    back_end = yolov5_onnx.load(request(weights=str(weights), class_map="plate"))
     with Image.open(real_media / "plates_gt/robertlucian/images/nightride_type3_001.mp4#t=715.jpg") as image:
         found = back_end.detect(PictureView(image.convert("RGB")))
     assert any(abs(d.left - 465) < 25 and abs(d.top - 451) < 25 and abs(d.right - 644) < 25 for d in found)

@@ -8,11 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from locate.cli import locate
-from locate.options import Options
-from locate.sound.pipeline import HearOptions
-from schema import cli, reading
-from schema.errors import MissingModelError
+from veridact.cli import runner
+from veridact.cli.locate import locate
+from veridact.errors import MissingModelError
+from veridact.locate.options import Options
+from veridact.locate.speech.pipeline import HearOptions
+from veridact.schema import reader
+from veridact.tools import manifest_file
 
 STILL = [(40, 30)] * 6
 
@@ -27,7 +29,7 @@ def run(monkeypatch: pytest.MonkeyPatch, squares: str) -> Callable[..., tuple[in
         extra = [] if "--detector" in given else ["--detector", squares]
         monkeypatch.setattr(sys, "argv", ["locate", *given, *extra])
         monkeypatch.setattr(sys, "stdout", out)
-        code = cli.run(locate, "locate")
+        code = runner.run(locate, "locate")
         return code, out.buffer.getvalue()  # type: ignore[attr-defined]
 
     return go
@@ -38,7 +40,7 @@ def test_stdout_is_the_manifest_and_nothing_else(
 ) -> None:
     code, out = run(square_clip(STILL))
     assert code == 0
-    assert len(reading.read(out).manifest.tracks) == 1
+    assert len(reader.read(out).manifest.tracks) == 1
     assert capsys.readouterr().err == ""
 
 
@@ -49,7 +51,7 @@ def test_a_file_appears_whole(
     target.write_text("old")
     code, out = run(square_clip(STILL), "-o", target)
     assert (code, out) == (0, b"")
-    assert reading.read(target.read_bytes()).manifest.tracks
+    assert reader.read(target.read_bytes()).manifest.tracks
     assert sorted(p.name for p in tmp_path.iterdir()) == ["m.json", "squares.mkv"]
 
 
@@ -153,7 +155,7 @@ def test_a_folder_is_searched_file_by_file(
     assert (code, out) == (4, b"")
     made = sorted(str(p.relative_to(tmp_path / "manifests")) for p in (tmp_path / "manifests").rglob("*.json"))
     assert made == ["a.mkv.json", "more/b.png.json"]
-    assert len(reading.read_path(tmp_path / "manifests" / "a.mkv.json").manifest.tracks) == 1
+    assert len(manifest_file.read_path(tmp_path / "manifests" / "a.mkv.json").manifest.tracks) == 1
     error = capsys.readouterr().err
     assert "bad.jpg: " in error
     assert "2 of 3 files searched" in error

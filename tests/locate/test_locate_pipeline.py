@@ -10,16 +10,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from locate import hearing
-from locate.options import Options
-from locate.pipeline import detectors_for, locate
-from locate.sound.pipeline import Heard, HeardStream
-from locate.sound.ranges import ProposedRange
-from schema import formatter
-from schema.errors import MediaError, MissingModelError, UsageError
-from schema.geometry import edges, matrix_of_orientation
-from schema.manifest import Manifest, Producer, VideoStream
-from schema.pictures import displayed
+from veridact.errors import MediaError, MissingModelError, UsageError
+from veridact.locate import pipeline
+from veridact.locate.options import Options
+from veridact.locate.pipeline import detectors_for, locate
+from veridact.locate.speech.pipeline import Heard, HeardStream
+from veridact.locate.speech.ranges import ProposedRange
+from veridact.media.pictures import displayed
+from veridact.schema import writer
+from veridact.schema.geometry import edges, matrix_of_orientation
+from veridact.schema.manifest import Manifest, Producer, VideoStream
 
 STILL = [(40, 30)] * 12
 
@@ -42,7 +42,7 @@ def test_a_clip_becomes_one_track(square_clip: Callable[..., Path], squares: str
 
 def test_two_runs_write_the_same_bytes(square_clip: Callable[..., Path], squares: str) -> None:
     path = square_clip([(20 + 3 * n % 40, 30) for n in range(30)])
-    assert formatter.write(located(path, squares)) == formatter.write(located(path, squares))
+    assert writer.write(located(path, squares)) == writer.write(located(path, squares))
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
@@ -167,7 +167,7 @@ def test_pixels_that_the_profile_cannot_hold_are_refused(clip: Callable[..., Pat
 def test_sound_is_marked_searched_and_its_ranges_written(
     clip: Callable[..., Path], squares: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def hear(media: Any, options: Any, tell: Any) -> Heard:
+    def hear(media: Any, options: Any, report: Any) -> Heard:
         producer = Producer(id="heard", kind="model", name="stub", settings={"labels": ",".join(options.labels)})
         ranges = (
             ProposedRange("phone_number", 40, 90, 800, 1, "heard"),
@@ -175,7 +175,7 @@ def test_sound_is_marked_searched_and_its_ranges_written(
         )
         return Heard((HeardStream(1, True, None, None),), ranges, (producer,))
 
-    monkeypatch.setattr(hearing, "hear", hear)
+    monkeypatch.setattr(pipeline, "hear", hear)
     manifest = located(clip("c.mp4", frames=5, audio="aac"), squares, labels=("face", "phone_number", "email"))
     assert [(s.type, s.searched) for s in manifest.source.streams] == [("video", True), ("audio", True)]
     assert [(a.id, a.start_ms) for a in manifest.audio] == [("email-0001", 10), ("phone-number-0001", 40)]
@@ -186,7 +186,7 @@ def test_sound_that_could_not_be_searched_is_dropped(
     clip: Callable[..., Path], squares: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     nothing = Heard((HeardStream(1, False, "no decoder", None),), (), ())
-    monkeypatch.setattr(hearing, "hear", lambda media, options, tell: nothing)
+    monkeypatch.setattr(pipeline, "hear", lambda media, options, report: nothing)
     manifest = located(clip("c.mp4", frames=5, audio="aac"), squares, labels=("face", "email"))
     assert manifest.source.streams[1].model_dump()["searched"] is False
     assert [s.disposition for s in manifest.output.streams or ()] == ["render", "drop"]
@@ -214,9 +214,9 @@ def test_only_who_looked_or_listened_is_named(
 ) -> None:
     """A file of sound alone shows nothing: the model that would have looked is no producer of its manifest."""
     ear = Producer(id="p2", kind="model", name="stub", settings={})
-    monkeypatch.setattr(hearing, "hear", lambda m, o, t: Heard((HeardStream(0, True, None, None),), (), (ear,)))
+    monkeypatch.setattr(pipeline, "hear", lambda m, o, t: Heard((HeardStream(0, True, None, None),), (), (ear,)))
     alone = located(sound_alone(tmp_path, "flac"), squares, labels=("face", "email"))
-    monkeypatch.setattr(hearing, "hear", lambda m, o, t: Heard((HeardStream(1, True, None, None),), (), (ear,)))
+    monkeypatch.setattr(pipeline, "hear", lambda m, o, t: Heard((HeardStream(1, True, None, None),), (), (ear,)))
     both = located(clip("c.mp4", frames=5, audio="aac"), squares, labels=("face", "email"))
     assert [p.name for p in alone.producers] == ["stub"]
     assert [p.name for p in both.producers] == ["squares", "stub"]

@@ -6,12 +6,13 @@ import pytest
 from PIL import Image
 
 from benchmarks import boxed
-from locate.detector import Detection, Request, iou
-from locate.detectors import centerface
-from locate.frames import PictureView
-from locate.options import STILL_START, Options
-from locate.pipeline import detectors_for, locate
-from schema.manifest import Manifest
+from veridact.locate.detectors import centerface
+from veridact.locate.detectors.base import Detection, Request
+from veridact.locate.detectors.nms import iou
+from veridact.locate.options import STILL_START, Options
+from veridact.locate.pipeline import detectors_for, locate
+from veridact.locate.video.frames import PictureView
+from veridact.schema.manifest import Manifest
 
 pytestmark = [pytest.mark.real_media, pytest.mark.extra]
 

@@ -6,15 +6,16 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from locate.detector import Detection, Request, iou
-from locate.detectors import rapidocr
-from locate.frames import PictureView
-from locate.options import STILL_START, Options
-from locate.pipeline import detectors_for, locate
-from schema.geometry import Edges, edges
-from schema.score import covered_part
-from schema.tools import clock
-from schema.tools.tracks import walk
+from veridact.locate.detectors import rapidocr
+from veridact.locate.detectors.base import Detection, Request
+from veridact.locate.detectors.nms import iou
+from veridact.locate.options import STILL_START, Options
+from veridact.locate.pipeline import detectors_for, locate
+from veridact.locate.video.frames import PictureView
+from veridact.schema import timeline
+from veridact.schema.geometry import Edges, edges
+from veridact.schema.plan.segments import walk
+from veridact.tools.score import covered_part
 
 pytestmark = [pytest.mark.real_media, pytest.mark.extra]
 
@@ -42,7 +43,7 @@ def test_a_track_covers_each_plate_for_as_long_as_it_can_be_read(real_media: Pat
     manifest = locate(
         real_media / "videos" / CARS, options, detectors_for(options), lambda what, done, total: None
     ).manifest
-    times = clock.from_manifest(manifest)[0].assumed()
+    times = timeline.from_manifest(manifest)[0].assumed()
     tracks = [dict(walk(t.segments, times)) for t in manifest.tracks]
     for name, places in READABLE.items():
         least = [

@@ -9,15 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from locate.cadence import Thresholds
-from locate.camera import path
-from locate.cuts import shots
-from locate.detector import Detection
-from locate.fill import courses, smoothed
-from locate.looks import Look, Looks
-from locate.tracker import track
-from locate.trails import Sighting, Sightings, Trail
-from schema.geometry import edges
+from veridact.locate.detectors.base import Detection
+from veridact.locate.video.camera_motion import path
+from veridact.locate.video.detections import Look, Looks
+from veridact.locate.video.shots import shots
+from veridact.locate.video.smoothing import courses, smoothed
+from veridact.locate.video.thresholds import Thresholds
+from veridact.locate.video.tracker import track
+from veridact.locate.video.tracklets import Sighting, Sightings, Trail
+from veridact.schema.geometry import edges
 
 THRESHOLDS = {"face": Thresholds(0.5, 0.2), "plate": Thresholds(0.5, 0.2)}
 FPS = 25

@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from schema.manifest import Manifest, Segment, Solid, Track
 from tests.plan.strategies import Case
+from veridact.schema.manifest import Manifest, Segment, Solid, Track
 
 VISIBLE = 255
 MARGIN = 4

@@ -6,9 +6,8 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from render.plan import Raster
-from schema import rules
-from schema.manifest import (
+from veridact.schema import rules
+from veridact.schema.manifest import (
     Cells,
     Effects,
     Key,
@@ -24,8 +23,8 @@ from schema.manifest import (
     VideoEffects,
     VideoStream,
 )
-from schema.timeline import pts_sha256
-from schema.tools.clock import Clock
+from veridact.schema.plan.video import Raster
+from veridact.schema.timeline import Clock, pts_sha256
 
 STREAM = 1
 """The stream that is looked into; stream 0 has tracks of its own, which must not count."""

@@ -9,17 +9,16 @@ import av
 import numpy as np
 import pytest
 
-from locate import compose
-from locate.holding import check_sound
-from locate.options import Options
-from render import mux, pipeline
-from render.sound.plan import Range, SoundPlan
-from render.sound.streams import render_audio
-from schema import rules
-from schema.containers import LOSSLESS_OF, MUXERS, ONE_STREAM, SUFFIXES
-from schema.errors import MediaError
-from schema.manifest import AudioRange, Container, Manifest, Origin, OutputStream
-from schema.media import MediaFile, open_media
+from veridact.errors import MediaError
+from veridact.locate import manifest as compose
+from veridact.locate.options import Options
+from veridact.media.containers import LOSSLESS_OF, MUXERS, ONE_STREAM, SUFFIXES, check_sound
+from veridact.media.video import MediaFile, open_media
+from veridact.render import mux, pipeline
+from veridact.render.audio.stream import render_audio
+from veridact.schema import rules
+from veridact.schema.manifest import AudioRange, Container, Manifest, Origin, OutputStream
+from veridact.schema.plan.audio import Range, SoundPlan
 
 Make = Callable[..., Manifest]
 RATES_HZ = {"g722": 16000, "nellymoser": 8000, "real_144": 8000, "libopencore_amrnb": 8000}

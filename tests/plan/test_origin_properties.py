@@ -14,13 +14,17 @@ from av.stream import Disposition
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from locate.sound import pipeline as hearing
-from render import content, footage
-from schema import origin as origins
-from schema.manifest import AudioRange, Manifest, Origin, OutputStream
-from schema.media import open_media
-from schema.origin import first_time, origin, sound_offset
-from schema.tools import clock, interchange, lint_sound
+from veridact.audit import content
+from veridact.locate.speech import pipeline as hearing
+from veridact.media import origin as origins
+from veridact.media import timeline
+from veridact.media.origin import first_time, origin, sound_offset
+from veridact.media.video import open_media
+from veridact.render import streams
+from veridact.schema.manifest import AudioRange, Manifest, Origin, OutputStream
+from veridact.schema.timeline import from_manifest
+from veridact.tools import lint_audio
+from veridact.tools.formats import registry
 
 Fractions = tuple[Fraction, ...]
 Make = Callable[..., Manifest]
@@ -104,14 +108,14 @@ def check_readers(path: Path, manifest: Manifest, monkeypatch: pytest.MonkeyPatc
     times = decoded_times(path)
     zero = min(t for _, t in times)
     listened: list[Fraction] = []
-    monkeypatch.setattr(lint_sound, "loudness", lambda media, index, at: listened.append(at) or np.zeros(9))
+    monkeypatch.setattr(lint_audio, "loudness", lambda media, index, at: listened.append(at) or np.zeros(9))
     with open_media(path) as media:
         assert origin(media) == zero
-        lint_sound.inspect(manifest, media)
+        lint_audio.inspect(manifest, media)
         heard = min((t for kind, t in times if kind == "audio"), default=zero)
-        assert interchange.offset_ms(media) == round((heard - zero) * 1000)
+        assert registry.offset_ms(media) == round((heard - zero) * 1000)
     assert set(listened) <= {zero}
-    assert {c.origin_seconds for c in clock.from_media(manifest, path).values()} <= {zero}
+    assert {c.origin_seconds for c in timeline.from_media(manifest, path).values()} <= {zero}
     return zero
 
 
@@ -152,7 +156,7 @@ def test_sound_that_begins_with_packets_that_do_not_decode(
     manifest = make_manifest(path, (), container="mkv", audio=(spoken(),))
     assert check_readers(path, manifest, monkeypatch) == Fraction(64, 1000)
     with open_media(path) as media:
-        assert interchange.offset_ms(media) == 0
+        assert registry.offset_ms(media) == 0
 
 
 @pytest.mark.parametrize(("suffix", "codec"), [("mp3", "libmp3lame"), ("ts", "aac"), ("ts", "mp2")])
@@ -204,7 +208,7 @@ def test_two_cameras_without_sound_have_one_clock_with_and_without_the_footage(
     """Each camera had its own 0 ms where the footage was not named."""
     path = write(tmp_path / "in.mp4", "aac", (Fraction(1, 25), Fraction(2, 25)), ())
     manifest = make_manifest(path, (make_track(1, (0, 0, 8, 8), 5),), container="mp4")
-    alone, told = clock.from_manifest(manifest), clock.from_media(manifest, path)
+    alone, told = from_manifest(manifest), timeline.from_media(manifest, path)
     assert all(c.pts is not None for c in alone.values())
     assert {c.origin_seconds for c in alone.values()} == {c.origin_seconds for c in told.values()} == {Fraction(1, 25)}
 
@@ -245,7 +249,7 @@ def test_verify_refuses_a_receipt_that_moves_0_ms_although_nothing_is_dropped(
     """Else a receipt written anew could have the check listen where the sound was silent anyway."""
     source, out = write(tmp_path / "in.mkv", "aac", (), (Fraction(0),)), tmp_path / "out.mkv"
     manifest = saved(make_manifest(source, (), container="mkv", audio=(spoken(),)))
-    monkeypatch.setattr(footage, "_begins", lambda media, manifest, zero: Fraction(100))
+    monkeypatch.setattr(streams, "_begins", lambda media, manifest, zero: Fraction(100))
     assert command("render", source, manifest, out)[0] == 0
     code, said, _ = command("verify", f"{out}.audit.jsonl", "--manifest", manifest, "--output", out, "--content")
     assert (code, "moves 0 ms" in said) == (1, True)
@@ -253,9 +257,9 @@ def test_verify_refuses_a_receipt_that_moves_0_ms_although_nothing_is_dropped(
 
 def test_one_function_says_when_0_ms_is() -> None:
     """Nobody reads the container's own start times, which count packets that never become sound."""
-    asked = (footage, content, hearing, clock, lint_sound)
+    asked = (streams, content, hearing, timeline, lint_audio)
     assert {module.origin for module in asked} == {origins.origin}
-    assert interchange.sound_offset is sound_offset
+    assert registry.sound_offset is sound_offset
     sources = [p for folder in ("schema", "locate", "render") for p in (ROOT / folder).rglob("*.py")]
     readers = [
         p.name for p in sources for node in ast.walk(ast.parse(p.read_text()))

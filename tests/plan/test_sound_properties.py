@@ -14,17 +14,18 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from render import footage
-from render.sound.check import EDGE_MS, audible_spans
-from render.sound.plan import SoundPlan, Span, covered_samples
-from render.sound.streams import AudioOut, render_audio
-from render.sound.units import WINDOW_SAMPLES
-from schema import digests, reading, rules
-from schema.containers import MUXERS
-from schema.manifest import AudioStream, Manifest
-from schema.media import MediaFile, open_media
-from schema.sniff import Format
-from schema.tools import diff, sounds
+from veridact.audit.audio_content import EDGE_MS, audible_spans
+from veridact.media.containers import MUXERS
+from veridact.media.sniff import Format
+from veridact.media.video import MediaFile, open_media
+from veridact.render import streams as footage
+from veridact.render.audio.aac_constants import WINDOW_SAMPLES
+from veridact.render.audio.stream import AudioOut, render_audio
+from veridact.schema import reader, rules
+from veridact.schema.manifest import AudioStream, Manifest
+from veridact.schema.plan import audibility, audio, dispositions, effects
+from veridact.schema.plan.audio import SoundPlan, Span, covered_samples
+from veridact.tools import diff
 
 RATES_HZ = (8000, 11025, 44100, 48000)
 LABELS = ("email", "date", "speech", "custom")
@@ -75,7 +76,7 @@ def manifest_of(rates_hz: tuple[int, ...], audio: list[dict[str, Any]], **fields
         "ext": {},
         **fields,
     }  # fmt: skip
-    manifest = reading.validate(tree)
+    manifest = reader.validate(tree)
     rules.check(manifest)
     return manifest
 
@@ -118,10 +119,10 @@ def sound_streams(manifest: Manifest) -> list[AudioStream]:
     return [s for s in manifest.source.streams if isinstance(s, AudioStream)]
 
 
-def rendered(manifest: Manifest, stream: AudioStream) -> sounds.Spans:
+def rendered(manifest: Manifest, stream: AudioStream) -> audibility.Spans:
     """What `render` covers in a stream from sample 0 on, silence and beep alike."""
-    spans = covered_samples(footage.sound_plan(manifest, stream.index), stream.sample_rate)
-    return sounds.joined([(max(0, s.start), s.end) for s in spans])
+    spans = covered_samples(audio.sound_plan(manifest, stream.index), stream.sample_rate)
+    return audibility.joined([(max(0, s.start), s.end) for s in spans])
 
 
 def is_silenced(manifest: Manifest, stream: AudioStream, sample: int) -> bool:
@@ -129,9 +130,9 @@ def is_silenced(manifest: Manifest, stream: AudioStream, sample: int) -> bool:
     begins, ends = (Fraction(1000 * n, stream.sample_rate) for n in (sample, sample + 1))
     kept = manifest.scope == "listed"
     for one in manifest.audio:
-        if one.stream not in {None, stream.index} or not digests.counts(one):
+        if one.stream not in {None, stream.index} or not effects.counts(one):
             continue
-        effect = digests.effect_of(one, manifest)
+        effect = effects.effect_of(one, manifest)
         if effect is None:
             kept = kept or (one.start_ms <= begins and ends <= one.end_ms)
         elif one.start_ms - effect.pad_ms < ends and begins < one.end_ms + effect.pad_ms:
@@ -143,15 +144,15 @@ def is_silenced(manifest: Manifest, stream: AudioStream, sample: int) -> bool:
 @given(manifests())
 def test_diff_calls_hidden_what_render_covers(manifest: Manifest) -> None:
     for stream in sound_streams(manifest):
-        assert sounds.hidden(manifest, stream) == rendered(manifest, stream)
+        assert audibility.hidden(manifest, stream) == rendered(manifest, stream)
 
 
 @steady(400)
 @given(manifests(), st.data())
 def test_a_sample_is_hidden_exactly_when_the_contract_says_so(manifest: Manifest, data: st.DataObject) -> None:
     for stream in sound_streams(manifest):
-        spans = sounds.hidden(manifest, stream)
-        edges = [at for span in spans for at in span if at < sounds.END]
+        spans = audibility.hidden(manifest, stream)
+        edges = [at for span in spans for at in span if at < audibility.END]
         near = st.sampled_from(edges) if edges else st.just(0)
         for offset in (-1, 0, 1):
             sample = max(0, data.draw(near | st.integers(0, 2 * stream.sample_rate)) + offset)
@@ -163,15 +164,15 @@ def test_a_sample_is_hidden_exactly_when_the_contract_says_so(manifest: Manifest
 @given(manifests((11025, 48000)), manifests((11025, 48000)))
 def test_diff_reports_every_sample_that_becomes_audible_and_no_other(a: Manifest, b: Manifest) -> None:
     changes = diff.compare(a, b)
-    both = set(footage.rendered_indexes(a)) & set(footage.rendered_indexes(b))
+    both = set(dispositions.rendered_indexes(a)) & set(dispositions.rendered_indexes(b))
     for stream in sound_streams(a):
         told = [
             (c.start, c.end)
             for c in changes
             if c.kind == "audible" and c.stream == stream.index and c.start is not None
         ]
-        revealed = sounds.without(rendered(a, stream), rendered(b, stream)) if stream.index in both else []
-        assert told == [sounds.shown_ms(span, stream.sample_rate) for span in revealed]
+        revealed = audibility.without(rendered(a, stream), rendered(b, stream)) if stream.index in both else []
+        assert told == [audibility.shown_ms(span, stream.sample_rate) for span in revealed]
         for (start_ms, end_ms), (start, end) in zip(told, revealed, strict=True):
             assert abs(start_ms - Fraction(1000 * start, stream.sample_rate)) <= Fraction(1, 2)
             assert end_ms is None or abs(end_ms - Fraction(1000 * end, stream.sample_rate)) <= 1
@@ -180,8 +181,8 @@ def test_diff_reports_every_sample_that_becomes_audible_and_no_other(a: Manifest
 @steady(200)
 @given(manifests())
 def test_the_receipt_names_the_samples_that_are_covered_and_kept(manifest: Manifest) -> None:
-    streams = [s for s in sound_streams(manifest) if s.index in footage.rendered_indexes(manifest)]
-    outs = [audio_out(s, footage.sound_plan(manifest, s.index)) for s in streams]
+    streams = [s for s in sound_streams(manifest) if s.index in dispositions.rendered_indexes(manifest)]
+    outs = [audio_out(s, audio.sound_plan(manifest, s.index)) for s in streams]
     entries = footage._ranges(manifest, outs)
     for stream in streams:
         covered, kept = [], []
@@ -191,8 +192,8 @@ def test_the_receipt_names_the_samples_that_are_covered_and_kept(manifest: Manif
             ]
             if spans:
                 (kept if one.label == "keep" else covered).append((max(0, spans[0][0]), spans[0][1]))
-        ground = sounds.without([(0, sounds.END)], kept) if manifest.scope == "everything" else []
-        assert sounds.joined([*ground, *covered]) == rendered(manifest, stream)
+        ground = audibility.without([(0, audibility.END)], kept) if manifest.scope == "everything" else []
+        assert audibility.joined([*ground, *covered]) == rendered(manifest, stream)
 
 
 def audio_out(stream: AudioStream, plan: SoundPlan) -> AudioOut:
@@ -244,7 +245,7 @@ def audible(path: Path, plan: SoundPlan) -> list[Span]:
         return list(audible_spans(media, 0, plan, Fraction(0)))
 
 
-def mask_of(spans: sounds.Spans, count: int) -> np.ndarray[Any, Any]:
+def mask_of(spans: audibility.Spans, count: int) -> np.ndarray[Any, Any]:
     mask = np.zeros(count, bool)
     for start, end in spans:
         mask[start:end] = True
@@ -272,9 +273,9 @@ def test_every_hidden_sample_is_covered_and_every_other_is_untouched(rate_hz: in
     @steady(25)
     @given(manifests((rate_hz,)))
     def check(manifest: Manifest) -> None:
-        plan, (stream,) = footage.sound_plan(manifest, 0), sound_streams(manifest)
+        plan, (stream,) = audio.sound_plan(manifest, 0), sound_streams(manifest)
         target = render_to(source, plan, "wav", folder / f"out{rate_hz}.wav")
-        after, hidden = decoded(target), mask_of(sounds.hidden(manifest, stream), len(before))
+        after, hidden = decoded(target), mask_of(audibility.hidden(manifest, stream), len(before))
         assert np.array_equal(after[~hidden], before[~hidden])
         silent = mask_of(
             [(s.start, s.end) for s in covered_samples(plan, rate_hz) if s.effect == "silence"], len(before)
@@ -295,9 +296,9 @@ def test_just_the_aac_packets_that_touch_a_cover_are_replaced(rate_hz: int, fold
     @steady(12)
     @given(manifests((rate_hz,)))
     def check(manifest: Manifest) -> None:
-        plan, (stream,) = footage.sound_plan(manifest, 0), sound_streams(manifest)
+        plan, (stream,) = audio.sound_plan(manifest, 0), sound_streams(manifest)
         target = render_to(source, plan, "m4a", folder / f"out{rate_hz}.m4a")
-        after, spans = decoded(target), sounds.hidden(manifest, stream)
+        after, spans = decoded(target), audibility.hidden(manifest, stream)
         silent = [(max(0, s.start), s.end) for s in covered_samples(plan, rate_hz) if s.effect == "silence"]
         assert np.abs(after[mask_of(silent, len(after))]).max(initial=0) < 1e-6
         assert np.abs(after[mask_of(spans, len(after))]).max(initial=0) < 0.2
@@ -321,9 +322,9 @@ def test_where_the_clock_is_coarser_than_a_sample_covers_grow_by_its_tick(rate_h
     @steady(15)
     @given(manifests((rate_hz,)))
     def check(manifest: Manifest) -> None:
-        plan, (stream,) = footage.sound_plan(manifest, 0), sound_streams(manifest)
+        plan, (stream,) = audio.sound_plan(manifest, 0), sound_streams(manifest)
         target = render_to(source, plan, "wav", folder / f"coarse{rate_hz}.wav")
-        after, spans = decoded(target), sounds.hidden(manifest, stream)
+        after, spans = decoded(target), audibility.hidden(manifest, stream)
         assert np.abs(after[mask_of(spans, len(after))].astype(int)).max(initial=0) < 6000
         wider = mask_of([(max(0, start - ticks), end + ticks) for start, end in spans], len(before))
         assert np.array_equal(after[~wider], before[~wider])
@@ -332,16 +333,16 @@ def test_where_the_clock_is_coarser_than_a_sample_covers_grow_by_its_tick(rate_h
     check()
 
 
-def spans_of(manifest: Manifest) -> sounds.Spans:
+def spans_of(manifest: Manifest) -> audibility.Spans:
     (stream,) = sound_streams(manifest)
-    return sounds.hidden(manifest, stream)
+    return audibility.hidden(manifest, stream)
 
 
 def test_two_keeps_that_meet_within_a_sample_do_not_keep_that_sample() -> None:
     """At 11025 Hz, 10 ms lie within sample 110: `render` silences it, and one keep instead of the two reveals it."""
     both = manifest_of((11025,), [keep(0, 10), keep(10, 20)], scope="everything")
     one = manifest_of((11025,), [keep(0, 20)], scope="everything")
-    assert spans_of(both) == [(110, 111), (220, sounds.END)]
+    assert spans_of(both) == [(110, 111), (220, audibility.END)]
     (change,) = [c for c in diff.compare(both, one) if c.kind == "audible"]
     assert (change.start, change.end) == (10, 11)
 
@@ -359,7 +360,7 @@ def test_the_receipt_says_that_a_keep_shrinks_inward() -> None:
     """At 44.1 kHz, 1 to 3 ms are samples 44.1 to 132.3, of which 45 to 132 are kept; a cover would take 44 to 133."""
     manifest = manifest_of((44100,), [keep(1, 3), keep(0, 1), item("email", 1, 3)], scope="everything")
     (stream,) = sound_streams(manifest)
-    entries = footage._ranges(manifest, [audio_out(stream, footage.sound_plan(manifest, 0))])
+    entries = footage._ranges(manifest, [audio_out(stream, audio.sound_plan(manifest, 0))])
     assert entries[0] == [{"stream": 0, "start_sample": 45, "end_sample": 132}]
     assert entries[1] == [{"stream": 0, "start_sample": 0, "end_sample": 44}]
     assert entries[2] == [{"stream": 0, "start_sample": 44, "end_sample": 133}]
@@ -368,5 +369,5 @@ def test_the_receipt_says_that_a_keep_shrinks_inward() -> None:
 def test_a_keep_that_holds_no_whole_sample_is_an_empty_span_in_the_receipt() -> None:
     manifest = manifest_of((900,), [keep(1, 2)], scope="everything")
     (stream,) = sound_streams(manifest)
-    entries = footage._ranges(manifest, [audio_out(stream, footage.sound_plan(manifest, 0))])
+    entries = footage._ranges(manifest, [audio_out(stream, audio.sound_plan(manifest, 0))])
     assert entries[0] == [{"stream": 0, "start_sample": 1, "end_sample": 1}]

@@ -7,14 +7,16 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from render import effects
-from render.plan import StreamPlan
-from render.planes import Plane
-from schema.geometry import Box, Edges
-from schema.manifest import Cells, Key, OutputStream, Segment, Solid
-from schema.tools import diff, draw, visibility
-from schema.tools.visibility import VISIBLE
 from tests.plan.strategies import HUGE, Case, plate, showing
+from veridact.render.video import paint
+from veridact.render.video.planes import Plane
+from veridact.schema.geometry import Box, Edges
+from veridact.schema.manifest import Cells, Key, OutputStream, Segment, Solid
+from veridact.schema.plan import visibility
+from veridact.schema.plan.video import StreamPlan
+from veridact.schema.plan.visibility import VISIBLE
+from veridact.tools import diff
+from veridact.tools.draw import overlay
 
 BLACK = Solid(effect="solid", shape="box", pad_permille=0)
 ROUND = Solid(effect="solid", shape="ellipse", pad_permille=0)
@@ -32,7 +34,7 @@ def _levels(case: Case) -> Any:
 
 def _painted(case: Case, samples: Any) -> Any:
     plan = StreamPlan(case.manifest, case.stream, case.pts, case.raster).at(0)
-    effects.paint([Plane(samples, 1, 1, 16, 8, False)], plan, case.raster)
+    paint.paint([Plane(samples, 1, 1, 16, 8, False)], plan, case.raster)
     return samples
 
 
@@ -59,7 +61,7 @@ def test_a_blur_of_16_bits_under_the_largest_cover_is_the_mean() -> None:
     case = showing(blur, (-HUGE // 2, -HUGE // 2, HUGE, HUGE))
     samples = np.full((60, 70), 65535, np.uint16)
     plan = StreamPlan(case.manifest, case.stream, case.pts, case.raster).at(0)
-    effects.paint([Plane(samples, 1, 1, 0, 8 << 8, False)], plan, case.raster)
+    paint.paint([Plane(samples, 1, 1, 0, 8 << 8, False)], plan, case.raster)
     assert (samples == 65535 // (8 << 8) * (8 << 8)).all()
 
 
@@ -99,8 +101,8 @@ def test_an_ellipse_too_large_to_be_remembered_is_the_same(limit: int, monkeypat
 
 def _thin(case: Case, size: tuple[int, int] = (70, 60)) -> Any:
     picture = Image.new("L", size)
-    for outline in draw.outlines(case.manifest, 0, case.clock, None).get(0, []):
-        draw.cover(ImageDraw.Draw(picture), outline, case.manifest, draw.Scale((70, 60), size))
+    for outline in overlay.outlines(case.manifest, 0, case.clock, None).get(0, []):
+        overlay.cover(ImageDraw.Draw(picture), outline, case.manifest, overlay.Scale((70, 60), size))
     return np.asarray(picture) > 0
 
 
@@ -156,4 +158,4 @@ def test_a_keep_between_two_keys_is_outlined_where_it_shrank_to(
     keys = (Key(frame=0, box=first), Key(frame=2, box=last))
     keep = plate(BOX, case, id="keep-0001", label="keep", segments=(Segment(end=3, keys=keys),))
     manifest = case.manifest.model_copy(update={"scope": "everything", "tracks": (keep,)})
-    assert {f: o.box for f, (o,) in draw.outlines(manifest, 0, case.clock, None).items()} == expected
+    assert {f: o.box for f, (o,) in overlay.outlines(manifest, 0, case.clock, None).items()} == expected

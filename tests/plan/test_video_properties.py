@@ -12,18 +12,19 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageDraw
 
-from render import content, effects
-from render.plan import FramePlan, StreamPlan
-from render.planes import Plane
-from schema import formatter, reading, score
-from schema.geometry import Edges, clip, edges
-from schema.manifest import (
-    Solid,
-)
-from schema.tools import diff, draw, visibility
-from schema.tools.visibility import VISIBLE
 from tests.plan import oracle
 from tests.plan.strategies import SHAPES, Case, boxes, cases, plate, showing, tracks
+from veridact.audit import content
+from veridact.render.video import paint
+from veridact.render.video.planes import Plane
+from veridact.schema import reader, writer
+from veridact.schema.geometry import Edges, clip, edges
+from veridact.schema.manifest import Solid
+from veridact.schema.plan import visibility
+from veridact.schema.plan.video import FramePlan, StreamPlan
+from veridact.schema.plan.visibility import VISIBLE
+from veridact.tools import diff, score
+from veridact.tools.draw import overlay
 
 FEW = settings(
     max_examples=120,
@@ -49,17 +50,17 @@ def _planes(case: Case, value: int) -> list[Plane]:
     ]
 
 
-def _flat(patch_: effects.Patch, plane: Plane) -> Any:
+def _flat(patch_: paint.Patch, plane: Plane) -> Any:
     """In place of an effect: its level on every sample."""
-    seen = clip(effects._on_plane(patch_.visible, plane), *plane.samples.shape[::-1])
+    seen = clip(paint._on_plane(patch_.visible, plane), *plane.samples.shape[::-1])
     return np.full((seen.height, seen.width), visibility.level_of(patch_.effect), np.uint8)
 
 
 def painted_levels(case: Case) -> list[Plane]:
     """Planes on which `render` paints every effect as its level."""
     planes = _planes(case, VISIBLE)
-    with patch.dict(effects.EFFECTS, {"mosaic": _flat, "blur": _flat}):
-        effects.paint(planes, frame_plan(case), case.raster)
+    with patch.dict(paint.EFFECTS, {"mosaic": _flat, "blur": _flat}):
+        paint.paint(planes, frame_plan(case), case.raster)
     return planes
 
 
@@ -94,7 +95,7 @@ def test_effects_leave_nothing_under_a_cover_and_touch_nothing_beside_it(case: C
     """No effect leaves 255 as it is; what is opaque, painted on alpha 0, ends at 255."""
     planes = _planes(case, 255)
     alpha = replace(planes[0], samples=np.zeros_like(planes[0].samples), black=255, opaque=True)
-    effects.paint([*planes, alpha], frame_plan(case), case.raster)
+    paint.paint([*planes, alpha], frame_plan(case), case.raster)
     covered = oracle.painted_levels(case) < VISIBLE
     assert np.array_equal(planes[0].samples < 255, covered)
     assert np.array_equal(planes[1].samples < 255, covered[:: planes[1].step_y, :: planes[1].step_x])
@@ -111,7 +112,7 @@ def test_what_a_solid_hides_changes_no_sample_anywhere(case: Case, seed: int) ->
     second = np.where(hidden, random.integers(0, 256, first.shape, dtype=np.uint8), first)
     painted = []
     for samples in (first, second):
-        effects.paint([Plane(samples, 1, 1, 16, 8, False)], frame_plan(case), r)
+        paint.paint([Plane(samples, 1, 1, 16, 8, False)], frame_plan(case), r)
         painted.append(samples)
     assert np.array_equal(*painted)
 
@@ -120,7 +121,7 @@ def test_what_a_solid_hides_changes_no_sample_anywhere(case: Case, seed: int) ->
 @given(cases())
 def test_the_pixels_that_a_receipt_counts_are_those_touched(case: Case) -> None:
     """Of every track that touches the frame, also under a stronger cover; of a `keep` those kept before covers."""
-    counted = effects.paint(_planes(case, VISIBLE), frame_plan(case), case.raster)
+    counted = paint.paint(_planes(case, VISIBLE), frame_plan(case), case.raster)
     expected: dict[str, int] = {}
     for each in oracle.painted(case):
         pixels = int(oracle.grown(case, each.touched, every=each.level == VISIBLE).sum())
@@ -203,9 +204,9 @@ def dropped(case: Case) -> bool:
 def drawn_covers(case: Case, size: tuple[int, int]) -> Any:
     """The thin outlines of one frame, on a drawing of so many pixels across and down; True where one is drawn."""
     picture = Image.new("L", size)
-    scale = draw.Scale((case.stream.width, case.stream.height), size)
-    for outline in draw.outlines(case.manifest, case.stream.index, case.clock, {case.frame}).get(case.frame, []):
-        draw.cover(ImageDraw.Draw(picture), outline, case.manifest, scale)
+    scale = overlay.Scale((case.stream.width, case.stream.height), size)
+    for outline in overlay.outlines(case.manifest, case.stream.index, case.clock, {case.frame}).get(case.frame, []):
+        overlay.cover(ImageDraw.Draw(picture), outline, case.manifest, scale)
     return np.asarray(picture) > 0
 
 
@@ -278,7 +279,7 @@ def _edge_in_sight(case: Case) -> bool:
 @given(cases())
 def test_every_item_is_outlined_where_it_is(case: Case) -> None:
     """The boxes are those that cover, before padding; that of a `keep` is what stays, before it shrinks to blocks."""
-    standing = draw.outlines(case.manifest, case.stream.index, case.clock, {case.frame}).get(case.frame, [])
+    standing = overlay.outlines(case.manifest, case.stream.index, case.clock, {case.frame}).get(case.frame, [])
     expected = [
         (track.id, oracle.box_on(segment, case.frame, case.pts, track.label == "keep"))
         for track in case.manifest.tracks
@@ -309,7 +310,7 @@ def test_verify_expects_every_cover_where_it_was_painted_last(case: Case) -> Non
 @FEW
 @given(cases())
 def test_writing_and_reading_changes_nothing_of_it(case: Case) -> None:
-    again = replace(case, manifest=reading.read(formatter.write(case.manifest)).manifest)
+    again = replace(case, manifest=reader.read(writer.write(case.manifest)).manifest)
     assert frame_plan(again) == frame_plan(case)
     assert np.array_equal(seen_levels(again), seen_levels(case))
     for a, b in zip(painted_levels(again), painted_levels(case), strict=True):

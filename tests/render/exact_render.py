@@ -13,9 +13,10 @@ from typing import Any
 
 import av
 
-from render import encoder, pipeline
-from schema import reading
-from schema.containers import SUFFIXES
+from veridact.media.containers import SUFFIXES
+from veridact.render import pipeline
+from veridact.render.video import encoder
+from veridact.tools import manifest_file
 
 
 def without_assembly(configure: Any) -> Any:
@@ -37,7 +38,7 @@ def main(folder: str, flags: str, asm: str, jobs: str, names: list[str]) -> None
         encoder.configure = without_assembly(encoder.configure)
     options = pipeline.Options(int(jobs), True, False, False, False)
     for name in names:
-        read = reading.read_path(Path(folder) / f"{name}.json")
+        read = manifest_file.read_path(Path(folder) / f"{name}.json")
         media = next(p for p in Path(folder).glob(f"{name}.*") if p.suffix != ".json")
         out = Path("made", str(os.getpid()) + SUFFIXES[read.manifest.output.container][0])
         audit = out.with_suffix(".jsonl")

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from schema import formatter
+from veridact.schema import writer
 
 RNG = np.random.default_rng(5)
 ONE = RNG.integers(0, 256, (24, 32, 4), dtype=np.uint8)
@@ -46,7 +46,7 @@ def test_equal_frames_stay_frames(
     frames = ROWS[row]
     source, manifest, out = written(tmp_path / "in.png", frames), tmp_path / "m.json", tmp_path / f"out.{container}"
     track = make_track(1, (0, 0, 4, 4), len(frames))
-    manifest.write_bytes(formatter.write(make_manifest(source, (track,), container=container)))
+    manifest.write_bytes(writer.write(make_manifest(source, (track,), container=container)))
     code, _, said = command("render", source, manifest, out)
     assert code == 0, said
     with Image.open(out) as image:
@@ -66,7 +66,7 @@ def test_equal_frames_stay_frames(
 def test_everything_covered_alike_is_rendered(make_manifest: Any, command: Any, tmp_path: Path) -> None:
     """In scope everything all frames of an animation become one colour, and one frame was written."""
     source, manifest, out = written(tmp_path / "in.png", [ONE, OTHER, ONE]), tmp_path / "m.json", tmp_path / "out.webp"
-    manifest.write_bytes(formatter.write(make_manifest(source, (), container="webp", scope="everything")))
+    manifest.write_bytes(writer.write(make_manifest(source, (), container="webp", scope="everything")))
     code, _, said = command("render", source, manifest, out)
     assert code == 0, said
     with Image.open(out) as image:

@@ -15,8 +15,8 @@ import av
 import pytest
 from PIL import Image
 
-from schema import formatter, receipt
-from schema.manifest import AudioRange, Key, Origin
+from veridact.schema import receipt, writer
+from veridact.schema.manifest import AudioRange, Key, Origin
 
 LEVELS = ("chain", "anchor", "files", "content", "rerun")
 DOCUMENT = Path(__file__).parents[2] / "docs" / "receipt.md"
@@ -234,7 +234,7 @@ def arranged(folder: Path, media: Path, manifest: Any, command: Any) -> Scene:
     s = {"input": media, "manifest": folder / "m.json", "output": folder / f"out{suffix}"}
     s |= {n: folder / n for n in ("key", "attestation", "head", "kept audit")}
     s["audit"] = folder / f"out{suffix}.audit.jsonl"
-    s["manifest"].write_bytes(formatter.write(manifest))
+    s["manifest"].write_bytes(writer.write(manifest))
     assert command("keygen", "-o", s["key"])[0] == 0
     arguments = [s["input"], s["manifest"], s["output"], "--attest", s["attestation"], "--sign", s["key"]]
     assert command("render", *arguments)[0] == 0

@@ -11,11 +11,11 @@ import av
 import pytest
 from syrupy.assertion import SnapshotAssertion
 
-from render import pipeline
-from schema import reading
-from schema.containers import SUFFIXES
-from schema.errors import VeridactError
-from schema.manifest import AudioRange, Manifest, Origin, VideoStream
+from veridact.errors import VeridactError
+from veridact.media.containers import SUFFIXES
+from veridact.render import pipeline
+from veridact.schema.manifest import AudioRange, Manifest, Origin, VideoStream
+from veridact.tools import manifest_file
 
 OWN = {".flac": "flac", ".mp3": "flac", ".ogg": "ogg", ".aac": "m4a", ".wav": "wav"}
 """The container for what may hold sound alone; all else becomes MP4."""
@@ -71,7 +71,7 @@ def becomes(source: Path, folder: Path, make_manifest: Any, make_track: Any, sav
     try:
         manifest = covered(source, make_manifest, make_track)
         out = folder / f"out{SUFFIXES[manifest.output.container][0]}"
-        read = reading.read_path(saved(manifest))
+        read = manifest_file.read_path(saved(manifest))
         pipeline.render(source, read, out, folder / "receipt", OPTIONS, pipeline.silently)
     except VeridactError as e:
         return f"refused: {str(e).replace(str(source), source.name)}"

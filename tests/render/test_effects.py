@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from render.effects import paint, patch_of, pixels_covered
-from render.plan import Cover, FramePlan, Raster, _strength
-from render.planes import Layout, Plane, plane_of
-from schema.geometry import Edges, clip, edges, ellipse_bounds, grow_to_grid
-from schema.manifest import Cells, Solid
+from veridact.render.video.paint import paint, patch_of, pixels_covered
+from veridact.render.video.planes import Layout, Plane, plane_of
+from veridact.schema.geometry import Edges, clip, edges, ellipse_bounds, grow_to_grid
+from veridact.schema.manifest import Cells, Solid
+from veridact.schema.plan.video import Cover, FramePlan, Raster, _strength
 
 WIDTH, HEIGHT = 48, 36
 LAYOUT_420 = Layout(8, 2, 2, "yuv")

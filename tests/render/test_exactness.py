@@ -10,8 +10,8 @@ import av
 import numpy as np
 import pytest
 
-from render import selftest
-from schema.manifest import AudioEffect, AudioRange, Cells, Key, Origin
+from veridact.render import selftest
+from veridact.schema.manifest import AudioEffect, AudioRange, Cells, Key, Origin
 
 HERE = Path(__file__).parent
 FRAMES = 130

@@ -7,8 +7,8 @@ import av
 import numpy as np
 import pytest
 
-from render.fields import CODES, order_of
-from render.planes import layout_of, plane_arrays
+from veridact.render.video.interlace import CODES, order_of
+from veridact.render.video.planes import layout_of, plane_arrays
 
 SOURCES = {"MPEG-2": ("in.ts", "mpeg2video"), "H.264": ("in.mp4", "libx264"), "FFV1": ("in.mkv", "ffv1")}
 OUTPUTS = {"h264": "mp4", "lossless": "mkv"}

@@ -1,4 +1,4 @@
-"""A render that is killed leaves no output, only covered segments, and goes on from none but its own."""
+"""A render that is killed leaves no output, only covered segment_files, and goes on from none but its own."""
 
 import fcntl
 import mmap
@@ -16,28 +16,28 @@ from typing import Any
 
 import pytest
 
-from render import encoder, segments, video
-from render.planes import layout_of, plane_arrays
-from render.selftest import SPEC
-from schema.manifest import Key
+from veridact.render.selftest import SPEC
+from veridact.render.video import encoder, segment_files, stream
+from veridact.render.video.planes import layout_of, plane_arrays
+from veridact.schema.manifest import Key
 
 FRAMES, SEGMENTS, SEGMENT_FRAMES = 400, 8, 50
 ALL = list(range(SEGMENTS))
 BOX = (8, 8, 24, 16)
 ROOT = Path(__file__).parents[2]
-RENDER = "from render.cli import main; main()"
+RENDER = "from veridact.cli.render import main; main()"
 KILLED_AFTER = """
 import os, signal, time
-from render import video
-encode, done = video._encode_segment, []
+from veridact.render.video import stream
+encode, done = stream._encode_segment, []
 def counted(*arguments):
     if len(done) == {}:
         os.kill(os.getppid(), signal.SIGKILL)
         time.sleep(60)
     done.append(1)
     return encode(*arguments)
-video._encode_segment = counted
-from render.cli import main; main()
+stream._encode_segment = counted
+from veridact.cli.render import main; main()
 """
 
 
@@ -126,14 +126,14 @@ class Encoded:
 @pytest.fixture
 def encoded(monkeypatch: pytest.MonkeyPatch) -> Encoded:
     found = Encoded()
-    encode = video._encode_segment
+    encode = stream._encode_segment
 
-    def counted(numbered: Any, *rest: Any) -> segments.Segment:
+    def counted(numbered: Any, *rest: Any) -> segment_files.Segment:
         first = next(numbered)
         found.note(first[0])
         return encode((item for part in ([first], numbered) for item in part), *rest)
 
-    monkeypatch.setattr(video, "_encode_segment", counted)
+    monkeypatch.setattr(stream, "_encode_segment", counted)
     return found
 
 
@@ -213,7 +213,7 @@ def test_segments_of_another_release_are_never_used(
     job: Job, encoded: Encoded, command: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     job.killed_after(3)
-    monkeypatch.setattr(segments, "toolchain", lambda: [{"name": "veridact", "version": "0.0.0", "sha256": ""}])
+    monkeypatch.setattr(segment_files, "toolchain", lambda: [{"name": "veridact", "version": "0.0.0", "sha256": ""}])
     assert command("render", job.source, job.manifest, job.output, "--resume")[0] == 0
     assert encoded.segments() == ALL
 
@@ -225,8 +225,8 @@ def test_what_a_killed_render_leaves_is_covered(job: Job) -> None:
     x, y, w, h = BOX
     layout = layout_of("yuv420p")
     for path in hidden.iterdir():
-        head = segments.head(path)
-        for frame in encoder.decode(SPEC, head.extradata, segments.packets(path)):
+        head = segment_files.head(path)
+        for frame in encoder.decode(SPEC, head.extradata, segment_files.packets(path)):
             luma = plane_arrays(frame, layout)[0]
             assert luma[y : y + h, x : x + w].max() <= 16 + 28
             assert luma.max() > 100  # the rest of the picture is there

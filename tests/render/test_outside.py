@@ -15,7 +15,7 @@ from securesystemslib.dsse import Envelope
 from securesystemslib.exceptions import VerificationError
 from securesystemslib.signer import SSlibKey
 
-from schema import receipt
+from veridact.schema import receipt
 
 SCRIPT = Path(__file__).parents[2] / "docs" / "verify_receipt.py"
 BOX = (8, 8, 20, 16)

@@ -180,6 +180,6 @@ def test_a_bug_is_exit_70_and_leaves_nothing(
     def broken(*_: object) -> None:
         raise ZeroDivisionError("boom")
 
-    monkeypatch.setattr("render.video.paint", broken)
+    monkeypatch.setattr("veridact.render.video.stream.paint", broken)
     code, _, err = command("render", scene["media"], scene["manifest"], scene["out"])
     assert (code, "bug" in err, list(scene["out"].parent.iterdir())) == (70, True, [])

@@ -9,7 +9,7 @@ import av
 import numpy as np
 import pytest
 
-from schema.manifest import AudioEffect, AudioRange, Key, Origin
+from veridact.schema.manifest import AudioEffect, AudioRange, Key, Origin
 
 RATE = 48000
 BEEP = AudioEffect(effect="beep", pad_ms=0)

@@ -11,16 +11,16 @@ import av
 import numpy as np
 import pytest
 
-from render import frames as render_frames
-from render.effects import paint
-from render.plan import Raster, StreamPlan
-from render.video import spec_of
-from schema.geometry import clip as cut
-from schema.geometry import edges, grow_to_grid, matrix_of_orientation
-from schema.manifest import Cells, Key, Manifest, Solid
-from schema.media import decode, demux, open_media, orientation
-from schema.pictures import displayed
-from schema.presentation import read as read_timeline
+from veridact.media.pictures import displayed
+from veridact.media.timestamps import read as read_timeline
+from veridact.media.video import decode, demux, open_media, orientation
+from veridact.render.video import frames as render_frames
+from veridact.render.video.paint import paint
+from veridact.render.video.stream import spec_of
+from veridact.schema.geometry import clip as cut
+from veridact.schema.geometry import edges, grow_to_grid, matrix_of_orientation
+from veridact.schema.manifest import Cells, Key, Manifest, Solid
+from veridact.schema.plan.video import Raster, StreamPlan
 
 VFR = [0, 40, 55, 130, 131, 200, 333, 340, 341, 500]
 NINETY = matrix_of_orientation(6)
@@ -118,7 +118,7 @@ def test_the_same_bytes_for_any_workers_cores_and_surroundings(
     for number, (options, environment, folder) in enumerate(ways):
         out = tmp_path / f"out{number}.mp4"
         pinned = ["taskset", "-c", "0"] if number == 1 else []
-        code = "from render.cli import main; main()"
+        code = "from veridact.cli.render import main; main()"
         root = str(Path(__file__).parents[2])
         subprocess.run(
             [*pinned, sys.executable, "-c", code, str(source), str(manifest), str(out), *options],

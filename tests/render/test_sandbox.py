@@ -21,34 +21,38 @@ import av
 import pytest
 from PIL import Image
 
-from render import attest, pipeline, verify
-from schema import contained, linux, sandbox, seccomp, signals
-from schema.contained import ChildBugError, Terms
-from schema.errors import ManifestError, MediaError
-from schema.manifest import AudioRange, Origin
-from schema.sandbox import GIB, Box
+from veridact import signals
+from veridact.audit import attestation, verify
+from veridact.errors import ManifestError, MediaError
+from veridact.progress import ReportProgress
+from veridact.render import pipeline
+from veridact.sandbox import child, policy, seccomp, syscalls
+from veridact.sandbox.child import ChildOptions
+from veridact.sandbox.policy import GIB, Policy
+from veridact.sandbox.protocol import ChildBugError
+from veridact.schema.manifest import AudioRange, Origin
 
 ROOT = Path(__file__).parents[2]
 PR_GET_DUMPABLE, PR_GET_NO_NEW_PRIVS, PTRACE_TRACEME, NEW_USER_NAMESPACE = 3, 39, 0, 0x1000_0000
 HEADER = Path("/usr/include/x86_64-linux-gnu/asm/unistd_64.h")
 NOBODY = 65534
-ROOMY = Box(4 * GIB)
+ROOMY = Policy(4 * GIB)
 
 
 def silently(what: str, done: int, total: int) -> None:
     pass
 
 
-def ended(work: Callable[[], Any], box: Box = ROOMY, **terms: Any) -> Any:
+def ended(work: Callable[[], Any], box: Policy = ROOMY, **terms: Any) -> Any:
     """What the work gives in a child, or the name of the error number that it met."""
 
-    def tried(tell: contained.Tell) -> Any:
+    def tried(report: ReportProgress) -> Any:
         try:
             return work()
         except OSError as e:
             return errno.errorcode.get(e.errno or 0)
 
-    return contained.run(tried, Terms(box, **terms), silently).value
+    return child.run(tried, ChildOptions(box, **terms), silently).value
 
 
 class Outside:
@@ -75,8 +79,8 @@ def outside(tmp_path: Path) -> Iterator[Outside]:
 
 def called(number: int, *arguments: int) -> None:
     try:
-        linux.syscall(number, *map(ctypes.c_long, arguments))
-    except linux.KernelError as e:
+        syscalls.syscall(number, *map(ctypes.c_long, arguments))
+    except syscalls.KernelError as e:
         raise OSError(next(n for n in errno.errorcode if os.strerror(n) == str(e)), str(e)) from None
 
 
@@ -115,8 +119,8 @@ def test_each_layer_refuses(attempt: str, outside: Outside, monkeypatch: pytest.
         shutil.rmtree(outside.folder)
         outside.folder.mkdir()
         outside.file.write_text("secret")
-    alone = {name: sandbox.LAYERS[name] for name in ("no-new-privileges", layer)}
-    monkeypatch.setattr(sandbox, "LAYERS", alone)
+    alone = {name: policy.LAYERS[name] for name in ("no-new-privileges", layer)}
+    monkeypatch.setattr(policy, "LAYERS", alone)
     assert ended(lambda: bool(work(outside)) or True, mode="require") in {"EPERM", "EACCES"}
     assert [path.name for path in outside.folder.iterdir()] == ["secret"]
     assert outside.file.read_text() == "secret"
@@ -170,19 +174,19 @@ def test_privileges_are_not_gained(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         parent.chmod(0o755)
     if ended(who, mode="off") != NOBODY:
         pytest.skip("this file system does not let programs become somebody else")
-    monkeypatch.setattr(sandbox, "LAYERS", {"no-new-privileges": sandbox.LAYERS["no-new-privileges"]})
+    monkeypatch.setattr(policy, "LAYERS", {"no-new-privileges": policy.LAYERS["no-new-privileges"]})
     assert ended(who) == 0
 
 
 def test_the_limits_are_set() -> None:
     def limits() -> list[Any]:
         return [resource.getrlimit(n) for n in (resource.RLIMIT_CORE, resource.RLIMIT_DATA)] + [
-            linux.prctl(PR_GET_DUMPABLE),
-            linux.prctl(PR_GET_NO_NEW_PRIVS),
+            syscalls.prctl(PR_GET_DUMPABLE),
+            syscalls.prctl(PR_GET_NO_NEW_PRIVS),
         ]
 
-    assert ended(limits, Box(3 * GIB)) == [[0, 0], [3 * GIB, 3 * GIB], 0, 1]
-    assert ended(limits, Box(3 * GIB), mode="off")[1:] == [list(resource.getrlimit(resource.RLIMIT_DATA)), 1, 0]
+    assert ended(limits, Policy(3 * GIB)) == [[0, 0], [3 * GIB, 3 * GIB], 0, 1]
+    assert ended(limits, Policy(3 * GIB), mode="off")[1:] == [list(resource.getrlimit(resource.RLIMIT_DATA)), 1, 0]
 
 
 def test_what_is_given_can_be_used(tmp_path: Path, outside: Outside) -> None:
@@ -207,7 +211,7 @@ def test_what_is_given_can_be_used(tmp_path: Path, outside: Outside) -> None:
             return []
 
         sys.modules.pop("wave", None)
-        given = ended(work, Box(4 * GIB, writable=(folder,)), keep=(kept.fileno(),), mode="require")
+        given = ended(work, Policy(4 * GIB, writable=(folder,)), keep=(kept.fileno(),), mode="require")
     assert given == ["b", "secret", errno.EBADF]
 
 
@@ -248,17 +252,17 @@ def test_however_it_ends_it_is_one_line_and_exit_4(
 ) -> None:
     fault, said = ENDS[end]
 
-    def broken(media: Any, manifest: Any, place: Any, jobs: int, tell: Any) -> Any:
+    def broken(media: Any, manifest: Any, place: Any, jobs: int, report: Any) -> Any:
         place.new_output.write_bytes(b"half of it")
         return fault()
 
-    small = functools.partial(Box, GIB)
+    small = functools.partial(Policy, GIB)
 
     monkeypatch.setitem(pipeline.RENDERERS, "video", broken)
     monkeypatch.setattr(
-        contained, "Terms", functools.partial(Terms, quiet_seconds=1 if "nothing went on" in said else 60)
+        child, "ChildOptions", functools.partial(ChildOptions, quiet_seconds=1 if "nothing went on" in said else 60)
     )
-    monkeypatch.setattr(pipeline, "Box", lambda memory_bytes, **rest: small(**rest))
+    monkeypatch.setattr(pipeline, "Policy", lambda memory_bytes, **rest: small(**rest))
     code, out, err = command("render", scene["media"], scene["manifest"], scene["out"])
     assert (code, out, err.count("\n")) == (4, "", 1), err
     assert said in err
@@ -266,47 +270,47 @@ def test_however_it_ends_it_is_one_line_and_exit_4(
 
 
 def test_a_slow_child_that_goes_on_does_not_hang() -> None:
-    def work(tell: contained.Tell) -> str:
+    def work(report: ReportProgress) -> str:
         for number in range(8):
             time.sleep(0.4)
-            tell("frames", number, 8)
+            report("frames", number, 8)
         return "done"
 
     told: list[int] = []
-    given = contained.run(work, Terms(Box(GIB), quiet_seconds=2), lambda what, done, total: told.append(done))
+    given = child.run(work, ChildOptions(Policy(GIB), quiet_seconds=2), lambda what, done, total: told.append(done))
     assert (given.value, told) == ("done", list(range(8)))
 
 
 def test_reading_is_a_sign_of_life(clip: Any) -> None:
-    from schema.media import open_media
+    from veridact.media.video import open_media
 
     with open_media(clip("a.mp4", frames=2)) as media:
 
-        def work(tell: contained.Tell) -> str:
+        def work(report: ReportProgress) -> str:
             for _ in range(8):
                 time.sleep(0.4)
                 media.reader().read(1)
             return "done"
 
-        assert contained.run(work, Terms(Box(GIB), keep=(media.fd,), quiet_seconds=2), silently).value == "done"
+        assert child.run(work, ChildOptions(Policy(GIB), keep=(media.fd,), quiet_seconds=2), silently).value == "done"
 
 
 def test_errors_come_back_as_they_were() -> None:
-    def refuse(error: BaseException) -> contained.Work:
-        def work(tell: contained.Tell) -> None:
+    def refuse(error: BaseException) -> child.Work:
+        def work(report: ReportProgress) -> None:
             raise error
 
         return work
 
     with pytest.raises(ManifestError, match="tracks") as refused:
-        contained.run(refuse(ManifestError("rules", "$.tracks", "no")), Terms(Box(GIB)), silently)
+        child.run(refuse(ManifestError("rules", "$.tracks", "no")), ChildOptions(Policy(GIB)), silently)
     assert (refused.value.layer, refused.value.path, refused.value.reason) == ("rules", "$.tracks", "no")
     with pytest.raises(OSError, match="No space") as full:
-        contained.run(refuse(OSError(errno.ENOSPC, "No space left", "out")), Terms(Box(GIB)), silently)
+        child.run(refuse(OSError(errno.ENOSPC, "No space left", "out")), ChildOptions(Policy(GIB)), silently)
     assert (full.value.errno, full.value.filename) == (errno.ENOSPC, "out")
     for bug in (ZeroDivisionError("boom"), SystemExit("boom"), KeyboardInterrupt("boom")):
         with pytest.raises(ChildBugError, match="boom") as found:
-            contained.run(refuse(bug), Terms(Box(GIB)), silently)
+            child.run(refuse(bug), ChildOptions(Policy(GIB)), silently)
         assert type(bug).__name__ in found.value.__notes__[0]
 
 
@@ -323,7 +327,7 @@ LIES = {
 
 @pytest.mark.parametrize("lie", LIES)
 def test_a_child_that_lies_is_refused(lie: str) -> None:
-    def work(tell: contained.Tell) -> None:
+    def work(report: ReportProgress) -> None:
         for fd in range(3, 50):
             try:
                 os.write(fd, LIES[lie])
@@ -332,16 +336,16 @@ def test_a_child_that_lies_is_refused(lie: str) -> None:
         os._exit(0)
 
     with pytest.raises(MediaError) as refused:
-        contained.run(work, Terms(Box(GIB)), silently)
+        child.run(work, ChildOptions(Policy(GIB)), silently)
     assert refused.value.exit_code == 4
 
 
 def test_a_child_says_nothing_that_a_terminal_would_act_on() -> None:
-    def work(tell: contained.Tell) -> None:
+    def work(report: ReportProgress) -> None:
         raise MediaError("\x1b]0;owned\x07\x1b[2J\nsecond line")
 
     with pytest.raises(MediaError) as refused:
-        contained.run(work, Terms(Box(GIB)), silently)
+        child.run(work, ChildOptions(Policy(GIB)), silently)
     assert str(refused.value).isprintable()
 
 
@@ -358,7 +362,7 @@ def test_the_bytes_do_not_depend_on_it(
     }
     for name, (source, manifest) in jobs.items():
         made = set()
-        for mode in sandbox.MODES:
+        for mode in policy.MODES:
             (folder := tmp_path / f"{mode}-{name}").mkdir()
             arguments = (source, saved(manifest, f"{name}.json"), folder / name, "--sandbox", mode)
             code, _, err = command("render", *arguments)
@@ -367,12 +371,12 @@ def test_the_bytes_do_not_depend_on_it(
         assert len(made) == 1
 
 
-def missing(box: Box) -> int:
-    raise linux.KernelError("Function not implemented")
+def missing(box: Policy) -> int:
+    raise syscalls.KernelError("Function not implemented")
 
 
 def attested(path: Path, key: Path) -> dict[str, Any]:
-    predicate: dict[str, Any] = attest.opened(path.read_bytes(), attest.public_key(key))["predicate"]
+    predicate: dict[str, Any] = attestation.opened(path.read_bytes(), attestation.public_key(key))["predicate"]
     return predicate
 
 
@@ -389,11 +393,11 @@ def test_the_attestation_says_what_was_on(
         assert code == 0, err
         return attested(facts, key.with_name("key.pub"))["sandbox"]
 
-    abi = sandbox.landlock.version()
+    abi = policy.landlock.version()
     layers = ["limits", "no-new-privileges", "landlock", "seccomp"]
     assert told("a", "require") == {"layers": layers, "landlockAbi": abi, "missing": []}
     assert told("b", "off") == {"layers": [], "landlockAbi": 0, "missing": []}
-    monkeypatch.setitem(sandbox.LAYERS, "landlock", missing)
+    monkeypatch.setitem(policy.LAYERS, "landlock", missing)
     assert told("c", "auto") == {
         "layers": ["limits", "no-new-privileges", "seccomp"],
         "landlockAbi": 0,
@@ -401,11 +405,11 @@ def test_the_attestation_says_what_was_on(
     }
 
 
-@pytest.mark.parametrize("layer", sandbox.LAYERS)
+@pytest.mark.parametrize("layer", policy.LAYERS)
 def test_what_is_required_and_missing_is_exit_8(
     layer: str, scene: dict[str, Path], command: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(sandbox.LAYERS, layer, missing)
+    monkeypatch.setitem(policy.LAYERS, layer, missing)
     arguments = ("render", scene["media"], scene["manifest"], scene["out"], "--sandbox")
     code, _, err = command(*arguments, "require")
     assert (code, layer in err, err.count("\n")) == (8, True, 1), err
@@ -453,13 +457,13 @@ def test_the_key_that_signs_is_not_in_the_process_that_decodes(
 ) -> None:
     key = scene["folder"].parent / "key"
     command("keygen", "-o", key)
-    read, loaded = attest.private_key, []
+    read, loaded = attestation.private_key, []
 
     def noted(path: Path) -> Any:
         loaded.append(not children(os.getpid()))
         return read(path)
 
-    monkeypatch.setattr(attest, "private_key", noted)
+    monkeypatch.setattr(attestation, "private_key", noted)
     options = ("--attest", scene["folder"] / "a.json", "--sign")
     assert command("render", scene["media"], scene["manifest"], scene["out"], *options, key)[0] == 0
     assert loaded == [True]
@@ -471,12 +475,12 @@ def test_the_key_that_signs_is_not_in_the_process_that_decodes(
 
 HELD = """
 import time
-from render import pipeline
+from veridact.render import pipeline
 def hold(*arguments):
     while True:
         time.sleep(0.1)
 pipeline.RENDERERS["video"] = hold
-from render.cli import main; main()
+from veridact.cli.render import main; main()
 """
 
 
@@ -509,26 +513,26 @@ def test_the_help_names_the_choices(command: Any) -> None:
 
 def test_the_limits_are_documented() -> None:
     text = (ROOT / "docs" / "limits.md").read_text()
-    assert f"{contained.QUIET_SECONDS} seconds" in text
+    assert f"{child.QUIET_SECONDS} seconds" in text
     assert f"| {pipeline.MEMORY_BYTES // GIB} GiB, and {pipeline.JOB_BYTES_A_PIXEL} bytes a pixel" in text
     assert f"{verify.LOOK_BYTES_A_PIXEL:,} bytes a pixel" in text
     told = (ROOT / "SECURITY.md").read_text()
-    assert all(f"| {layer} |" in told for layer in sandbox.LAYERS)
+    assert all(f"| {layer} |" in told for layer in policy.LAYERS)
 
 
 def test_the_terms_of_a_render_are_tight(scene: dict[str, Path], command: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Only the hidden folder may be written, and nothing of the footage's folder be read."""
-    seen: list[Terms] = []
-    run = contained.run
+    seen: list[ChildOptions] = []
+    run = child.run
 
-    def noted(work: Any, terms: Terms, tell: Any) -> Any:
+    def noted(work: Any, terms: ChildOptions, report: Any) -> Any:
         seen.append(terms)
-        return run(work, replace(terms, mode="require"), tell)
+        return run(work, replace(terms, mode="require"), report)
 
-    monkeypatch.setattr(contained, "run", noted)
+    monkeypatch.setattr(child, "run", noted)
     assert command("render", scene["media"], scene["manifest"], scene["out"], "--jobs", 2)[0] == 0
     [terms] = seen
     assert [path.parent for path in terms.box.writable] == [scene["folder"]]
     assert terms.box.readable == ()
     assert terms.box.memory_bytes == pipeline.MEMORY_BYTES + 2 * 64 * 48 * pipeline.JOB_BYTES_A_PIXEL
-    assert json.dumps(sorted(map(str, sandbox.code_folders()))).count(str(scene["folder"].parent)) == 0
+    assert json.dumps(sorted(map(str, policy.code_folders()))).count(str(scene["folder"].parent)) == 0

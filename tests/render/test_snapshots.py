@@ -11,19 +11,22 @@ from typing import Any
 import pytest
 from syrupy.assertion import SnapshotAssertion
 
-from render import frames
-from schema.manifest import AudioRange, Cells, Key, Origin
-from schema.media import decode, demux, open_media
+from veridact.media.video import decode, demux, open_media
+from veridact.render.video import frames
+from veridact.schema.manifest import AudioRange, Cells, Key, Origin
 
 MOSAIC = Cells(effect="mosaic", shape="ellipse", cells=5, pad_permille=120)
 BLUR = Cells(effect="blur", shape="box", cells=4, pad_permille=0)
 
 
 def told(audit: Path) -> list[dict[str, Any]]:
-    """The receipt without what changes with every line of our own code: the toolchain's digests and the chain."""
+    """The receipt without what changes with our own code: our version, the toolchain's digests and the chain."""
     entries = [json.loads(line) for line in audit.read_text().splitlines()]
     for package in entries[0]["body"]["toolchain"]:
         del package["sha256"]
+        if package["name"] == "veridact":
+            del package["version"]
+    del entries[0]["body"]["tool"]["version"]
     return [{"type": e["type"], "body": e["body"]} for e in entries]
 
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from schema import receipt
-from schema.errors import AuditError
+from veridact.errors import AuditError
+from veridact.schema import receipt
 
 BOX = (8, 8, 20, 16)
 FILES = {"receipt": "out.mp4.audit.jsonl", "manifest": "m.json", "output": "out.mp4", "input": "in.mp4"}

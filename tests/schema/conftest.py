@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 from PIL import ExifTags, Image
 
-from schema import media, reading, source
-from schema.manifest import Manifest
-from schema.tools import carry
+from veridact.media import source, video
+from veridact.schema import reader
+from veridact.schema.manifest import Manifest
+from veridact.tools.formats import common
 
 MANIFESTS = Path(__file__).parents[2] / "manifests"
 
@@ -29,7 +30,7 @@ def example() -> Callable[[str], Manifest]:
     """An example by name: `street` is manifests/valid-street.json."""
 
     def load(name: str) -> Manifest:
-        return reading.read((MANIFESTS / f"valid-{name}.json").read_bytes()).manifest
+        return reader.read((MANIFESTS / f"valid-{name}.json").read_bytes()).manifest
 
     return load
 
@@ -103,9 +104,9 @@ def manifest_for() -> Callable[[Path, list[dict[str, Any]], list[dict[str, Any]]
     """A manifest for a file with the tracks and ranges given."""
 
     def made(path: Path, tracks: list[dict[str, Any]], audio: list[dict[str, Any]]) -> Manifest:
-        with media.open_media(path) as file:
-            found = carry.Imported()
-            base = carry.manifest_of(source.read_source(file), file.format, "test", found, {}).document()
-        return reading.validate({**base, "tracks": tracks, "audio": audio})
+        with video.open_media(path) as file:
+            found = common.Imported()
+            base = common.manifest_of(source.read_source(file), file.format, "test", found, {}).document()
+        return reader.validate({**base, "tracks": tracks, "audio": audio})
 
     return made

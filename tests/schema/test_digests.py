@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schema import digests, reading
+from veridact.schema import digests, reader
 
 Document = Callable[[str], dict[str, Any]]
 ASCII = st.text(st.characters(min_codepoint=0, max_codepoint=0x7F), max_size=6)
@@ -97,10 +97,10 @@ CHANGES: dict[str, tuple[Callable[[dict[str, Any]], None], bool]] = {
 @pytest.mark.parametrize("change", CHANGES)
 def test_the_plan_digest_changes_only_with_what_decides_the_output(change: str, document: Document) -> None:
     edit, decides = CHANGES[change]
-    before = reading.validate(document("street"))
+    before = reader.validate(document("street"))
     tree = document("street")
     edit(tree)
-    after = reading.validate(tree)
+    after = reader.validate(tree)
     assert digests.manifest_sha256(before) != digests.manifest_sha256(after)
     assert (digests.plan_sha256(before) != digests.plan_sha256(after)) == decides
 
@@ -109,13 +109,13 @@ def test_formatting_changes_the_file_digest_alone(document: Document) -> None:
     tree = document("street")
     a, b = json.dumps(tree).encode(), json.dumps(tree, indent=4).encode()
     assert digests.sha256_hex(a) != digests.sha256_hex(b)
-    assert digests.manifest_sha256(reading.read(a).manifest) == digests.manifest_sha256(reading.read(b).manifest)
+    assert digests.manifest_sha256(reader.read(a).manifest) == digests.manifest_sha256(reader.read(b).manifest)
 
 
 def test_a_keep_counts_only_when_a_person_has_said_so(document: Document) -> None:
     tree = document("everything-but-one-person")
-    before = digests.plan_sha256(reading.validate(tree))
+    before = digests.plan_sha256(reader.validate(tree))
     tree["tracks"][0]["review"] = "proposed"
-    without = digests.plan_document(reading.validate(tree))
+    without = digests.plan_document(reader.validate(tree))
     assert digests.sha256_hex(digests.canonical(without)) != before
     assert [c["effect"] for c in without["covers"]] != ["keep"]

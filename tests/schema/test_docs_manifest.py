@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from schema import digests, jsonschema, reading
-from schema.errors import ManifestError
-from schema.manifest import MAX_INT
+from veridact.errors import ManifestError
+from veridact.schema import digests, json_schema, reader
+from veridact.schema.manifest import MAX_INT
 
 ROOT = Path(__file__).parents[2]
 DOCUMENT = ROOT / "docs" / "manifest.md"
@@ -61,7 +61,7 @@ def _objects(node: dict[str, Any], definitions: dict[str, Any]) -> Iterator[dict
 
 def fields() -> list[Field]:
     """Every field that the JSON Schema knows, parents first; required when each kind of object that has it says so."""
-    document = jsonschema.document()
+    document = json_schema.document()
     definitions = document["$defs"]
     found: dict[str, Field] = {}
 
@@ -129,7 +129,7 @@ def _decides() -> set[str]:
     found: set[str] = set()
     for example in sorted((ROOT / "manifests").glob("valid-*.json")):
         tree = json.loads(example.read_bytes())
-        plan = digests.plan_sha256(reading.validate(tree))
+        plan = digests.plan_sha256(reader.validate(tree))
         for path, steps, value in _leaves(tree, "", ()):
             for other in _others(path, value) if path not in found else ():
                 changed = copy.deepcopy(tree)
@@ -138,7 +138,7 @@ def _decides() -> set[str]:
                     place = place[step]
                 place[steps[-1]] = other
                 try:
-                    if digests.plan_sha256(reading.validate(changed)) != plan:
+                    if digests.plan_sha256(reader.validate(changed)) != plan:
                         found.add(path)
                 except ManifestError:
                     continue

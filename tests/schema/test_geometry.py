@@ -10,9 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from schema import geometry, media
-from schema.geometry import Box, Edges
-from schema.pictures import TRANSPOSITION
+from veridact.media import video
+from veridact.media.pictures import TRANSPOSITION
+from veridact.schema import geometry
+from veridact.schema.geometry import Box, Edges
 
 SIDES = st.integers(1, 5000)
 AT = st.integers(-5000, 5000)
@@ -114,10 +115,10 @@ def test_a_real_clip_turned_by_90_degrees() -> None:
     if "VERIDACT_MEDIA" not in os.environ:
         pytest.skip("VERIDACT_MEDIA names no folder of real clips")
     path = Path(os.environ["VERIDACT_MEDIA"]) / "metadata" / "cvat_test_rotated_90_video.mp4"
-    with media.open_media(path) as file, media.demux(file) as container:
-        frame = next(media.decode(container, container.streams.video[0]))
+    with video.open_media(path) as file, video.demux(file) as container:
+        frame = next(video.decode(container, container.streams.video[0]))
         assert frame.rotation in {90, -90, 270}
-        assert media.orientation(frame) == (8 if frame.rotation == 90 else 6)
+        assert video.orientation(frame) == (8 if frame.rotation == 90 else 6)
 
 
 @given(BOXES, st.sampled_from([1, 2, 4]), st.sampled_from([1, 2]))

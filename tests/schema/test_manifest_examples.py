@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from jsonschema import Draft202012Validator
 
-from schema import formatter, jsonschema, reading
-from schema.errors import ManifestError
+from veridact.errors import ManifestError
+from veridact.schema import json_schema, reader, writer
 
 FOLDER = Path(__file__).parents[2] / "manifests"
 VALID = sorted(p.name for p in FOLDER.glob("valid-*.json"))
@@ -16,19 +16,21 @@ INVALID = json.loads((FOLDER / "invalid.json").read_bytes())
 
 @pytest.fixture(scope="module")
 def committed() -> Draft202012Validator:
-    tree = json.loads(jsonschema.PATH.read_bytes())
+    tree = json.loads(json_schema.PATH.read_bytes())
     Draft202012Validator.check_schema(tree)
     return Draft202012Validator(tree)
 
 
 def test_the_committed_json_schema_is_what_the_models_generate() -> None:
-    assert jsonschema.PATH.read_text(encoding="utf-8") == jsonschema.text(), "run: python -m schema.jsonschema"
+    assert json_schema.PATH.read_text(encoding="utf-8") == json_schema.text(), (
+        "run: python -m veridact.schema.json_schema"
+    )
 
 
 @pytest.mark.parametrize("name", VALID)
 def test_a_valid_example_is_read_and_written_back_unchanged(name: str, committed: Draft202012Validator) -> None:
     raw = (FOLDER / name).read_bytes()
-    assert formatter.write(reading.read(raw).manifest) == raw
+    assert writer.write(reader.read(raw).manifest) == raw
     assert committed.is_valid(json.loads(raw))
 
 
@@ -36,7 +38,7 @@ def test_a_valid_example_is_read_and_written_back_unchanged(name: str, committed
 def test_an_invalid_example_is_refused_by_its_layer(name: str, committed: Draft202012Validator) -> None:
     raw = (FOLDER / name).read_bytes()
     with pytest.raises(ManifestError) as refused:
-        reading.read(raw)
+        reader.read(raw)
     assert (refused.value.layer, str(refused.value)) == (INVALID[name]["layer"], INVALID[name]["error"])
     assert "\n" not in str(refused.value)
     if refused.value.layer != "text":

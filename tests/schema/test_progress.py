@@ -5,7 +5,7 @@ from contextlib import redirect_stderr
 
 import pytest
 
-from schema.progress import Progress
+from veridact.progress import Progress
 
 
 class Stderr(io.StringIO):

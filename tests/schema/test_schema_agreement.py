@@ -9,11 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from schema import jsonschema, reading
-from schema.errors import ManifestError
+from veridact.errors import ManifestError
+from veridact.schema import json_schema, reader
 
 EXAMPLES = [json.loads(p.read_bytes()) for p in sorted((Path(__file__).parents[2] / "manifests").glob("valid-*.json"))]
-COMMITTED = Draft202012Validator(json.loads(jsonschema.PATH.read_bytes()))
+COMMITTED = Draft202012Validator(json.loads(json_schema.PATH.read_bytes()))
 NAMES = st.sampled_from(
     "schema type index frames box keys end label review effect cells pad_ms score by id ext a.b a searched".split()
 )
@@ -61,7 +61,7 @@ def test_models_and_json_schema_agree(data: st.DataObject) -> None:
 
 def _refusal(tree: Any) -> ManifestError | None:
     try:
-        reading.validate(tree)
+        reader.validate(tree)
     except ManifestError as e:
         return e
     return None

@@ -9,13 +9,15 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from schema import formatter, score
-from schema.errors import BindingError, ManifestError, UsageError
-from schema.geometry import Box, Edges
-from schema.manifest import Manifest, OutputStream, Review, Solid
-from schema.timeline import pts_sha256
-from schema.tools import clock, cvat, mot, truth
-from schema.tools.cli_score import score_command
+from veridact.cli.score import score_command
+from veridact.errors import BindingError, ManifestError, UsageError
+from veridact.schema import timeline, writer
+from veridact.schema.geometry import Box, Edges
+from veridact.schema.manifest import Manifest, OutputStream, Review, Solid
+from veridact.schema.timeline import pts_sha256
+from veridact.tools import ground_truth as truth
+from veridact.tools import score
+from veridact.tools.formats import cvat, mot
 
 FRAMES = 10
 
@@ -53,7 +55,7 @@ def manifest(
 
 
 def scored(found: Manifest, truth: Manifest, **options: Any) -> score.Tally:
-    return score.score(found, truth, clock.from_manifest(truth), **options)["face"]
+    return score.score(found, truth, timeline.from_manifest(truth), **options)["face"]
 
 
 BOX = (10, 10, 20, 20)
@@ -179,7 +181,7 @@ def test_another_file_is_refused() -> None:
 )
 def test_a_truth_of_other_streams_is_refused(name: str, truth: Manifest) -> None:
     with pytest.raises(BindingError, match="disagree about the size or the frames of stream"):
-        score.score(TRUTH, truth, clock.from_manifest(TRUTH))
+        score.score(TRUTH, truth, timeline.from_manifest(TRUTH))
 
 
 @pytest.mark.parametrize(
@@ -216,7 +218,7 @@ EXPECTED = {
 
 
 def test_every_measure_as_worked_out_by_hand() -> None:
-    tallies = score.score(FOUND, THREE, clock.from_manifest(THREE))
+    tallies = score.score(FOUND, THREE, timeline.from_manifest(THREE))
     found = tallies["face"].document()
     assert {k: found[k] for k in EXPECTED} == pytest.approx(EXPECTED)
     plate = tallies["plate"].document()
@@ -235,13 +237,13 @@ CVAT = """<?xml version="1.0"?><annotations><meta><task><size>10</size></task></
 <track id="1" label="face"><box frame="0" keyframe="1" outside="0" xtl="100" ytl="10" xbr="120" ybr="30"/></track>
 <track id="2" label="plate"><box frame="0" keyframe="1" outside="0" xtl="50" ytl="60" xbr="90" ybr="70"/>
 <box frame="4" keyframe="1" outside="1" xtl="50" ytl="60" xbr="90" ybr="70"/></track></annotations>"""
-TIMES = clock.from_manifest(THREE)
+TIMES = timeline.from_manifest(THREE)
 
 
 @pytest.mark.parametrize(
     ("name", "raw", "labels"),
     [
-        ("a manifest", formatter.write(THREE), {"face", "plate"}),
+        ("a manifest", writer.write(THREE), {"face", "plate"}),
         ("CVAT", CVAT.encode(), {"face", "plate"}),
         ("CVAT behind a mark", b"\xef\xbb\xbf" + CVAT.encode(), {"face", "plate"}),
         ("CVAT as exported", cvat.write(THREE, TIMES).data, {"face", "plate"}),
@@ -263,7 +265,7 @@ def test_of_streams_that_the_truth_does_not_speak_of_nothing_counts() -> None:
     both = two_streams(TRUTH)
     other = TRUTH.tracks[0].model_copy(update={"id": "face-0002", "stream": 1})
     found = both.model_copy(update={"tracks": (TRUTH.tracks[0], other)})
-    times = clock.from_manifest(found)
+    times = timeline.from_manifest(found)
     true, lost = truth.read(mot.write(TRUTH, TIMES).data, found, times, None)
     tally = score.score(found, true, times)["face"]
     assert (tally.found_boxes, tally.ratios()["precision"], tally.seconds) == (10, 1, Fraction(10, 25))
@@ -299,7 +301,7 @@ def test_motion_between_keys_of_cvat_is_scored_on_every_frame() -> None:
 
 
 def run(tmp_path: Path, raw: bytes, *options: str, found: Manifest = FOUND) -> tuple[str, str]:
-    (tmp_path / "m.json").write_bytes(formatter.write(found))
+    (tmp_path / "m.json").write_bytes(writer.write(found))
     (tmp_path / "truth").write_bytes(raw)
     arguments = [str(tmp_path / "m.json"), str(tmp_path / "truth"), *options]
     result = CliRunner().invoke(score_command, arguments, catch_exceptions=False, standalone_mode=False)
@@ -314,7 +316,7 @@ def test_the_command_writes_json(tmp_path: Path) -> None:
 
 
 def test_the_command_writes_a_table(tmp_path: Path) -> None:
-    out, _ = run(tmp_path, formatter.write(THREE), "--iou", "61")
+    out, _ = run(tmp_path, writer.write(THREE), "--iou", "61")
     lines = dict(line.strip().rsplit(None, 1) for line in out.split("plate:")[0].splitlines()[1:])
     assert (lines["recall"], lines["mean iou"], lines["exposed frames"], lines["id switches"]) == (
         "0.600", "1.000", "8", "0",
@@ -334,7 +336,7 @@ def test_a_label_that_is_only_in_the_second_stream_is_told_per_hour_of_all_foota
     plate = THREE.tracks[2].model_copy(update={"stream": 1})
     true = two_streams(THREE).model_copy(update={"tracks": (THREE.tracks[0], plate)})
     none = true.model_copy(update={"tracks": ()})
-    tallies = score.score(none, true, clock.from_manifest(true))
+    tallies = score.score(none, true, timeline.from_manifest(true))
     assert {label: tally.seconds for label, tally in tallies.items()} == {
         "face": Fraction(20, 25), "plate": Fraction(20, 25),
     }  # fmt: skip

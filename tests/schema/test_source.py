@@ -5,8 +5,8 @@ from pathlib import Path
 import av
 import numpy as np
 
-from schema.media import open_media
-from schema.source import read_source
+from veridact.media.source import read_source
+from veridact.media.video import open_media
 
 
 def test_a_track_without_a_frame_is_listed_and_left_behind(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schema import timeline
+from veridact.schema import timeline
 
 
 @given(st.lists(st.integers(-(2**63), 2**63 - 1), max_size=20))

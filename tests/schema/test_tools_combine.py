@@ -7,18 +7,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schema import formatter, reading, upgrade
-from schema.errors import BindingError, ManifestError, UsageError
-from schema.manifest import Key, Manifest, Segment, Track
-from schema.tools import clock, diff, edits, operations, tracks
-from schema.tools.combine import combine
+from veridact.errors import BindingError, ManifestError, UsageError
+from veridact.schema import reader, timeline, upgrade, writer
+from veridact.schema.manifest import Key, Manifest, Segment, Track
+from veridact.schema.plan import segments
+from veridact.tools import diff
+from veridact.tools.edit import edits, operations
+from veridact.tools.merge import combine
 
 Example = Callable[[str], Manifest]
 
 
 def _edit(manifest: Manifest, text: str) -> Manifest:
     todo = operations.from_script(text, None)
-    return edits.apply_all(manifest, todo, edits.Desk(clock.from_manifest(manifest)))
+    return edits.apply_all(manifest, todo, edits.Desk(timeline.from_manifest(manifest)))
 
 
 def test_a_search_that_finds_the_same_adds_nothing(example: Example) -> None:
@@ -83,9 +85,9 @@ def test_every_new_box_is_covered_by_half_or_kept_whole(
     new = known.model_copy(update={"segments": (segment,), "review": "proposed"})
     base = _manifest(known)
     after = combine(base, _manifest(new)).manifest
-    unknown = clock.from_manifest(base)[0].assumed()
-    kept = dict(pair for t in after.tracks[1:] for pair in tracks.walk(t.segments, unknown))
-    for frame, (x, y, w, h) in tracks.walk(new.segments, unknown):
+    unknown = timeline.from_manifest(base)[0].assumed()
+    kept = dict(pair for t in after.tracks[1:] for pair in segments.walk(t.segments, unknown))
+    for frame, (x, y, w, h) in segments.walk(new.segments, unknown):
         width = min(x + w, old[0] + old[2]) - max(x, old[0])
         height = min(y + h, old[1] + old[3]) - max(y, old[1])
         shared = max(0, width) * max(0, height) if 10 <= frame < 30 else 0
@@ -104,7 +106,7 @@ def _manifest(track: Track) -> Manifest:
         "effects": {"video": {"default": {"effect": "solid", "shape": "box", "pad_permille": 0}}},
         "tracks": [track.model_dump(mode="json", exclude_unset=True)], "audio": [], "ext": {},
     }  # fmt: skip
-    return reading.validate(tree)
+    return reader.validate(tree)
 
 
 def test_producers_of_the_new_search_keep_apart_from_the_old(example: Example) -> None:
@@ -145,7 +147,7 @@ def test_an_older_major_is_upgraded_step_by_step(document: Callable[[str], dict[
 
 
 def test_today_s_major_stays_as_it_is(manifests: object, example: Example) -> None:
-    assert upgrade.upgrade(formatter.write(example("street"))) == example("street")
+    assert upgrade.upgrade(writer.write(example("street"))) == example("street")
 
 
 NOT_UPGRADED = {

@@ -14,9 +14,12 @@ import av
 import pytest
 from PIL import Image
 
-from schema import cli, formatter, reading
-from schema.manifest import Manifest
-from schema.tools import clock, draw
+from veridact.cli import main, runner
+from veridact.media import timeline
+from veridact.schema import reader, writer
+from veridact.schema.manifest import Manifest
+from veridact.tools import manifest_file
+from veridact.tools.draw import overlay
 
 Run = Callable[..., tuple[int, bytes, str]]
 Clip = Callable[[str], Path]
@@ -34,7 +37,7 @@ def run(monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[byte
     def veridact(*arguments: object, stdin: bytes = b"") -> tuple[int, bytes, str]:
         monkeypatch.setattr(sys, "argv", ["veridact", *map(str, arguments)])
         monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin)))
-        code = cli.run(cli.veridact, "veridact")
+        code = runner.run(main.veridact, "veridact")
         out, err = capfdbinary.readouterr()
         return code, out, err.decode()
 
@@ -56,7 +59,7 @@ def footage(tmp_path: Path, clip: Clip, manifest_for: Make) -> Callable[[str], t
     def made(name: str) -> tuple[Path, Path]:
         media = clip(name)
         path = tmp_path / f"{name}.json"
-        path.write_bytes(formatter.write(manifest_for(media, [TRACK], [])))
+        path.write_bytes(writer.write(manifest_for(media, [TRACK], [])))
         return media, path
 
     return made
@@ -91,7 +94,7 @@ def test_edit_writes_to_stdout_and_leaves_the_file(run: Run, street: Path) -> No
 def test_edit_reads_standard_input(run: Run, street: Path) -> None:
     code, out, _ = run("edit", "-", "reject", "--where", "label == face", stdin=street.read_bytes())
     assert code == 0
-    assert [t.review for t in reading.read(out).manifest.tracks[:2]] == ["rejected", "rejected"]
+    assert [t.review for t in reader.read(out).manifest.tracks[:2]] == ["rejected", "rejected"]
 
 
 def test_edit_in_place_keeps_the_mode(run: Run, street: Path) -> None:
@@ -99,7 +102,7 @@ def test_edit_in_place_keeps_the_mode(run: Run, street: Path) -> None:
     code, out, _ = run("edit", street, "move", "face-0001", "-5,10", "--in-place")
     assert (code, out) == (0, b"")
     assert stat.S_IMODE(street.stat().st_mode) == 0o640
-    assert reading.read_path(street).manifest.tracks[0].segments[0].keys[0].box == (407, 106, 64, 80)
+    assert manifest_file.read_path(street).manifest.tracks[0].segments[0].keys[0].box == (407, 106, 64, 80)
     assert [p.name for p in street.parent.iterdir()] == ["m.json"]
 
 
@@ -160,7 +163,7 @@ def test_seconds_on_a_variable_rate_need_the_footage(run: Run, footage: Callable
     assert code == 2
     assert "--media" in err
     code, out, _ = run("edit", path, "retime", "face-0001", "0.5s-1.2s", "--media", media)
-    segment = reading.read(out).manifest.tracks[0].segments[0]
+    segment = reader.read(out).manifest.tracks[0].segments[0]
     times = [(i * i + 3 * i) / 100 for i in range(30)]
     assert times[segment.keys[0].frame] <= 0.5 < times[segment.keys[0].frame + 1]
     assert times[segment.end - 1] < 1.2 <= times[segment.end]
@@ -231,7 +234,7 @@ def test_lint_hears_ranges_that_cut_a_tone(run: Run, clip: Clip, manifest_for: M
     audio = {"id": "date-0001", "stream": 1, "label": "date", "review": "accepted", "origin": {"by": "hand"},
              "start_ms": 500, "end_ms": 900}  # fmt: skip
     path = tmp_path / "heard.json"
-    path.write_bytes(formatter.write(manifest_for(media, [], [audio])))
+    path.write_bytes(writer.write(manifest_for(media, [], [audio])))
     _, out, _ = run("lint", path, media, "--json")
     tree = json.loads(out)
     assert tree["not_run"] == []
@@ -251,7 +254,7 @@ def test_one_frame_shows_the_outline_where_the_box_is(
     with Image.open(_shown(run, media, path, tmp_path / "f.png", "--frame", "0.4s")) as picture:
         shown = picture.convert("RGB")
         band = shown.height - 64
-        orange = tuple(bytes.fromhex(draw.COLOURS["proposed"][1:]))
+        orange = tuple(bytes.fromhex(overlay.COLOURS["proposed"][1:]))
         assert shown.size == (96, 64 + band)
         assert [shown.getpixel((x, 43 + band)) for x in (29, 30, 49, 50)].count(orange) == 2
         assert shown.getpixel((30, 43 + band)) == shown.getpixel((49, 43 + band)) == orange
@@ -265,7 +268,7 @@ def test_a_sheet_is_private_and_says_what_it_is(
     assert stat.S_IMODE(out.stat().st_mode) == 0o600
     with Image.open(out) as picture:
         assert picture.convert("RGB").getpixel((picture.width - 2, 2)) == (0xB0, 0, 0x20)
-        assert picture.width == 3 * draw.TILE_WIDTH
+        assert picture.width == 3 * overlay.TILE_WIDTH
 
 
 @pytest.mark.parametrize("name", ["steady", "variable"])
@@ -276,17 +279,17 @@ def test_the_review_film_is_private_silent_and_in_time(
     out = _shown(run, media, path, tmp_path / "review.mp4", "--video")
     assert stat.S_IMODE(out.stat().st_mode) == 0o600
     with av.open(str(out)) as film:
-        assert film.metadata["title"] == draw.WARNING
+        assert film.metadata["title"] == overlay.WARNING
         assert [s.type for s in film.streams] == ["video"]
         times = [f.pts * f.time_base for f in film.decode(video=0)]
-    known = clock.from_media(reading.read_path(path).manifest, media)[0]
+    known = timeline.from_media(manifest_file.read_path(path).manifest, media)[0]
     assert times == [known.seconds_of(n) for n in range(known.frames)]
 
 
 def test_a_still_is_shown_as_displayed(run: Run, still: Path, manifest_for: Make, tmp_path: Path) -> None:
     track = {**TRACK, "segments": [{"end": 1, "keys": [{"frame": 0, "box": [2, 3, 10, 10]}]}]}
     path = tmp_path / "still.json"
-    path.write_bytes(formatter.write(manifest_for(still, [track], [])))
+    path.write_bytes(writer.write(manifest_for(still, [track], [])))
     with Image.open(_shown(run, still, path, tmp_path / "f.png", "--frame", "0")) as picture:
         assert picture.width == 40
         assert picture.height > 60
@@ -342,7 +345,7 @@ def test_import_makes_a_manifest_and_lists_what_is_lost(run: Run, clip: Clip, tm
     boxes = tmp_path / "gt.txt"
     boxes.write_text("3,1,11,21,30,20,0.9,-1,-1,-1\n4,1,12,21,30,20,0.9,-1,-1,-1\n")
     code, out, err = run("import", clip("sounding"), boxes, "--format", "mot", "--label", "plate")
-    manifest = reading.read(out).manifest
+    manifest = reader.read(out).manifest
     assert code == 0
     assert (manifest.tracks[0].id, manifest.tracks[0].segments[0].end) == ("plate-0001", 4)
     assert manifest.tracks[0].segments[0].keys[0].box == (10, 20, 30, 20)
@@ -367,7 +370,7 @@ def test_the_commands_in_the_document_work(run: Run, street: Path, monkeypatch: 
     monkeypatch.chdir(street.parent)
     codes = {line.split()[1]: run(*shlex.split(line)[1:])[0] for line in lines}
     assert codes == {"edit": 0, "diff": 1}
-    assert reading.read_path(street).manifest.tracks[0].reviewer == "r7"
+    assert manifest_file.read_path(street).manifest.tracks[0].reviewer == "r7"
 
 
 def test_help_names_every_edit(run: Run) -> None:

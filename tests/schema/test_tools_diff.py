@@ -5,17 +5,18 @@ from typing import Any
 
 import pytest
 
-from schema import reading
-from schema.errors import BindingError
-from schema.manifest import Manifest
-from schema.tools import clock, diff, edits, operations
+from veridact.errors import BindingError
+from veridact.schema import reader, timeline
+from veridact.schema.manifest import Manifest
+from veridact.tools import diff
+from veridact.tools.edit import edits, operations
 
 Example = Callable[[str], Manifest]
 
 
 def _after(manifest: Manifest, text: str) -> Manifest:
     todo = operations.from_script(text.replace(" then ", "\n"), None)
-    return edits.apply_all(manifest, todo, edits.Desk(clock.from_manifest(manifest)))
+    return edits.apply_all(manifest, todo, edits.Desk(timeline.from_manifest(manifest)))
 
 
 CASES: dict[str, tuple[str, str, set[str]]] = {
@@ -92,7 +93,7 @@ def test_a_split_or_renumbered_track_changes_nothing_to_see(example: Example) ->
 def test_an_item_that_is_gone_is_told(document: Callable[[str], dict[str, Any]], example: Example) -> None:
     tree = document("street")
     del tree["tracks"][0]
-    changes = diff.compare(example("street"), reading.validate(tree))
+    changes = diff.compare(example("street"), reader.validate(tree))
     assert any("gone from the manifest; reject it instead" in c.words for c in changes)
 
 

@@ -4,17 +4,20 @@ from collections.abc import Callable
 
 import pytest
 
-from schema.errors import UsageError
-from schema.geometry import Box
-from schema.manifest import AudioRange, Manifest, Track
-from schema.tools import clock, diff, edits, operations, tracks
-from schema.tools.where import Item
+from veridact.errors import UsageError
+from veridact.schema import timeline
+from veridact.schema.geometry import Box
+from veridact.schema.manifest import AudioRange, Manifest, Track
+from veridact.schema.plan import segments
+from veridact.tools import diff
+from veridact.tools.edit import edits, operations
+from veridact.tools.edit.query import Item
 
 Example = Callable[[str], Manifest]
 
 
 def _edit(manifest: Manifest, text: str, reviewer: str | None = None, reason: str | None = None) -> Manifest:
-    clocks = clock.from_manifest(manifest)
+    clocks = timeline.from_manifest(manifest)
     return edits.apply_all(manifest, operations.from_script(text, None), edits.Desk(clocks, reviewer, reason))
 
 
@@ -35,7 +38,7 @@ def _range(manifest: Manifest, item_id: str) -> AudioRange:
 
 
 def _boxes(manifest: Manifest, item_id: str) -> dict[int, Box]:
-    return dict(tracks.walk(_track(manifest, item_id).segments, clock.from_manifest(manifest)[0]))
+    return dict(segments.walk(_track(manifest, item_id).segments, timeline.from_manifest(manifest)[0]))
 
 
 STATES = {
@@ -226,7 +229,7 @@ def test_a_keep_is_narrowed_to_whole_frames_and_milliseconds(text: str, example:
     item_id, expected = KEEPS[text]
     item = _item(_edit(example("everything-but-one-person"), text), item_id)
     found = (item.start_ms, item.end_ms) if isinstance(item, AudioRange) else (
-        tracks.first_frame(item), tracks.end_frame(item))  # fmt: skip
+        segments.first_frame(item), segments.end_frame(item))  # fmt: skip
     assert found == expected
 
 
@@ -294,5 +297,5 @@ def test_all_of_a_script_or_nothing(example: Example) -> None:
 def test_edits_on_one_line_are_joined_by_then(example: Example) -> None:
     manifest = example("street")
     todo = operations.from_words("accept face-0001 then reject plate-0001".split(), None)
-    after = edits.apply_all(manifest, todo, edits.Desk(clock.from_manifest(manifest)))
+    after = edits.apply_all(manifest, todo, edits.Desk(timeline.from_manifest(manifest)))
     assert [_item(after, i).review for i in ("face-0001", "plate-0001")] == ["accepted", "rejected"]

@@ -7,10 +7,13 @@ from typing import Any
 
 import pytest
 
-from schema.errors import BindingError, UsageError
-from schema.geometry import Box
-from schema.manifest import Manifest, Track
-from schema.tools import clock, cvat, cvat_xml, interchange, log, mot, tracks
+from veridact.errors import BindingError, UsageError
+from veridact.media import timeline
+from veridact.schema.geometry import Box
+from veridact.schema.manifest import Manifest, Track
+from veridact.schema.plan import segments
+from veridact.schema.timeline import from_manifest
+from veridact.tools.formats import cvat, cvat_xml, mot, redaction_log, registry
 
 Clip = Callable[[str], Path]
 Make = Callable[[Path, list[dict[str, Any]], list[dict[str, Any]]], Manifest]
@@ -36,8 +39,8 @@ CLIPS = ("steady", "variable")
 
 
 def _boxes(manifest: Manifest, path: Path) -> list[dict[int, Box]]:
-    clocks = clock.from_media(manifest, path)
-    return [dict(tracks.walk(t.segments, clocks[t.stream])) for t in manifest.tracks]
+    clocks = timeline.from_media(manifest, path)
+    return [dict(segments.walk(t.segments, clocks[t.stream])) for t in manifest.tracks]
 
 
 def _record(track: Track) -> tuple[Any, ...]:
@@ -48,8 +51,8 @@ def _record(track: Track) -> tuple[Any, ...]:
 def test_cvat_round_trip_keeps_every_box_and_the_record(name: str, clip: Clip, manifest_for: Make) -> None:
     path = clip(name)
     before = manifest_for(path, TRACKS, [])
-    exported = interchange.export(before, "cvat", path)
-    after, lost = interchange.import_file(path, exported.data, "cvat", "custom")
+    exported = registry.export(before, "cvat", path)
+    after, lost = registry.import_file(path, exported.data, "cvat", "custom")
     assert _boxes(after, path) == _boxes(before, path)
     assert [_record(t) for t in after.tracks] == [_record(t) for t in before.tracks]
     assert lost == []
@@ -59,8 +62,8 @@ def test_cvat_round_trip_keeps_every_box_and_the_record(name: str, clip: Clip, m
 def test_mot_round_trip_keeps_every_box_that_is_not_rejected(name: str, clip: Clip, manifest_for: Make) -> None:
     path = clip(name)
     before = manifest_for(path, TRACKS, [])
-    exported = interchange.export(before, "mot", path)
-    after, _ = interchange.import_file(path, exported.data, "mot", "face")
+    exported = registry.export(before, "mot", path)
+    after, _ = registry.import_file(path, exported.data, "mot", "face")
     assert _boxes(after, path) == _boxes(before, path)[:3]
     assert "rejected items: face-0004" in exported.lost
     assert "labels" in exported.lost
@@ -68,8 +71,8 @@ def test_mot_round_trip_keeps_every_box_that_is_not_rejected(name: str, clip: Cl
 
 def test_an_imported_track_has_as_few_keys_as_it_had(clip: Clip, manifest_for: Make) -> None:
     before = manifest_for(clip("steady"), TRACKS[:2], [])
-    exported = interchange.export(before, "mot", None)
-    after, _ = interchange.import_file(clip("steady"), exported.data, "mot", "face")
+    exported = registry.export(before, "mot", None)
+    after, _ = registry.import_file(clip("steady"), exported.data, "mot", "face")
     assert [t.segments for t in after.tracks] == [t.segments for t in before.tracks]
 
 
@@ -79,11 +82,11 @@ def test_coco_round_trip_in_the_picture_as_displayed(still: Path, manifest_for: 
         _track(2, [(1, {0: (-2, 0, 9, 9)})], review="rejected", origin={"by": "p1", "score": 3}),
     ]
     before = manifest_for(still, items, [])
-    exported = interchange.export(before, "coco", None)
+    exported = registry.export(before, "coco", None)
     assert json.loads(exported.data)["images"][0] == {
         "id": 1, "file_name": "picture.jpeg", "width": 40, "height": 60,
     }  # fmt: skip
-    after, _ = interchange.import_file(still, exported.data, "coco", "custom")
+    after, _ = registry.import_file(still, exported.data, "coco", "custom")
     assert [(_record(t), t.segments) for t in after.tracks] == [(_record(t), t.segments) for t in before.tracks]
 
 
@@ -94,7 +97,7 @@ def test_coco_boxes_in_the_stored_picture_are_turned(still: Path) -> None:
         "annotations": [{"id": 1, "image_id": 7, "category_id": 1, "bbox": [0.5, 0.25, 10, 5]}],
         "categories": [{"id": 1, "name": "face"}],
     }
-    after, _ = interchange.import_file(still, json.dumps(tree).encode(), "coco", "custom")
+    after, _ = registry.import_file(still, json.dumps(tree).encode(), "coco", "custom")
     assert after.tracks[0].segments[0].keys[0].box == (34, 0, 6, 11)
 
 
@@ -109,22 +112,22 @@ RANGES = [
 def test_audacity_round_trip_to_the_millisecond(clip: Clip, manifest_for: Make) -> None:
     path = clip("sounding")
     before = manifest_for(path, [], RANGES)
-    exported = interchange.export(before, "audacity", path)
+    exported = registry.export(before, "audacity", path)
     assert exported.data.splitlines()[0] == b"0.120000\t0.731000\tperson_name (person-name-0001, accepted)"
-    after, lost = interchange.import_file(path, exported.data, "audacity", "custom")
+    after, lost = registry.import_file(path, exported.data, "audacity", "custom")
     assert after.audio == before.audio
     assert lost == []
 
 
 def test_trap_mot_begins_at_1(clip: Clip, manifest_for: Make) -> None:
     manifest = manifest_for(clip("steady"), [_track(1, [(2, {0: (0, 0, 5, 6)})])], [])
-    lines = interchange.export(manifest, "mot", None).data.decode().splitlines()
+    lines = registry.export(manifest, "mot", None).data.decode().splitlines()
     assert lines == ["1,1,1,1,5,6,1,-1,-1,-1", "2,1,1,1,5,6,1,-1,-1,-1"]
-    after, _ = interchange.import_file(clip("steady"), b"50,9,1,1,5,6,1,-1,-1,-1\n", "mot", "face")
+    after, _ = registry.import_file(clip("steady"), b"50,9,1,1,5,6,1,-1,-1,-1\n", "mot", "face")
     assert (after.tracks[0].segments[0].keys[0].frame, after.tracks[0].segments[0].end) == (49, 50)
     for frame in (b"0", b"51"):
         with pytest.raises(UsageError, match="none of 1 to 50"):
-            interchange.import_file(clip("steady"), frame + b",9,1,1,5,6,1,-1,-1,-1\n", "mot", "face")
+            registry.import_file(clip("steady"), frame + b",9,1,1,5,6,1,-1,-1,-1\n", "mot", "face")
 
 
 def _cvat(boxes: str, meta: str = "") -> bytes:
@@ -145,7 +148,7 @@ def _cvat_box(
 
 
 def _ends(raw: bytes, path: Path) -> list[tuple[int, int]]:
-    manifest, _ = interchange.import_file(path, raw, "cvat", "custom")
+    manifest, _ = registry.import_file(path, raw, "cvat", "custom")
     return [(s.keys[0].frame, s.end) for t in manifest.tracks for s in t.segments]
 
 
@@ -159,20 +162,20 @@ def test_trap_a_cvat_key_outside_is_the_first_frame_without_a_box(clip: Clip, ma
         (20, 21),
     ]
     manifest = manifest_for(clip("steady"), [_track(1, [(9, {5: (1, 2, 3, 4)})])], [])
-    text = interchange.export(manifest, "cvat", None).data.decode()
+    text = registry.export(manifest, "cvat", None).data.decode()
     assert '<box frame="9" keyframe="1" outside="1"' in text
 
 
 def test_trap_a_cvat_track_to_the_last_frame_has_no_key_after_it(clip: Clip, manifest_for: Make) -> None:
     manifest = manifest_for(clip("steady"), [_track(1, [(50, {5: (1, 2, 3, 4)})])], [])
-    text = interchange.export(manifest, "cvat", None).data.decode()
+    text = registry.export(manifest, "cvat", None).data.decode()
     assert 'outside="1"' not in text
     assert 'frame="50"' not in text
 
 
 def test_trap_cvat_corners_are_exclusive_and_fractions_grow_outward(clip: Clip) -> None:
     raw = _cvat(_cvat_box(0, corners=("1.50", "2.00", "11.00", "22.01")))
-    manifest, _ = interchange.import_file(clip("steady"), raw, "cvat", "custom")
+    manifest, _ = registry.import_file(clip("steady"), raw, "cvat", "custom")
     assert manifest.tracks[0].segments[0].keys[0].box == (1, 2, 10, 21)
 
 
@@ -185,7 +188,7 @@ def test_a_cvat_file_that_writes_every_frame_is_read_as_its_keys(clip: Clip) -> 
         for n, at in ((1, 33), (2, 67))
     )
     raw = _cvat(key + between + other + _cvat_box(4, 1, corners=("11.00", "10.00", "21.00", "20.00")))
-    manifest, _ = interchange.import_file(clip("steady"), raw, "cvat", "custom")
+    manifest, _ = registry.import_file(clip("steady"), raw, "cvat", "custom")
     assert [(k.frame, k.box) for k in manifest.tracks[0].segments[0].keys] == [
         (0, (10, 10, 10, 10)),
         (3, (11, 10, 10, 10)),
@@ -194,19 +197,19 @@ def test_a_cvat_file_that_writes_every_frame_is_read_as_its_keys(clip: Clip) -> 
 
 def test_a_box_between_keys_that_cvat_moved_elsewhere_is_covered_too(clip: Clip) -> None:
     stray = _cvat_box(1, corners=("50", "2", "60", "22")).replace('keyframe="1"', 'keyframe="0"')
-    manifest, _ = interchange.import_file(clip("steady"), _cvat(_cvat_box(0) + stray + _cvat_box(2)), "cvat", "custom")
-    assert dict(tracks.walk(manifest.tracks[0].segments, clock.from_manifest(manifest)[0]))[1] == (1, 2, 59, 20)
+    manifest, _ = registry.import_file(clip("steady"), _cvat(_cvat_box(0) + stray + _cvat_box(2)), "cvat", "custom")
+    assert dict(segments.walk(manifest.tracks[0].segments, from_manifest(manifest)[0]))[1] == (1, 2, 59, 20)
 
 
 def test_up_to_a_cvat_key_outside_both_readings_are_covered(clip: Clip) -> None:
     raw = _cvat(_cvat_box(0) + _cvat_box(10, 1, corners=("21", "2", "31", "22")))
-    manifest, _ = interchange.import_file(clip("steady"), raw, "cvat", "custom")
-    boxes = dict(tracks.walk(manifest.tracks[0].segments, clock.from_manifest(manifest)[0]))
+    manifest, _ = registry.import_file(clip("steady"), raw, "cvat", "custom")
+    boxes = dict(segments.walk(manifest.tracks[0].segments, from_manifest(manifest)[0]))
     assert (boxes[0], boxes[5], max(boxes)) == ((1, 2, 10, 20), (1, 2, 20, 20), 9)
 
 
 def test_trap_audacity_counts_from_the_first_sample_of_the_sound(clip: Clip, manifest_for: Make) -> None:
-    from schema.tools import audacity
+    from veridact.tools.formats import audacity
 
     manifest = manifest_for(clip("sounding"), [], RANGES[:1])
     assert audacity.write(manifest, 100).data.startswith(b"0.020000\t0.631000\t")
@@ -232,7 +235,7 @@ NOT_CVAT = {
 def test_what_is_no_cvat_file_is_refused(case: str, clip: Clip) -> None:
     raw, reason = NOT_CVAT[case]
     with pytest.raises(UsageError, match=reason):
-        interchange.import_file(clip("steady"), raw, "cvat", "custom")
+        registry.import_file(clip("steady"), raw, "cvat", "custom")
 
 
 OTHER_TASKS = ("<size>49</size>", "<start_frame>1</start_frame>", "<original_size><width>97</width></original_size>")
@@ -241,7 +244,7 @@ OTHER_TASKS = ("<size>49</size>", "<start_frame>1</start_frame>", "<original_siz
 @pytest.mark.parametrize("meta", OTHER_TASKS)
 def test_a_cvat_task_of_another_clip_is_refused(meta: str, clip: Clip) -> None:
     with pytest.raises(BindingError):
-        interchange.import_file(clip("steady"), _cvat("", meta), "cvat", "custom")
+        registry.import_file(clip("steady"), _cvat("", meta), "cvat", "custom")
 
 
 LOST_OF_CVAT = {
@@ -276,22 +279,22 @@ def test_what_is_not_taken_over_from_cvat_is_told(case: str) -> None:
 
 def test_a_label_that_is_not_ours_becomes_custom_and_that_is_told(clip: Clip) -> None:
     raw = _cvat(_cvat_box(0)).replace(b'label="face"', b'label="Gesicht"')
-    manifest, lost = interchange.import_file(clip("steady"), raw, "cvat", "custom")
+    manifest, lost = registry.import_file(clip("steady"), raw, "cvat", "custom")
     assert (manifest.tracks[0].label, lost) == ("custom", ["label 'Gesicht' becomes custom"])
 
 
 def test_a_keep_cannot_come_in_from_outside(clip: Clip) -> None:
     raw = _cvat(_cvat_box(0)).replace(b'label="face"', b'label="keep"')
-    manifest, _ = interchange.import_file(clip("steady"), raw, "cvat", "custom")
+    manifest, _ = registry.import_file(clip("steady"), raw, "cvat", "custom")
     assert manifest.tracks[0].label == "custom"
 
 
 def test_what_a_format_cannot_hold_is_listed(example: Callable[[str], Manifest]) -> None:
     street = example("street")
-    assert "2 ranges of sound" in interchange.export(street, "cvat", None).lost
-    assert "effects of single items" in interchange.export(street, "mot", None).lost
-    assert "4 tracks of the picture" in interchange.export(street, "audacity", None).lost
-    assert interchange.export(street, "log-csv", None).lost == []
+    assert "2 ranges of sound" in registry.export(street, "cvat", None).lost
+    assert "effects of single items" in registry.export(street, "mot", None).lost
+    assert "4 tracks of the picture" in registry.export(street, "audacity", None).lost
+    assert registry.export(street, "log-csv", None).lost == []
 
 
 WRONG_FORMATS = {
@@ -305,7 +308,7 @@ WRONG_FORMATS = {
 def test_a_format_for_another_medium_is_refused(case: str, example: Callable[[str], Manifest]) -> None:
     name, form = WRONG_FORMATS[case]
     with pytest.raises(UsageError):
-        interchange.export(example(name), form, None)
+        registry.export(example(name), form, None)
 
 
 NOT_LABELS = {
@@ -318,12 +321,12 @@ NOT_LABELS = {
 def test_what_is_no_label_file_is_refused(case: str, clip: Clip) -> None:
     raw, reason = NOT_LABELS[case]
     with pytest.raises(UsageError, match=reason):
-        interchange.import_file(clip("sounding"), raw, "audacity", "custom")
+        registry.import_file(clip("sounding"), raw, "audacity", "custom")
 
 
 def test_points_and_frequencies_in_a_label_file_are_told(clip: Clip) -> None:
     raw = b"0.5\t0.5\tdate\n0.1\t0.2\tdate\n\\\t100\t200\n"
-    manifest, lost = interchange.import_file(clip("sounding"), raw, "audacity", "custom")
+    manifest, lost = registry.import_file(clip("sounding"), raw, "audacity", "custom")
     assert len(manifest.audio) == 1
     assert len(lost) == 2
 
@@ -334,14 +337,14 @@ NOT_COCO = (b"[]", b"{}", b"not json", b'{"images": [], "categories": [], "annot
 @pytest.mark.parametrize("raw", NOT_COCO)
 def test_what_is_no_coco_file_is_refused(raw: bytes, still: Path) -> None:
     with pytest.raises((UsageError, BindingError)):
-        interchange.import_file(still, raw, "coco", "custom")
+        registry.import_file(still, raw, "coco", "custom")
 
 
 def test_mot_and_cvat_agree_about_the_boxes(example: Callable[[str], Manifest]) -> None:
     street = example("street")
     stream = street.source.streams[0]
     assert stream.type == "video"
-    clocks = clock.from_manifest(street)
+    clocks = from_manifest(street)
     by_mot = mot.read(mot.write(street, clocks).data, stream, "face")
     by_cvat = cvat.read(cvat.write(street, clocks).data, stream)
     live = [t["boxes"] for t in by_cvat.tracks if t["review"] != "rejected"]
@@ -351,7 +354,7 @@ def test_mot_and_cvat_agree_about_the_boxes(example: Callable[[str], Manifest]) 
 def test_the_log_lists_what_is_covered_and_nothing_about_what_was_there(
     example: Callable[[str], Manifest], snapshot: Any
 ) -> None:
-    text = log.as_csv(example("street"), clock.from_manifest(example("street"))).decode()
+    text = redaction_log.as_csv(example("street"), from_manifest(example("street"))).decode()
     assert "face-0002" not in text
     assert "asked to be left out" not in text
     assert text == snapshot
@@ -359,17 +362,17 @@ def test_the_log_lists_what_is_covered_and_nothing_about_what_was_there(
 
 def test_the_log_of_everything_but_one_person(example: Callable[[str], Manifest]) -> None:
     manifest = example("everything-but-one-person")
-    lines = log.rows(manifest, clock.from_manifest(manifest))
+    lines = redaction_log.rows(manifest, from_manifest(manifest))
     assert lines[0][2:6] == ("all", "picture and sound", "everything", "hidden")
     assert [line[5] for line in lines[1:]] == ["kept", "kept", "solid"]
 
 
 def test_a_reason_is_no_formula_and_no_markup(document: Callable[[str], dict[str, Any]]) -> None:
-    from schema import reading
+    from veridact.schema import reader
 
     tree = document("minimal")
     tree["tracks"][0]["reason"] = "=HYPERLINK(1)<script>"
-    manifest = reading.validate(tree)
-    clocks = clock.from_manifest(manifest)
-    assert b"'=HYPERLINK(1)" in log.as_csv(manifest, clocks)
-    assert b"<script>" not in log.as_html(manifest, clocks)
+    manifest = reader.validate(tree)
+    clocks = from_manifest(manifest)
+    assert b"'=HYPERLINK(1)" in redaction_log.as_csv(manifest, clocks)
+    assert b"<script>" not in redaction_log.as_html(manifest, clocks)

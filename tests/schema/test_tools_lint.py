@@ -9,22 +9,23 @@ import av
 import numpy as np
 import pytest
 
-from schema import reading
-from schema.manifest import AudioRange, Manifest
-from schema.media import open_media
-from schema.tools import clock, edits, lint, lint_sound, operations
+from veridact.media.video import open_media
+from veridact.schema import reader, timeline
+from veridact.schema.manifest import AudioRange, Manifest
+from veridact.tools import lint, lint_audio
+from veridact.tools.edit import edits, operations
 
 Document = Callable[[str], dict[str, Any]]
 Example = Callable[[str], Manifest]
 
 
 def _findings(manifest: Manifest) -> list[lint.Finding]:
-    return lint.inspect(lint.Subject(manifest, clock.from_manifest(manifest)))
+    return lint.inspect(lint.Subject(manifest, timeline.from_manifest(manifest)))
 
 
 def _edit(manifest: Manifest, text: str) -> Manifest:
     todo = operations.from_script(text.replace(" then ", "\n"), None)
-    return edits.apply_all(manifest, todo, edits.Desk(clock.from_manifest(manifest)))
+    return edits.apply_all(manifest, todo, edits.Desk(timeline.from_manifest(manifest)))
 
 
 def test_a_clean_manifest_has_no_findings(example: Example) -> None:
@@ -77,7 +78,7 @@ def test_a_manifest_that_breaks_rules_is_told_all_of_them(document: Document) ->
     tree = document("street")
     tree["tracks"][0]["segments"][1]["end"] = 5000
     tree["audio"][0]["end_ms"] = 0
-    findings = _findings(reading.validate(tree))
+    findings = _findings(reader.validate(tree))
     assert [f.rule for f in findings[:2]] == ["invalid", "invalid"]
     assert "the source has 1394 frames" in findings[0].words + findings[1].words
 
@@ -86,7 +87,7 @@ def test_low_scores_and_unsearched_streams(document: Document) -> None:
     tree = document("hospital-interview")
     tree["tracks"][0]["origin"]["score"] = 499
     tree["output"]["streams"][2]["disposition"] = "render"
-    found = {f.rule: f for f in _findings(reading.validate(tree))}
+    found = {f.rule: f for f in _findings(reader.validate(tree))}
     assert found["low-score"].item == "face-0001"
     assert (found["unsearched"].stream, found["unsearched"].risk) == (2, 90)
 
@@ -107,7 +108,7 @@ SHARES = {
 def test_speech_that_was_not_understood(share: int, text: str, expected: list[Any], document: Document) -> None:
     tree = document("street")
     tree["producers"][1]["settings"]["stream_1_not_understood_permille"] = share
-    found = _findings(_edit(reading.validate(tree), text))
+    found = _findings(_edit(reader.validate(tree), text))
     assert [(f.stream, f.risk, f.words) for f in found if f.rule == "not-understood"] == expected
 
 
@@ -123,7 +124,7 @@ def test_the_queue_is_ordered_by_risk(example: Example) -> None:
 
 
 def _loudness(*parts: tuple[int, float]) -> np.ndarray[Any, np.dtype[np.float64]]:
-    return np.concatenate([np.full(ms // lint_sound.STEP_MS, level) for ms, level in parts])
+    return np.concatenate([np.full(ms // lint_audio.STEP_MS, level) for ms, level in parts])
 
 
 CUTS = {
@@ -138,11 +139,11 @@ CUTS = {
 @pytest.mark.parametrize("case", CUTS)
 def test_a_cut_word_is_loud_on_both_sides(case: str) -> None:
     parts, expected = CUTS[case]
-    assert lint_sound.cut_ends(_loudness(*parts), 200, 500) == expected
+    assert lint_audio.cut_ends(_loudness(*parts), 200, 500) == expected
 
 
 def test_a_range_over_the_whole_sound_cuts_nothing() -> None:
-    assert lint_sound.cut_ends(_loudness((500, 0.2)), 0, 500) == (False, False)
+    assert lint_audio.cut_ends(_loudness((500, 0.2)), 0, 500) == (False, False)
 
 
 OVERLAPS = {
@@ -164,7 +165,7 @@ def test_what_another_range_covers_cuts_no_word(case: str, document: Document) -
         for n, (a, b) in enumerate(ends, 1)
     ]
     names = {item.id: letter for item, letter in zip(items, "abc", strict=False)}
-    found = lint_sound.cuts(items, 1, _loudness((1000, 0.2)))
+    found = lint_audio.cuts(items, 1, _loudness((1000, 0.2)))
     assert [(names[f.item or ""], f.start) for f in found] == expected
 
 
@@ -181,7 +182,7 @@ def test_sound_is_heard_in_a_real_file(tmp_path: Path, document: Document) -> No
         container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
     with open_media(path) as media:
-        loud = lint_sound.loudness(media, 0, Fraction(0))
-    assert lint_sound.cut_ends(loud, 1500, 2500) == (True, False)
-    assert lint_sound.cut_ends(loud, 900, 2100) == (False, False)
-    assert lint_sound.cut_ends(loud, 900, 1500) == (False, True)
+        loud = lint_audio.loudness(media, 0, Fraction(0))
+    assert lint_audio.cut_ends(loud, 1500, 2500) == (True, False)
+    assert lint_audio.cut_ends(loud, 900, 2100) == (False, False)
+    assert lint_audio.cut_ends(loud, 900, 1500) == (False, True)

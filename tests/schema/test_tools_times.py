@@ -7,12 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schema.errors import UsageError
-from schema.manifest import Manifest
-from schema.timeline import pts_sha256
-from schema.tools import clock, times
-from schema.tools.clock import Clock
-from schema.tools.times import Frame, Seconds, Span
+from veridact.errors import UsageError
+from veridact.schema import timeline
+from veridact.schema.manifest import Manifest
+from veridact.schema.timeline import Clock, Frame, Seconds, Span, pts_sha256
+from veridact.tools.edit import times
 
 WRITTEN = {
     "120": Frame(120),
@@ -69,12 +68,12 @@ RATES = {
 @pytest.mark.parametrize("case", RATES)
 def test_a_constant_rate_is_proven_by_the_digest(case: str) -> None:
     time_base, frames, pts = RATES[case]
-    assert clock.constant_rate(time_base, frames, pts_sha256(pts)) == pts
+    assert timeline.constant_rate(time_base, frames, pts_sha256(pts)) == pts
 
 
 def test_a_variable_rate_is_never_taken_for_a_constant_one() -> None:
     pts = [512 * i for i in range(49)] + [512 * 49 + 1]
-    assert clock.constant_rate(Fraction(1, 12800), 50, pts_sha256(pts)) is None
+    assert timeline.constant_rate(Fraction(1, 12800), 50, pts_sha256(pts)) is None
 
 
 STEADY = Clock(0, 50, Fraction(1, 1000), [40 * i for i in range(50)], Fraction(0))
@@ -105,7 +104,7 @@ def test_a_range_in_seconds_is_widened_to_whole_frames(start_ms: int, length_ms:
 
 
 def test_sound_that_begins_with_the_file_makes_zero_of_the_file(example: Callable[[str], Manifest]) -> None:
-    assert clock.from_manifest(example("street"))[0].seconds_of(25) == 1
+    assert timeline.from_manifest(example("street"))[0].seconds_of(25) == 1
 
 
 @pytest.mark.parametrize("ask", [lambda c: c.frame_of(Seconds(Fraction(1)), up=False), lambda c: c.pts_of(3)])

@@ -6,10 +6,12 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schema.geometry import Box, edges
-from schema.manifest import Key, Segment
-from schema.tools import thin, tracks
-from schema.tools.clock import Clock
+from veridact.schema.geometry import Box, edges
+from veridact.schema.manifest import Key, Segment
+from veridact.schema.plan.segments import Segments, box_at, walk
+from veridact.schema.timeline import Clock
+from veridact.tools.edit import reshape
+from veridact.tools.formats import keyframes
 
 FRAMES = 60
 VARIABLE = [i * i * 7 + 11 * i for i in range(FRAMES)]
@@ -18,7 +20,7 @@ BOXES = st.tuples(st.integers(-50, 300), st.integers(-50, 300), st.integers(1, 2
 
 
 @st.composite
-def segments(draw: st.DrawFn) -> tracks.Segments:
+def segments(draw: st.DrawFn) -> Segments:
     bounds = sorted(draw(st.sets(st.integers(0, FRAMES), min_size=2, max_size=6)))
     made = []
     for first, end in zip(bounds[::2], bounds[1::2], strict=False):
@@ -32,19 +34,19 @@ def _contains(outer: Box, inner: Box) -> bool:
     return o.left <= i.left and o.top <= i.top and o.right >= i.right and o.bottom >= i.bottom
 
 
-def _boxes(found: tracks.Segments, inward: bool = False) -> dict[int, Box]:
-    return dict(tracks.walk(found, CLOCK, inward))
+def _boxes(found: Segments, inward: bool = False) -> dict[int, Box]:
+    return dict(walk(found, CLOCK, inward))
 
 
 @given(segments(), st.integers(0, FRAMES - 1))
-def test_a_walk_is_the_box_at_each_frame(found: tracks.Segments, frame: int) -> None:
-    single = [b for s in found if (b := tracks.box_at(s, frame, CLOCK))]
+def test_a_walk_is_the_box_at_each_frame(found: Segments, frame: int) -> None:
+    single = [b for s in found if (b := box_at(s, frame, CLOCK))]
     assert single == ([_boxes(found)[frame]] if frame in _boxes(found) else [])
 
 
 @given(segments(), st.integers(0, FRAMES))
-def test_a_cut_covers_the_same_frames_and_no_less(found: tracks.Segments, frame: int) -> None:
-    left, right = tracks.cut(found, frame, CLOCK)
+def test_a_cut_covers_the_same_frames_and_no_less(found: Segments, frame: int) -> None:
+    left, right = reshape.cut(found, frame, CLOCK)
     whole, before, after = _boxes(found), _boxes(left), _boxes(right)
     assert all(f < frame for f in before)
     assert all(f >= frame for f in after)
@@ -55,8 +57,8 @@ def test_a_cut_covers_the_same_frames_and_no_less(found: tracks.Segments, frame:
 
 
 @given(segments(), st.integers(0, FRAMES))
-def test_a_cut_keep_shows_no_more(found: tracks.Segments, frame: int) -> None:
-    left, right = tracks.cut(found, frame, CLOCK, inward=True)
+def test_a_cut_keep_shows_no_more(found: Segments, frame: int) -> None:
+    left, right = reshape.cut(found, frame, CLOCK, inward=True)
     whole, parts = _boxes(found, True), {**_boxes(left, True), **_boxes(right, True)}
     for f, (_, _, w, h) in parts.items():
         if w > 1 and h > 1:
@@ -64,8 +66,8 @@ def test_a_cut_keep_shows_no_more(found: tracks.Segments, frame: int) -> None:
 
 
 @given(segments(), segments())
-def test_a_union_covers_what_either_covers(a: tracks.Segments, b: tracks.Segments) -> None:
-    both = _boxes(tracks.united(a, b, CLOCK))
+def test_a_union_covers_what_either_covers(a: Segments, b: Segments) -> None:
+    both = _boxes(reshape.united(a, b, CLOCK))
     assert both.keys() == _boxes(a).keys() | _boxes(b).keys()
     for side in (a, b):
         for frame, box in _boxes(side).items():
@@ -73,12 +75,12 @@ def test_a_union_covers_what_either_covers(a: tracks.Segments, b: tracks.Segment
 
 
 @given(segments(), st.integers(0, FRAMES - 1), st.integers(1, FRAMES))
-def test_a_change_within_a_range_leaves_the_rest(found: tracks.Segments, first: int, length: int) -> None:
+def test_a_change_within_a_range_leaves_the_rest(found: Segments, first: int, length: int) -> None:
     end = min(FRAMES, first + length)
     whole = _boxes(found)
     if not any(first <= f < end for f in whole):
         return
-    changed = _boxes(tracks.change_within(found, first, end, lambda b: (b[0] + 1000, *b[1:]), CLOCK))
+    changed = _boxes(reshape.change_within(found, first, end, lambda b: (b[0] + 1000, *b[1:]), CLOCK))
     assert changed.keys() == whole.keys()
     for f, box in changed.items():
         assert (box[0] >= 900) == (first <= f < end)
@@ -86,12 +88,12 @@ def test_a_change_within_a_range_leaves_the_rest(found: tracks.Segments, first: 
 
 
 @given(segments(), st.integers(0, FRAMES - 1), st.integers(1, FRAMES))
-def test_retiming_holds_the_ends_and_cuts_the_rest(found: tracks.Segments, first: int, length: int) -> None:
+def test_retiming_holds_the_ends_and_cuts_the_rest(found: Segments, first: int, length: int) -> None:
     end = min(FRAMES, first + length)
     whole = _boxes(found)
     if not any(first <= f < end for f in whole):
         return
-    now = _boxes(tracks.retimed(found, first, end, CLOCK))
+    now = _boxes(reshape.retimed(found, first, end, CLOCK))
     assert all(first <= f < end for f in now)
     assert all(f in now and _contains(now[f], whole[f]) for f in whole if first <= f < end)
     if first < min(whole):
@@ -101,32 +103,32 @@ def test_retiming_holds_the_ends_and_cuts_the_rest(found: tracks.Segments, first
 
 
 @given(segments(), st.integers(0, FRAMES - 1), BOXES)
-def test_a_key_is_set_where_the_track_is(found: tracks.Segments, frame: int, box: Box) -> None:
+def test_a_key_is_set_where_the_track_is(found: Segments, frame: int, box: Box) -> None:
     if frame in _boxes(found):
-        assert _boxes(tracks.set_key(found, frame, box))[frame] == box
+        assert _boxes(reshape.set_key(found, frame, box))[frame] == box
 
 
 @given(segments())
-def test_thinned_boxes_are_the_same_boxes_in_no_more_keys(found: tracks.Segments) -> None:
-    again = thin.segments(_boxes(found), VARIABLE)
+def test_thinned_boxes_are_the_same_boxes_in_no_more_keys(found: Segments) -> None:
+    again = keyframes.segments(_boxes(found), VARIABLE)
     assert _boxes(again) == _boxes(found)
     joined = sum(a.end == b.keys[0].frame for a, b in pairwise(found))
     assert sum(len(s.keys) for s in again) <= sum(len(s.keys) for s in found) + joined + _held(found)
 
 
-def _held(found: tracks.Segments) -> int:
+def _held(found: Segments) -> int:
     """Segments that stand still at their end may need a key where that begins and one where it is seen to."""
     return len(found)
 
 
 @given(st.dictionaries(st.integers(0, FRAMES - 1), BOXES, max_size=FRAMES))
 def test_any_boxes_are_given_back(boxes: dict[int, Box]) -> None:
-    assert _boxes(thin.segments(boxes, VARIABLE)) == boxes
+    assert _boxes(keyframes.segments(boxes, VARIABLE)) == boxes
 
 
 @given(segments(), st.integers(0, FRAMES), st.integers(0, FRAMES), st.booleans())
 def test_a_walk_within_a_range_is_the_part_of_the_whole_one(
-    found: tracks.Segments, first: int, end: int, inward: bool
+    found: Segments, first: int, end: int, inward: bool
 ) -> None:
-    whole = list(tracks.walk(found, CLOCK, inward))
-    assert list(tracks.walk(found, CLOCK, inward, range(first, end))) == [p for p in whole if first <= p[0] < end]
+    whole = list(walk(found, CLOCK, inward))
+    assert list(walk(found, CLOCK, inward, range(first, end))) == [p for p in whole if first <= p[0] < end]

@@ -4,10 +4,10 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schema.geometry import Box, Edges, edges, ellipse_rows
-from schema.manifest import Key, Origin, Segment, Track
-from schema.tools import visibility
-from schema.tools.visibility import VISIBLE, Cover
+from veridact.schema.geometry import Box, Edges, edges, ellipse_rows
+from veridact.schema.manifest import Key, Origin, Segment, Track
+from veridact.schema.plan import visibility
+from veridact.schema.plan.visibility import VISIBLE, Cover
 
 ITEM = Track(
     id="face-0001",

@@ -4,9 +4,10 @@ from collections.abc import Callable
 
 import pytest
 
-from schema.errors import UsageError
-from schema.manifest import Manifest
-from schema.tools import clock, where
+from veridact.errors import UsageError
+from veridact.schema import timeline
+from veridact.schema.manifest import Manifest
+from veridact.tools.edit import query
 
 SELECTED = {
     "label == face": ["face-0001", "face-0002"],
@@ -38,8 +39,8 @@ SELECTED = {
 @pytest.mark.parametrize("expression", SELECTED)
 def test_what_an_expression_selects(expression: str, example: Callable[[str], Manifest]) -> None:
     manifest = example("street")
-    clocks = clock.from_manifest(manifest)
-    test = where.parse(expression)
+    clocks = timeline.from_manifest(manifest)
+    test = query.parse(expression)
     items = [*manifest.tracks, *manifest.audio]
     assert [i.id for i in items if test(i, clocks)] == SELECTED[expression]
 
@@ -66,4 +67,4 @@ REFUSED = {
 @pytest.mark.parametrize("expression", REFUSED)
 def test_what_an_expression_cannot_say(expression: str) -> None:
     with pytest.raises(UsageError, match=REFUSED[expression]):
-        where.parse(expression)
+        query.parse(expression)

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from schema.errors import SafetyError
-from schema.tools import writing
+from veridact import atomic_write
+from veridact.errors import SafetyError
 
 
 def left_beside(target: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
@@ -17,7 +17,7 @@ def left_beside(target: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     with monkeypatch.context() as patch:
         patch.setattr(Path, "replace", lambda self, to: None)
         patch.setattr(Path, "unlink", lambda self, missing_ok=False: None)
-        writing.put(target, b"half")
+        atomic_write.put(target, b"half")
     (left,) = [path for path in target.parent.iterdir() if path.name.startswith(".veridact-")]
     return left
 
@@ -25,18 +25,18 @@ def left_beside(target: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_a_file_is_put_in_the_place_of_one_that_was_there(tmp_path: Path) -> None:
     target = tmp_path / "m.json"
     for data in (b"one", b"two"):
-        writing.put(target, data)
+        atomic_write.put(target, data)
         assert target.read_bytes() == data
     assert list(tmp_path.iterdir()) == [target]
     with pytest.raises(SafetyError, match="exists"):
-        writing.write_new(target, b"three")
+        atomic_write.write_new(target, b"three")
     assert target.read_bytes() == b"two"
 
 
 def test_what_a_killed_run_left_is_gone_after_the_next(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     target = tmp_path / "m.json"
     left_beside(target, monkeypatch)
-    writing.put(target, b"whole")
+    atomic_write.put(target, b"whole")
     assert list(tmp_path.iterdir()) == [target]
 
 
@@ -50,7 +50,7 @@ def test_nothing_else_is_removed(other: str, tmp_path: Path, monkeypatch: pytest
     with left.open("rb") as file:
         if other == "held":
             fcntl.flock(file, fcntl.LOCK_EX)
-        writing.put(target, b"whole")
+        atomic_write.put(target, b"whole")
     assert left.read_bytes() == b"half"
     assert target.read_bytes() == b"whole"
 
@@ -76,11 +76,11 @@ def test_what_another_run_removes_before_it_is_locked_is_made_again(
         return name
 
     monkeypatch.setattr(tempfile, "mkstemp", file_that_goes)
-    writing.put(tmp_path / "m.json", b"whole")
+    atomic_write.put(tmp_path / "m.json", b"whole")
     assert (len(made), (tmp_path / "m.json").read_bytes()) == (2, b"whole")
     made.clear()
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     monkeypatch.setattr(tempfile, "mkdtemp", folder_that_goes)
-    with writing.own_folder() as own:
+    with atomic_write.own_folder() as own:
         assert (len(made), own.is_dir(), str(own)) == (2, True, made[1])
     assert not own.exists()

@@ -1,1 +1,0 @@
-"""Back ends of speech recognition, one a file; see `locate.recognizer`."""

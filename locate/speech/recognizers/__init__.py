@@ -1,0 +1,1 @@
+"""Back ends of speech recognition, one a file; see `veridact.locate.speech.recognizers.base`."""

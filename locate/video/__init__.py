@@ -1,0 +1,1 @@
+"""Finding objects in footage: sampling, detection, tracking, smoothing, keyframes."""

@@ -1,0 +1,1 @@
+"""Which frames each detector is run on."""

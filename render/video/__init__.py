@@ -1,0 +1,1 @@
+"""Video streams: painting covers on decoded planes and encoding them in closed segments."""

@@ -1,0 +1,165 @@
+"""One video stream: decoded once, cut into segments by frame number, painted and encoded by workers in any order.
+
+decoder ──frames──► segment 0 ──► worker: copy, paint, encode, decode again, digest ──► segment file 0
+                    segment 1 ──► worker: ...                                      ──► segment file 1
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+from av.video.frame import VideoFrame
+from av.video.stream import VideoStream as AvVideoStream
+
+from veridact.errors import BindingError, VeridactError
+from veridact.media.pixel_formats import encoded_format
+from veridact.media.video import MediaFile, decode, demux, fraction, has_captions, orientation
+from veridact.render.video import encoder, frames, interlace, segment_files, workers
+from veridact.render.video.encoder import VideoSpec
+from veridact.render.video.paint import paint
+from veridact.render.video.planes import layout_of
+from veridact.sandbox.heartbeat import patience
+from veridact.schema.manifest import Manifest, VideoStream
+from veridact.schema.plan.video import Raster, StreamPlan
+
+SEGMENT_BYTES = 100_000_000
+SEGMENT_FRAMES = (24, 64)
+"""A segment holds about `SEGMENT_BYTES` of decoded pictures, within these limits: long enough to compress well, short
+enough that the frames of one that wait for a worker fit into memory."""
+
+FEW_SEGMENTS = 4
+"""Another segment would make so few ones much shorter, and the output larger."""
+
+Progress = Callable[[int], None]
+
+
+@dataclass(frozen=True)
+class EncodedVideo:
+    """A video stream ready to be put into a container; `paths` are its segment files in order.
+
+    `captions` is whether closed captions travelled with its frames, `mixed` whether some are interlaced and some not.
+    """
+
+    record: VideoStream
+    spec: VideoSpec
+    pts: Sequence[int]
+    paths: Sequence[Path]
+    captions: bool
+    mixed: bool
+
+    @property
+    def widened(self) -> bool:
+        """Whether a side had to be made whole blocks of chroma."""
+        return (self.spec.width, self.spec.height) != (self.record.coded_width, self.record.coded_height)
+
+
+def segment_frames(record: VideoStream, bits: int) -> int:
+    """How many frames a segment has: a rule on the input alone, so that no number of workers moves a boundary.
+
+    Where there are many, they are of one length and of an even number, so that two workers end together.
+    """
+    frame_bytes = record.coded_width * record.coded_height * 3 // 2 * (1 if bits == 8 else 2)
+    low, high = SEGMENT_FRAMES
+    longest = max(low, min(high, SEGMENT_BYTES // max(1, frame_bytes)))
+    count = -(-record.frames // longest)
+    return longest if count <= FEW_SEGMENTS else -(-record.frames // (count + count % 2))
+
+
+def spec_of(stream: AvVideoStream, first: VideoFrame, profile: str) -> VideoSpec:
+    """What the encoder must know, from the stream and its first frame; an odd side is made whole chroma blocks."""
+    name = encoded_format(profile, first.format.name)
+    layout = layout_of(name)
+    order = interlace.order_of(first)
+    step_x, step_y = interlace.block_of(layout, order != "progressive") if profile == "h264" else (1, 1)
+    return VideoSpec(
+        profile=profile,
+        width=-(-first.width // step_x) * step_x,
+        height=-(-first.height // step_y) * step_y,
+        pixel_format=name,
+        time_base=fraction(stream.time_base),
+        rate=stream.average_rate or stream.guessed_rate or Fraction(25),
+        sample_aspect_ratio=stream.sample_aspect_ratio,
+        color_range=2 if first.format.name.startswith("yuvj") else int(first.color_range),
+        color_primaries=int(first.color_primaries),
+        color_trc=int(first.color_trc),
+        colorspace=int(first.colorspace),
+        orientation=orientation(first),
+        fields=order,
+    )
+
+
+def _encode_segment(
+    numbered: Iterator[workers.Numbered], plan: StreamPlan, raster: Raster, spec: VideoSpec
+) -> segment_files.Segment:
+    """Paints and encodes the frames of one segment, and decodes the result again to digest what a viewer will see."""
+    covered: segment_files.Covered = {}
+
+    def painted() -> Iterator[VideoFrame]:
+        for number, frame in numbered:
+            copy, planes = frames.copy(frame, spec)
+            for track, pixels in paint(planes, plan.at(number), raster).items():
+                frames_before, pixels_before = covered.get(track, (0, 0))
+                covered[track] = (frames_before + 1, pixels_before + pixels)
+            frames.widen(copy, planes, spec)
+            yield copy
+
+    extradata, packets = encoder.encode(spec, painted())
+    digests = [frames.digest(frame) for frame in encoder.decode(spec, extradata, packets)]
+    if len(digests) != len(packets):
+        raise VeridactError(f"{len(packets)} packets decode to {len(digests)} frames")
+    return segment_files.Segment(extradata, packets, digests, covered)
+
+
+def encode_stream(
+    media: MediaFile,
+    manifest: Manifest,
+    record: VideoStream,
+    pts: Sequence[int],
+    folder: Path,
+    jobs: int,
+    progress: Progress,
+) -> EncodedVideo:
+    """Renders one video stream into segment files in `folder`; raises when a frame is not the manifest's."""
+    with demux(media) as container:
+        stream = next(s for s in container.streams.video if s.index == record.index)
+        decoded = decode(container, stream)
+        first = next(decoded)
+        spec = spec_of(stream, first, manifest.output.profile or "")
+        layout = layout_of(spec.pixel_format)
+        binding = segment_files.binding_of(manifest)
+        block = interlace.block_of(layout, spec.fields != "progressive")
+        raster = Raster(record.coded_width, record.coded_height, record.orientation, *block)
+        with patience():
+            plan = StreamPlan(manifest, record, pts, raster)
+        length = segment_frames(record, layout.bits)
+        paths = [folder / f"{record.index:04}-{i:07}.segment" for i in range(-(-len(pts) // length))]
+
+        captioned: set[bool] = set()
+        interlaced: set[bool] = set()
+
+        def checked() -> Iterator[VideoFrame]:
+            number = -1
+            for number, frame in enumerate(_again(first, decoded)):
+                frames.check(frame, record, number, pts)
+                captioned.add(has_captions(frame))
+                interlaced.add(frame.interlaced_frame)
+                progress(number)
+                yield frame
+            if number + 1 != len(pts):
+                raise BindingError(f"stream {record.index} ends after {number + 1} of {len(pts)} frames")
+
+        def work(segment: int, numbered: Iterator[workers.Numbered]) -> None:
+            if segment_files.is_usable(paths[segment], binding):
+                for _ in numbered:
+                    pass
+            else:
+                segment_files.write(paths[segment], binding, _encode_segment(numbered, plan, raster, spec))
+
+        workers.run(checked(), length, jobs, work)
+    return EncodedVideo(record, spec, pts, paths, True in captioned, len(interlaced) > 1)
+
+
+def _again(first: VideoFrame, rest: Iterator[VideoFrame]) -> Iterator[VideoFrame]:
+    yield first
+    yield from rest

@@ -1,0 +1,5 @@
+"""`python -m veridact` is the command `veridact`."""
+
+from veridact.cli.main import main
+
+main()

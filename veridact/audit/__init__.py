@@ -1,0 +1,1 @@
+"""What an auditor runs: checking receipts and outputs, signing them, and handing them out."""

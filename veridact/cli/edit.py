@@ -1,0 +1,80 @@
+"""The command `veridact edit`: changes a manifest and keeps the record of who changed what and why."""
+
+from pathlib import Path
+
+import click
+
+from veridact import atomic_write
+from veridact.cli.output import FILE, MANIFEST, SETTINGS, emit, read_file, remark
+from veridact.errors import UsageError
+from veridact.media import timeline
+from veridact.schema import writer
+from veridact.schema.manifest import Manifest
+from veridact.tools import diff, manifest_file
+from veridact.tools.edit import edits, operations, query
+
+
+def _operations(words: tuple[str, ...], script: Path | None, expression: str | None) -> list[operations.Operation]:
+    if bool(words) == (script is not None):
+        raise UsageError("give an edit, as `accept face-0001`, or --script FILE; see `veridact edit --help`")
+    test = query.parse(expression) if expression is not None else None
+    if script is None:
+        return operations.from_words(words, test)
+    try:
+        text = read_file(script, "script").decode("utf-8")
+    except UnicodeDecodeError:
+        raise UsageError(f"{script}: a script is UTF-8 text") from None
+    return operations.from_script(text, test)
+
+
+def _remarks(before: Manifest, after: Manifest) -> None:
+    old, new = diff.items_by_id(before), diff.items_by_id(after)
+    fresh = [i for i in new if i not in old]
+    changed = sum(new[i] != old[i] for i in old)
+    remark(f"{changed} changed" + (f", new: {', '.join(fresh)}" if fresh else ""))
+
+
+@click.command(
+    context_settings=SETTINGS | {"ignore_unknown_options": True},
+    epilog="\b\n" + (operations.__doc__ or "").split("\n\n", 1)[1].replace("\n\n", "\n\n\b\n"),
+)
+@click.argument("manifest", type=MANIFEST)
+@click.argument("words", metavar="OP...", nargs=-1, type=click.UNPROCESSED)
+@click.option("--script", type=MANIFEST, help="Edits from a file, one a line; all of them are done or none.")
+@click.option("--where", "expression", metavar="EXPR", help="Selects for edits that name no items: score < 500.")
+@click.option("--reviewer", help="A pseudonym of who edits, kept with each item.")
+@click.option("--reason", help="Why: an exemption code or a text, kept with each item.")
+@click.option("--media", type=FILE, help="The footage, for times in seconds where the frame rate is not constant.")
+@click.option("--dry-run", is_flag=True, help="Say what would change for a viewer and write nothing.")
+@click.option("-o", "--output", "out", type=FILE, help="A new file for the result; standard output by default.")
+@click.option("--in-place", is_flag=True, help="Replace the manifest.")
+def edit(
+    manifest: Path,
+    words: tuple[str, ...],
+    script: Path | None,
+    expression: str | None,
+    reviewer: str | None,
+    reason: str | None,
+    media: Path | None,
+    dry_run: bool,
+    out: Path | None,
+    in_place: bool,
+) -> None:
+    """Change a manifest: accept, reject, add, move, resize, retime, split, merge, relabel, effect, stream, scope."""
+    if in_place and (out is not None or str(manifest) == "-"):
+        raise UsageError("--in-place replaces the manifest file; leave out -o and name a file")
+    if script is not None and str(script) == str(manifest) == "-":
+        raise UsageError("the manifest and the script cannot both be standard input")
+    todo = _operations(words, script, expression)
+    before = manifest_file.read_path(manifest).manifest
+    clocks = timeline.clocks(before, media)
+    after = edits.apply_all(before, todo, edits.Desk(clocks, reviewer, reason))
+    if dry_run:
+        emit(diff.report(diff.compare(before, after, clocks)).encode(), None)
+        return
+    data = writer.write(after)
+    if in_place:
+        atomic_write.replace(manifest, data)
+    else:
+        emit(data, out)
+    _remarks(before, after)

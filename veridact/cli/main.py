@@ -1,0 +1,54 @@
+"""The `veridact` command, and how every command ends: one line on stderr and the exit code of SPEC §5."""
+
+import sys
+from importlib import import_module
+from typing import NoReturn
+
+import click
+
+from veridact import __version__
+from veridact.cli.runner import run
+
+COMMANDS = {
+    "locate": "veridact.cli.locate:locate",
+    "render": "veridact.cli.render:render",
+    "validate": "veridact.cli.validate:validate",
+    "lint": "veridact.cli.lint:lint",
+    "diff": "veridact.cli.diff:diff",
+    "show": "veridact.cli.show:show",
+    "upgrade": "veridact.cli.upgrade:upgrade",
+    "combine": "veridact.cli.combine:combine",
+    "edit": "veridact.cli.edit:edit",
+    "export": "veridact.cli.export:export",
+    "import": "veridact.cli.import_:import_",
+    "score": "veridact.cli.score:score_command",
+    "verify": "veridact.cli.verify:verify",
+    "disclose": "veridact.cli.disclose:disclose",
+    "keygen": "veridact.cli.keygen:keygen",
+}
+"""Where each command lives; loaded when it is asked for, so that no command loads what another needs."""
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are imported when they are used."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        if name not in COMMANDS:
+            return None
+        module, attribute = COMMANDS[name].split(":")
+        found: click.Command = getattr(import_module(module), attribute)
+        return found
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="veridact")
+def veridact() -> None:
+    """Redaction you can prove: locate writes a manifest, render applies it, verify checks the receipt."""
+
+
+def main() -> NoReturn:
+    """The console script `veridact`."""
+    sys.exit(run(veridact, "veridact"))

@@ -1,0 +1,76 @@
+"""The command `veridact show`: pictures of a manifest for those who review it."""
+
+from functools import partial
+from pathlib import Path
+from typing import BinaryIO
+
+import click
+
+from veridact import atomic_write
+from veridact.cli.output import FILE, MANIFEST, SETTINGS, remark
+from veridact.errors import UsageError
+from veridact.media import timeline
+from veridact.media.video import MediaFile, check_source, open_media
+from veridact.sandbox import child
+from veridact.schema.manifest import Manifest
+from veridact.schema.timeline import Clocks
+from veridact.tools import lint, manifest_file
+from veridact.tools.draw import frames, timeline_svg
+from veridact.tools.draw import show as shower
+from veridact.tools.edit import times
+
+PRIVATE = 0o600
+
+
+def _picture(media: MediaFile, manifest: Manifest, clocks: Clocks, stream: int | None, at: str | None) -> bytes:
+    shown = frames.stream_of(manifest, stream)
+    known = clocks[shown.index]
+    if at is not None:
+        return shower.one_frame(media, manifest, shown, known, known.frame_of(times.instant(at), up=False))
+    return shower.sheet(media, manifest, shown, known, lint.inspect(lint.Subject(manifest, clocks)))
+
+
+def _draw(
+    media: MediaFile,
+    manifest: Manifest,
+    clocks: Clocks,
+    stream: int | None,
+    at: str | None,
+    container: str | None,
+    target: BinaryIO,
+) -> None:
+    """Writes a picture or, where `container` names what holds it, a film to an open file."""
+    if container is None:
+        target.write(_picture(media, manifest, clocks, stream, at))
+    else:
+        shown = frames.stream_of(manifest, stream)
+        shower.film(media, manifest, shown, clocks[shown.index], target, container)
+    target.flush()
+
+
+@click.command(context_settings=SETTINGS)
+@click.argument("media", type=FILE)
+@click.argument("manifest", type=MANIFEST)
+@click.option("--sheet", "kind", flag_value="sheet", default="sheet", help="A contact sheet (the default).")
+@click.option("--timeline", "kind", flag_value="timeline", help="An SVG of tracks and ranges over time.")
+@click.option("--frame", "at", metavar="TIME", help="One frame as PNG: 120, 4.8s or 00:00:04.800.")
+@click.option("--video", "kind", flag_value="video", help="A film with outlines and ids, without sound.")
+@click.option("--stream", type=click.IntRange(0), help="The stream to look at; the first by default.")
+@click.option("-o", "--output", "out", type=FILE, required=True, help="The new file; only you can read it.")
+def show(media: Path, manifest: Path, kind: str, at: str | None, stream: int | None, out: Path) -> None:
+    """Draw what a manifest covers over the original, for review; the result is not for disclosure."""
+    if at is not None and kind != "sheet":
+        raise UsageError("give one of --sheet, --timeline, --frame and --video")
+    atomic_write.check_new(out)
+    read = manifest_file.read_path(manifest).manifest
+    clocks = timeline.from_media(read, media)
+    if kind == "timeline":
+        atomic_write.write_new(out, timeline_svg.draw(read, clocks))
+        return
+    container = shower.format_of(out) if kind == "video" else None
+    with open_media(media) as file, atomic_write.new_file(out, PRIVATE) as target:
+        check_source(file, read.source.sha256)
+        drawn = partial(_draw, file, read, clocks, stream, at, container, target)
+        child.look(drawn, file.fd, target.fileno())
+    if kind == "video":
+        remark("the review film shows the original and has no sound; it is not for disclosure")

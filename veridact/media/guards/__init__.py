@@ -1,0 +1,1 @@
+"""Checks of raw bytes that run before a decoder does, one format a file."""

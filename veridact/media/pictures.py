@@ -1,0 +1,273 @@
+"""Opening pictures with Pillow: only the formats we name, bombs refused, orientation told and undone."""
+
+import ctypes
+import struct
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from io import BufferedReader, BytesIO, RawIOBase
+from itertools import chain
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import ExifTags, Image, ImageCms, UnidentifiedImageError, _imaging
+
+from veridact.errors import MediaError, MissingModelError
+from veridact.media.guards.gif import is_longer
+from veridact.media.guards.jpeg import CHUNK_BYTES, check_scans
+from veridact.media.reader import Reader
+from veridact.media.video import MAX_PIXELS, MediaFile
+from veridact.sandbox.heartbeat import beat
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
+
+FORMATS = ("JPEG", "PNG", "GIF", "TIFF", "WEBP", "BMP", "AVIF", "HEIF")
+MAX_PICTURE_FRAMES = 10_000
+MAX_ANIMATED_PIXELS = 4096 * 4096
+"""Of one frame of a picture with several; Pillow keeps about five of them while it puts one together."""
+
+MAX_SHOWN_PIXELS = 1 << 27
+"""Of all frames of a picture together, which are held in memory: 512 MiB with four bytes a pixel."""
+
+STRIP_ROWS = 64
+
+ANIMATED = frozenset({"GIF", "WEBP", "PNG", "AVIF"})
+CONTAINER_OF = {
+    "JPEG": "jpeg",
+    "PNG": "png",
+    "WEBP": "webp",
+    "TIFF": "tiff",
+    "BMP": "bmp",
+    "GIF": "gif",
+    "AVIF": "png",
+    "HEIF": "png",
+}
+"""The container that `locate` chooses for each format that is read; AVIF and HEIF become PNG (SPEC §5)."""
+
+TRANSPOSITION = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+"""What must be done to the stored picture to display it, by EXIF orientation."""
+
+
+class _File(RawIOBase):
+    """A `Reader` as the kind of file object Pillow wants."""
+
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: "WriteableBuffer") -> int:
+        view = memoryview(buffer).cast("B")
+        data = self._reader.read(len(view))
+        view[: len(data)] = data
+        return len(data)
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        return self._reader.seek(offset, whence)
+
+    def tell(self) -> int:
+        return self._reader.tell()
+
+
+def _register_heif() -> None:
+    try:
+        from pillow_heif import register_heif_opener
+    except ImportError:
+        raise MissingModelError("HEIC pictures need the extra: pip install 'veridact[heic]'") from None
+    register_heif_opener(thumbnails=False)
+
+
+def _quiet_libtiff() -> None:
+    """libtiff writes what it finds wrong to stderr, beside the one line that is ours, unless it is told not to."""
+    library = ctypes.CDLL(_imaging.__file__)
+    for name in ("TIFFSetErrorHandler", "TIFFSetWarningHandler"):
+        if hasattr(library, name):
+            getattr(library, name)(None)
+
+
+@contextmanager
+def open_picture(media: MediaFile) -> Iterator[Image.Image]:
+    """The picture in `media`, not yet decoded; raises `MediaError` when it is none or too large."""
+    name = media.format.name
+    if name == "HEIF":
+        _register_heif()
+    if name == "TIFF":
+        _quiet_libtiff()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        try:
+            file = BufferedReader(_File(media.reader()))
+            if name == "GIF" and is_longer(file, MAX_PICTURE_FRAMES):
+                raise MediaError(f"more than {MAX_PICTURE_FRAMES} frames; cut it first")
+            if name == "JPEG":
+                check_scans(iter(partial(media.reader().read, CHUNK_BYTES), b""))
+            file.seek(0)
+            with Image.open(file, formats=[name]) as image:
+                _check_size(image)
+                yield image
+        except (Image.DecompressionBombWarning, Image.DecompressionBombError):
+            raise MediaError("the picture declares more pixels than is safe to decode") from None
+        except UnidentifiedImageError:
+            raise MediaError(f"not a readable {name} picture") from None
+        except (
+            OSError,
+            SyntaxError,
+            ValueError,
+            EOFError,
+            IndexError,
+            KeyError,
+            TypeError,
+            RuntimeError,
+            MemoryError,
+            struct.error,
+        ) as e:
+            raise MediaError(f"the {name} picture does not decode: {str(e)[:100] or type(e).__name__}") from None
+
+
+def _check_size(image: Image.Image) -> None:
+    """Refuses a picture that declares more than may be decoded; nothing of it is decoded yet."""
+    pixels = image.width * image.height
+    if pixels > MAX_PIXELS:
+        raise MediaError(f"more than {MAX_PIXELS} pixels; scale it down first")
+    shown = frame_count(image)
+    if shown > MAX_PICTURE_FRAMES:
+        raise MediaError(f"more than {MAX_PICTURE_FRAMES} frames; cut it first")
+    if shown > 1 and (pixels > MAX_ANIMATED_PIXELS or pixels * shown > MAX_SHOWN_PIXELS):
+        raise MediaError("the animated picture is too large to hold; turn it into a video or scale it down first")
+
+
+_UNREADABLE = (ValueError, SyntaxError, OSError, KeyError, IndexError, TypeError)
+
+
+def has_exif(image: Image.Image) -> bool:
+    """Whether the picture carries EXIF, readable or not."""
+    image.load()
+    try:
+        return bool(image.getexif())
+    except _UNREADABLE:
+        return True
+
+
+def exif_orientation(image: Image.Image) -> int:
+    """The EXIF orientation of the picture, 1 where there is none or it is no value from 1 to 8.
+
+    EXIF that cannot be read turns nothing: the output has none, so it is shown as it was when it was covered. What
+    reads it decodes a PNG first; a failure of that must not pass for one of EXIF, for Pillow reports it only once.
+    """
+    image.load()
+    try:
+        value = image.getexif().get(ExifTags.Base.Orientation, 1)
+    except _UNREADABLE:
+        return 1
+    return value if isinstance(value, int) and 1 <= value <= 8 else 1
+
+
+def displayed(image: Image.Image, orientation: int) -> Image.Image:
+    """The picture as it is displayed."""
+    return image.transpose(TRANSPOSITION[orientation]) if orientation in TRANSPOSITION else image
+
+
+def frame_count(image: Image.Image) -> int:
+    """How many frames are shown; further pictures in a JPEG (MPO) or TIFF are not frames and are left behind."""
+    return getattr(image, "n_frames", 1) if image.format in ANIMATED else 1
+
+
+def frames(image: Image.Image) -> Iterator[tuple[Image.Image, int]]:
+    """Every frame as displayed, in sRGB and mode L, RGB, RGBA or I;16, with its stored duration in milliseconds."""
+    orientation = exif_orientation(image)
+    for number in range(frame_count(image)):
+        image.seek(number)
+        beat()
+        shown = displayed(_plain(image), orientation)
+        yield shown, max(0, round(image.info.get("duration", 0)))  # WebP and AVIF tell it with the pixels
+
+
+def strips(image: Image.Image) -> Iterator[NDArray[Any]]:
+    """The picture from top to bottom in arrays of shape (up to 64 rows, columns) or (up to 64 rows, columns, bands).
+
+    Pillow hands out small pieces, which stay in the processor's cache, four times as fast as a whole picture at once.
+    """
+    for top in range(0, image.height, STRIP_ROWS):
+        yield np.asarray(image.crop((0, top, image.width, min(top + STRIP_ROWS, image.height))))
+
+
+def pixels_of(image: Image.Image) -> NDArray[Any]:
+    """The picture as an array of its own, of shape (rows, columns, bands)."""
+    pieces = strips(image)
+    first = next(pieces)
+    bands = first.shape[2] if first.ndim == 3 else 1
+    pixels = np.empty((image.height, image.width, bands), first.dtype)
+    for number, piece in enumerate(chain([first], pieces)):
+        top = number * STRIP_ROWS
+        pixels[top : top + piece.shape[0]] = piece.reshape(*piece.shape[:2], bands)
+    return pixels
+
+
+PAINTED = frozenset({"L", "RGB", "RGBA", "I;16"})
+"""The modes whose samples are painted as they are."""
+
+
+def _plain(image: Image.Image) -> Image.Image:
+    """The current frame in one of the modes that are painted, its colours in sRGB."""
+    if (profile := foreign_profile(image)) is not None:
+        return _to_srgb(image, profile)
+    if image.mode in PAINTED:
+        image.load()
+        return image.copy() if frame_count(image) > 1 else image  # the next frame will take its place
+    if image.mode in {"I;16L", "I;16B"}:
+        return Image.fromarray(np.asarray(image).astype("<u2"))
+    if image.mode == "1":
+        return image.convert("L")
+    if image.has_transparency_data:
+        return image.convert("RGBA")
+    if image.mode in {"P", "PA", "CMYK", "YCbCr", "LAB", "HSV", "RGBX"}:
+        return image.convert("RGB")
+    raise MediaError(f"pictures of mode {image.mode} cannot be painted exactly; convert it to 8-bit RGB first")
+
+
+def foreign_profile(image: Image.Image) -> ImageCms.ImageCmsProfile | None:
+    """The picture's ICC profile where its colours are not sRGB already; None where there is none that can be used.
+
+    Profiles are not kept (they name devices and people), so colours that need one are converted; gray stays as it is.
+    """
+    data = image.info.get("icc_profile")
+    if not data or image.mode not in {"RGB", "RGBA", "CMYK"}:
+        return None
+    try:
+        profile = ImageCms.ImageCmsProfile(BytesIO(data))
+        described = ImageCms.getProfileDescription(profile)
+        fits = profile.profile.xcolor_space.strip() == image.mode.removesuffix("A")
+    except (ImageCms.PyCMSError, OSError, ValueError, TypeError):
+        return None
+    return None if "srgb" in described.lower() or not fits else profile
+
+
+def _to_srgb(image: Image.Image, profile: ImageCms.ImageCmsProfile) -> Image.Image:
+    """The frame with its colours converted; alpha is carried over."""
+    alpha = image.getchannel("A") if image.mode == "RGBA" else None
+    flat = image.convert("RGB") if alpha is not None else image
+    try:
+        converted = ImageCms.profileToProfile(flat, profile, ImageCms.createProfile("sRGB"), outputMode="RGB")
+    except ImageCms.PyCMSError:
+        raise MediaError("the picture's colour profile cannot be used; convert the picture to sRGB first") from None
+    if converted is None:
+        raise MediaError("the picture's colour profile cannot be used; convert the picture to sRGB first")
+    if alpha is not None:
+        converted.putalpha(alpha)
+    return converted

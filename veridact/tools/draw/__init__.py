@@ -1,0 +1,1 @@
+"""Pictures of a manifest for reviewers, over the original; never for disclosure."""

@@ -1,0 +1,197 @@
+"""Moving, resizing and retiming one item, from the words of the edit."""
+
+import re
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+
+from veridact.errors import UsageError
+from veridact.schema.geometry import Box, Edges, box_of, edges
+from veridact.schema.manifest import AudioRange, Key, Segment, Track
+from veridact.schema.plan.segments import Segments, box_at, end_frame, first_frame
+from veridact.schema.timeline import Clock, Clocks, Frame, Span
+from veridact.tools.edit.query import Item, parse_box
+from veridact.tools.edit.times import instant, milliseconds, parse_span
+
+_SHIFT = re.compile(r"([+-]?[0-9]{1,7}),([+-]?[0-9]{1,7})")
+_SIZE = re.compile(r"([0-9]{1,7})x([0-9]{1,7})")
+_PERCENT = re.compile(r"([0-9]{1,4})%")
+
+
+def _changed(track: Track, words: Sequence[str], change: Callable[[Box], Box], clocks: Clocks, place: str) -> Track:
+    """The track with its boxes changed, everywhere or in the range that the words give."""
+    if not words:
+        return track.model_copy(update={"segments": change_all(track.segments, change)})
+    span = parse_span(words[0]) if len(words) == 1 else None
+    if span is None:
+        raise UsageError(f"{place}: {words[0]!r} is no range; write 120-180 or 4s-6.5s")
+    clock = clocks[track.stream]
+    first, end = clock.span(span)
+    inward = track.label == "keep"
+    return track.model_copy(update={"segments": change_within(track.segments, first, end, change, clock, inward)})
+
+
+def _of_picture(item: Item, verb: str, place: str) -> Track:
+    if not isinstance(item, Track):
+        raise UsageError(f"{place}: {item.id} is a range of sound and has no box to {verb}; retime it")
+    return item
+
+
+def moved(item: Item, words: Sequence[str], clocks: Clocks, place: str) -> Item:
+    """The item with its boxes shifted, or with one box set on one frame."""
+    track = _of_picture(item, "move", place)
+    if len(words) == 3 and words[1] == "at" and (box := parse_box(words[0])) is not None:
+        frame = clocks[track.stream].frame_of(instant(words[2]), up=False)
+        return track.model_copy(update={"segments": set_key(track.segments, frame, box)})
+    match = _SHIFT.fullmatch(words[0]) if words else None
+    if match is None:
+        raise UsageError(f"{place}: write move ITEMS DX,DY [RANGE], or move ITEM X,Y,W,H at TIME")
+    dx, dy = int(match[1]), int(match[2])
+    return _changed(track, words[1:], lambda b: (b[0] + dx, b[1] + dy, b[2], b[3]), clocks, place)
+
+
+def _about_centre(box: Box, width: int, height: int) -> Box:
+    """A box of another size about the same centre; an odd pixel goes to the left and to the top."""
+    x, y, w, h = box
+    return (x - (width - w + 1) // 2, y - (height - h + 1) // 2, width, height)
+
+
+def resized(item: Item, words: Sequence[str], clocks: Clocks, place: str) -> Item:
+    """The item with its boxes of another size about their centres."""
+    track = _of_picture(item, "resize", place)
+    size = _SIZE.fullmatch(words[0]) if words else None
+    percent = _PERCENT.fullmatch(words[0]) if words else None
+    if size is not None and int(size[1]) and int(size[2]):
+        width, height = int(size[1]), int(size[2])
+        return _changed(track, words[1:], lambda b: _about_centre(b, width, height), clocks, place)
+    if percent is not None and int(percent[1]):
+        share = int(percent[1])
+        return _changed(
+            track,
+            words[1:],
+            lambda b: _about_centre(b, -(-b[2] * share // 100), -(-b[3] * share // 100)),
+            clocks,
+            place,
+        )
+    raise UsageError(f"{place}: write resize ITEMS WIDTHxHEIGHT [RANGE], or resize ITEMS 120% [RANGE]")
+
+
+def retimed_item(item: Item, words: Sequence[str], clocks: Clocks, place: str) -> Item:
+    """The item cut to, or held out to, another range; a side left out of the range stays where it is."""
+    span = parse_span(words[0]) if len(words) == 1 else None
+    if span is None:
+        raise UsageError(f"{place}: write retime ITEMS FROM-TO, as 120-180 or 4s-6.5s")
+    inward = item.label == "keep"
+    if isinstance(item, AudioRange):
+        start = item.start_ms if span.start is None else milliseconds(span.start, up=inward)
+        end = item.end_ms if span.end is None else milliseconds(span.end, up=not inward)
+        return item.model_copy(update={"start_ms": start, "end_ms": end})
+    own = Span(span.start or Frame(first_frame(item)), span.end or Frame(end_frame(item)))
+    first, end = clocks[item.stream].span(own, inward)
+    segments = retimed(item.segments, first, end, clocks[item.stream], inward)
+    return item.model_copy(update={"segments": segments})
+
+
+def cut(segments: Segments, frame: int, clock: Clock, inward: bool = False) -> tuple[Segments, Segments]:
+    """The segments before a frame and those from it on."""
+    left: list[Segment] = []
+    right: list[Segment] = []
+    for segment in segments:
+        if segment.end <= frame:
+            left.append(segment)
+        elif segment.keys[0].frame >= frame:
+            right.append(segment)
+        else:
+            keys_left = [k for k in segment.keys if k.frame < frame]
+            keys_right = [k for k in segment.keys if k.frame >= frame]
+            last = box_at(segment, frame - 1, clock, inward)
+            if keys_left[-1].frame < frame - 1 and last is not None and last != keys_left[-1].box:
+                keys_left.append(Key(frame=frame - 1, box=last))
+            first = box_at(segment, frame, clock, inward)
+            if first is not None and (not keys_right or keys_right[0].frame > frame):
+                keys_right.insert(0, Key(frame=frame, box=first))
+            left.append(Segment(end=frame, keys=tuple(keys_left)))
+            right.append(Segment(end=segment.end, keys=tuple(keys_right)))
+    return tuple(left), tuple(right)
+
+
+def change_within(
+    segments: Segments, first: int, end: int, change: Callable[[Box], Box], clock: Clock, inward: bool = False
+) -> Segments:
+    """The segments with `change` done to every box on the frames [first, end)."""
+    before, rest = cut(segments, first, clock, inward)
+    inside, after = cut(rest, end, clock, inward)
+    if not inside:
+        raise UsageError(f"nothing is covered on the frames {first} to {end - 1}; give a range of the track")
+    return (*before, *change_all(inside, change), *after)
+
+
+def change_all(segments: Segments, change: Callable[[Box], Box]) -> Segments:
+    """The segments with `change` done to the box of every key."""
+    return tuple(
+        Segment(end=s.end, keys=tuple(Key(frame=k.frame, box=change(k.box)) for k in s.keys)) for s in segments
+    )
+
+
+def set_key(segments: Segments, frame: int, box: Box) -> Segments:
+    """The segments with a key put or replaced on a frame that they cover."""
+    for i, segment in enumerate(segments):
+        if segment.keys[0].frame <= frame < segment.end:
+            keys = sorted(
+                [*(k for k in segment.keys if k.frame != frame), Key(frame=frame, box=box)], key=lambda k: k.frame
+            )
+            return (*segments[:i], Segment(end=segment.end, keys=tuple(keys)), *segments[i + 1 :])
+    raise UsageError(f"the track does not cover frame {frame}; retime it first")
+
+
+def retimed(segments: Segments, first: int, end: int, clock: Clock, inward: bool = False) -> Segments:
+    """The segments cut to, or held out to, the frames [first, end): the first and last box stand still outside."""
+    _, rest = cut(segments, first, clock, inward)
+    inside, _ = cut(rest, end, clock, inward)
+    if not inside:
+        raise UsageError(f"the track has no frame in {first} to {end - 1}; add a new one instead")
+    head, tail = inside[0], inside[-1]
+    if first < segments[0].keys[0].frame:
+        held = (Key(frame=first, box=head.keys[0].box), *head.keys)
+        inside = (Segment(end=head.end, keys=held), *inside[1:])
+    if tail.end < end:
+        inside = (*inside[:-1], Segment(end=end, keys=inside[-1].keys))
+    return inside
+
+
+def around(boxes: Sequence[Box]) -> Box:
+    """The smallest box around all of the boxes."""
+    all_edges = [edges(b) for b in boxes]
+    return box_of(
+        Edges(
+            min(e.left for e in all_edges),
+            min(e.top for e in all_edges),
+            max(e.right for e in all_edges),
+            max(e.bottom for e in all_edges),
+        )
+    )
+
+
+def united(a: Segments, b: Segments, clock: Clock) -> Segments:
+    """Segments that cover what either covers: where both do, one box around the two.
+
+    Between two of the keys of either, each edge of the union is a minimum or maximum of straight lines, so the straight
+    line between the unions at the keys lies outside it.
+    """
+    bounds = sorted({f for s in (*a, *b) for f in (s.keys[0].frame, s.end)})
+    made: list[Segment] = []
+    for first, end in pairwise(bounds):
+        parts = [_piece(side, first, end, clock) for side in (a, b)]
+        found = [p for p in parts if p is not None]
+        if len(found) == 2:
+            frames = sorted({k.frame for p in found for k in p.keys})
+            keys = [Key(frame=f, box=around([box for p in found if (box := box_at(p, f, clock))])) for f in frames]
+            made.append(Segment(end=end, keys=tuple(keys)))
+        elif found:
+            made.append(found[0])
+    return tuple(made)
+
+
+def _piece(segments: Segments, first: int, end: int, clock: Clock) -> Segment | None:
+    _, rest = cut(segments, first, clock)
+    inside, _ = cut(rest, end, clock)
+    return inside[0] if inside else None
