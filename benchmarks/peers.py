@@ -9,7 +9,7 @@ import numpy as np
 from veridact.locate.detectors import centerface
 from veridact.locate.detectors.base import Detection, Request
 from veridact.locate.options import START
-from veridact.locate.video.frames import footage
+from veridact.locate.video.frames import decode_video
 from veridact.media.video import open_media
 from veridact.schema.manifest import Effects, Key, Manifest, Origin, Segment, Solid, Track, VideoEffects
 
@@ -48,11 +48,11 @@ def _per_frame(clip: Path, truth: Manifest, pad: int, find: Finder) -> Manifest:
     """What a detector finds on each frame by itself, as a manifest."""
     tracks = []
     with open_media(clip) as media:
-        for shown in footage(media, 0):
-            for left, top, right, bottom in find(shown.view):
+        for frame in decode_video(media, 0):
+            for left, top, right, bottom in find(frame.view):
                 x, y = int(np.floor(left)), int(np.floor(top))
                 box = (x, y, max(1, int(np.ceil(right)) - x), max(1, int(np.ceil(bottom)) - y))
-                segment = Segment(end=shown.number + 1, keys=(Key(frame=shown.number, box=box),))
+                segment = Segment(end=frame.number + 1, keys=(Key(frame=frame.number, box=box),))
                 tracks.append(
                     Track.model_validate({
                         "id": f"face-{len(tracks) + 1:06}", "stream": 0, "label": "face", "review": "proposed",

@@ -16,7 +16,7 @@ from typing import Any
 from veridact.atomic_write import own_folder
 from veridact.files import open_regular
 from veridact.locate.detectors.base import Detector
-from veridact.locate.detectors.registry import parts
+from veridact.locate.detectors.registry import parse_spec
 from veridact.locate.options import Options
 from veridact.locate.pipeline import Located, detectors_for, locate
 from veridact.progress import ReportProgress
@@ -50,7 +50,7 @@ def shut_in(media: Path, options: Options) -> Iterator[ChildOptions]:
     Recognisers get a folder of their own for temporary files.
     """
     hearing = options.hearing
-    given = [*(parts(spec)[1] for spec in options.detectors), hearing.recognizer.partition(":")[2]]
+    given = [*(parse_spec(spec)[1] for spec in options.detectors), hearing.recognizer.partition(":")[2]]
     files = [media, PROCESSOR, *map(Path, filter(None, given)), *filter(None, (hearing.deny_words, hearing.keep_words))]
     memory = MEMORY_BYTES + options.workers * WORKER_MEMORY_BYTES
     written = [hearing.transcript.absolute().parent] if hearing.transcript else []

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from veridact.errors import UsageError
 from veridact.locate.options import AUDIO_EFFECTS, VIDEO_EFFECTS, Options
 from veridact.locate.speech.ranges import ProposedRange
-from veridact.locate.video.keyframes import simplified
-from veridact.locate.video.smoothing import Course
+from veridact.locate.video.keyframes import reduce_keyframes
+from veridact.locate.video.smoothing import DenseTrack
 from veridact.media.containers import LOSSLESS_OF
 from veridact.media.pictures import CONTAINER_OF
 from veridact.media.sniff import Format
@@ -56,10 +56,10 @@ class Cover:
         return self.segment.keys[0].frame
 
 
-def cover(stream: int, course: Course, pts: Sequence[int]) -> Cover:
-    """A course with the fewest keys that contain it."""
+def cover(stream: int, dense: DenseTrack, pts: Sequence[int]) -> Cover:
+    """A dense track with the fewest keys that contain it."""
     beat()
-    return Cover(stream, course.label, course.score, course.by, simplified(course.boxes, course.first, pts))
+    return Cover(stream, dense.label, dense.score, dense.by, reduce_keyframes(dense.boxes, dense.first, pts))
 
 
 def tracks(covers: Sequence[Cover]) -> tuple[Track, ...]:

@@ -12,12 +12,12 @@ from veridact.locate.detectors.base import Detector
 from veridact.locate.manifest import Cover, compose, cover
 from veridact.locate.options import Options
 from veridact.locate.speech.pipeline import Heard, hear
-from veridact.locate.video.detect import Search
-from veridact.locate.video.extension import Again, Shot
+from veridact.locate.video.detect import DetectorEnsemble
+from veridact.locate.video.extension import Shot, TrackExtender
 from veridact.locate.video.frames import is_still
-from veridact.locate.video.scan import Searched, again, search_streams
-from veridact.locate.video.shots import shots
-from veridact.locate.video.smoothing import courses
+from veridact.locate.video.scan import StreamDetections, decode_again, detect_streams
+from veridact.locate.video.shots import detect_shots
+from veridact.locate.video.smoothing import dense_tracks
 from veridact.locate.video.tracker import track
 from veridact.media.containers import check_sound
 from veridact.media.video import MediaFile, open_media
@@ -43,13 +43,13 @@ def locate(path: Path, options: Options, detectors: Sequence[Detector], report: 
     """The manifest that proposes a cover for everything found in the file at `path`."""
     with open_media(path) as media:
         thresholds = options.all_thresholds(is_still(media))
-        search = Search(detectors, thresholds, options.workers, options.stride)
-        source, searched = search_streams(media, search, options.profile, report)
-        registry.let_go(detectors)  # or the second look, at small pieces, would take its own beside what the first left
+        ensemble = DetectorEnsemble(detectors, thresholds, options.workers, options.stride)
+        source, detected = detect_streams(media, ensemble, options.profile, report)
+        registry.release(detectors)  # or the second pass, on small crops, would take its own beside what the first left
         give_back_memory()
-        covers = [c for stream in searched for c in covers_of(media, stream, search, options, report)]
+        covers = [c for stream in detected for c in covers_of(media, stream, ensemble, options, report)]
         source, heard = listen(media, source, options, report)
-        producers = [*(registry.producers(detectors) if searched else ()), *heard.producers]
+        producers = [*(registry.producers(detectors) if detected else ()), *heard.producers]
         manifest = compose(source, media.format, producers, covers, heard.ranges, options)
         check_sound(media, manifest)
         media.check_unchanged()
@@ -57,18 +57,19 @@ def locate(path: Path, options: Options, detectors: Sequence[Detector], report: 
 
 
 def covers_of(
-    media: MediaFile, stream: Searched, search: Search, options: Options, report: ReportProgress
+    media: MediaFile, stream: StreamDetections, ensemble: DetectorEnsemble, options: Options, report: ReportProgress
 ) -> Iterator[Cover]:
     """What is to be covered in one stream: tracked within each shot, filled, padded, and simplified to few keys."""
-    pts = array("q", (look.pts for look in stream.looks))
-    with ThreadPoolExecutor(search.workers) as pool, closing(again(media, stream, search.workers)) as frames:
-        second = Again(frames, search.detectors, pool, ahead=2 * search.workers)
-        for looks in shots(stream.looks):
-            trails = track(looks, stream.seconds_per_pts, search.thresholds)
-            shot = Shot(looks, trails, stream.size, stream.seconds_per_pts)
-            found = second.followed(shot, lambda done: report("frames again", done, len(pts)))
-            for course in courses(found, looks, stream.size, options.pad_frames):
-                yield cover(stream.index, course, pts)
+    pts = array("q", (frame.pts for frame in stream.frames))
+    workers = ensemble.workers
+    with ThreadPoolExecutor(workers) as pool, closing(decode_again(media, stream, workers)) as decoded:
+        extender = TrackExtender(decoded, ensemble.detectors, pool, ahead=2 * workers)
+        for frames in detect_shots(stream.frames):
+            tracklets = track(frames, stream.seconds_per_pts, ensemble.thresholds)
+            shot = Shot(frames, tracklets, stream.size, stream.seconds_per_pts)
+            extended = extender.extend(shot, lambda done: report("frames again", done, len(pts)))
+            for dense in dense_tracks(extended, frames, stream.size, options.pad_frames):
+                yield cover(stream.index, dense, pts)
 
 
 NOTHING = Heard((), (), ())

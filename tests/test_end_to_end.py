@@ -34,7 +34,7 @@ def test_every_frame_has_a_cover_and_no_face_is_left(name: str, real_media: Path
     pytest.importorskip("onnxruntime", reason="needs the extra locate")
     from veridact.locate.detectors.base import Request
     from veridact.locate.detectors.registry import load
-    from veridact.locate.video.frames import footage
+    from veridact.locate.video.frames import decode_video
 
     source, manifest, out = real_media / "videos" / name, tmp_path / "m.json", tmp_path / "out.mp4"
     assert command("locate", source, "--labels", "face", "-o", manifest)[0] == 0
@@ -46,7 +46,7 @@ def test_every_frame_has_a_cover_and_no_face_is_left(name: str, real_media: Path
     detectors = load(("centerface",), Request("p1", frozenset({"face"}), FOUND, "cpu"))
     left = []
     with open_media(out) as media:
-        for number, shown in enumerate(footage(media, 0)):
+        for number, shown in enumerate(decode_video(media, 0)):
             left += [(number, d) for detector in detectors for d in detector.detect(shown.view) if d.score >= FOUND]
     assert not left
 

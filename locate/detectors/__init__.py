@@ -1,1 +1,1 @@
-"""The back ends that find things in pictures, one a file behind the interface in `veridact.locate.detectors.base`."""
+"""The visual detectors, one module each, behind the interface in `veridact.locate.detectors.base`."""

@@ -1,7 +1,8 @@
-"""The interface behind which every visual model stands, and the table of those that exist.
+"""The interface that every visual detector implements: `Detector`, its optional protocols, and what it is given.
 
-A detector looks at one picture at a time, upright as displayed, and gives boxes in that picture's pixels. It may be
-called from several threads at once and keeps nothing from one picture to the next.
+A detector is given one picture at a time, upright as displayed, and returns bounding boxes in that picture's pixels.
+It may be called from several threads at once and keeps no state from one picture to the next. The table of detectors is
+in `veridact.locate.detectors.registry`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,35 +14,42 @@ from numpy.typing import NDArray
 
 from veridact.schema.manifest import Producer
 
-AUTO_SECONDS = 0.17
-"""How far apart looks are to begin with, at least: five frames of 25 a second."""
+DEFAULT_INTERVAL_SECONDS = 0.17
+"""The least time between sampled frames before any are inserted between them: five frames of 25 a second."""
 
 Pixels = NDArray[np.uint8]
-"""Rows, columns, RGB."""
+"""`(rows, columns, 3)` as red, green, blue."""
+
+CxCyWh = NDArray[np.float64]
+"""A bounding box as `(4,)`: centre x, centre y, width, height, in pixels."""
 
 
 class View(Protocol):
     """One picture as displayed; `width` and `height` in pixels."""
 
     @property
-    def width(self) -> int: ...
+    def width(self) -> int:
+        """Columns of the upright picture."""
+        ...
 
     @property
-    def height(self) -> int: ...
+    def height(self) -> int:
+        """Rows of the upright picture."""
+        ...
 
     @property
     def still(self) -> bool:
-        """Whether no other frame will confirm what is found on this one: it is worth a longer look."""
+        """Whether no other frame can confirm a detection on this one, so that more work on it is worth its time."""
         ...
 
     @property
-    def smeared(self) -> bool:
-        """Whether the camera moved so fast that things are smeared: they are found best when they are made small."""
+    def motion_blurred(self) -> bool:
+        """Whether the camera moved so fast that objects are blurred; those are detected best in a downscaled copy."""
         ...
 
     @property
-    def part(self) -> bool:
-        """Whether it is a piece cut out around one thing, at the size at which it is seen best: ask less of scores."""
+    def is_crop(self) -> bool:
+        """Whether it is a crop around one expected object, scaled for the detector: a lower score is enough there."""
         ...
 
     def rgb(self, width: int, height: int) -> Pixels:
@@ -49,17 +57,17 @@ class View(Protocol):
         ...
 
 
-class Whole(View, Protocol):
-    """A picture out of which pieces can be cut."""
+class FullFrame(View, Protocol):
+    """A picture that crops can be taken from."""
 
     def region(self, left: int, top: int, right: int, bottom: int) -> Pixels:
-        """What `rgb` shows within these edges when it does not scale."""
+        """The unscaled pixels of the half-open region `left` to `right`, `top` to `bottom`, equal to those of `rgb`."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Detection:
-    """One thing found: edges in displayed pixels, also off the picture; `score` from 0 to 1; `by` a producer's id."""
+    """One detected object: edges in displayed pixels, also off the picture; `score` 0 to 1; `by` a producer's id."""
 
     label: str
     left: float
@@ -70,78 +78,98 @@ class Detection:
     by: str
 
     @property
-    def place(self) -> NDArray[np.float64]:
-        """Centre x, centre y, width, height."""
+    def cxcywh(self) -> CxCyWh:
+        """The box as centre x, centre y, width, height."""
         across, down = self.right - self.left, self.bottom - self.top
         return np.array([self.left + across / 2, self.top + down / 2, across, down])
 
     def shifted(self, right: float, down: float) -> "Detection":
-        """The same thing elsewhere."""
+        """The same detection, translated by pixels."""
         edges = (self.left + right, self.top + down, self.right + right, self.bottom + down)
         return Detection(self.label, *edges, self.score, self.by)
 
     @property
     def area(self) -> float:
+        """The area of the box in square pixels; 0 for an empty box."""
         return max(0.0, self.right - self.left) * max(0.0, self.bottom - self.top)
 
 
 class Detector(Protocol):
-    """A model that is ready to look; `labels` is what it can find.
-
-    `pace_seconds` is how far apart its looks at footage are to begin with (see `sampling.cadence`), `rest_seconds` how
-    long it may rest between two looks whatever it sees: 0 for things that move fast or come and go.
-    """
+    """A loaded model that detects objects of some labels in one picture at a time."""
 
     @property
-    def producer(self) -> Producer: ...
+    def producer(self) -> Producer:
+        """The record of this detector in the manifest."""
+        ...
 
     @property
-    def labels(self) -> frozenset[str]: ...
+    def labels(self) -> frozenset[str]:
+        """The labels that it can detect."""
+        ...
 
     @property
-    def pace_seconds(self) -> float: ...
+    def interval_seconds(self) -> float:
+        """The time between sampled frames of footage to begin with (see `sampling.cadence`)."""
+        ...
 
     @property
-    def rest_seconds(self) -> float: ...
+    def min_interval_seconds(self) -> float:
+        """The least time between two frames it is run on, except after a cut.
 
-    def detect(self, view: View) -> list[Detection]: ...
+        0 for objects that move fast or come and go: only such a detector is run between samples that disagree, and
+        beyond the ends of tracks.
+        """
+        ...
+
+    def detect(self, view: View) -> list[Detection]:
+        """The objects in a picture, in its displayed pixels."""
+        ...
 
 
 @runtime_checkable
 class Batching(Protocol):
-    """A detector that is quicker when it sees `batch` pictures at once."""
+    """A detector that is faster when it gets `batch_size` pictures in one call."""
 
     @property
-    def batch(self) -> int: ...
+    def batch_size(self) -> int:
+        """The number of pictures to pass in one call."""
+        ...
 
-    def detect_all(self, views: Sequence[View]) -> list[list[Detection]]: ...
+    def detect_batch(self, views: Sequence[View]) -> list[list[Detection]]:
+        """The objects in each of the pictures, in the order given."""
+        ...
 
 
 @runtime_checkable
 class Releasable(Protocol):
-    """A detector that keeps memory enough for the largest picture it was shown, until it is told to let go of it."""
+    """A detector that retains working memory for the largest picture so far, until `release` is called."""
 
-    def let_go(self) -> None: ...
+    def release(self) -> None:
+        """Frees the working memory; the detector stays usable."""
+        ...
 
 
 @runtime_checkable
-class Helped(Protocol):
-    """A detector that others help to decide what it tells."""
+class MultiModel(Protocol):
+    """A detector whose result also depends on models of other makers."""
 
     @property
-    def helpers(self) -> Sequence[Producer]: ...
+    def auxiliary_producers(self) -> Sequence[Producer]:
+        """The records of those models in the manifest."""
+        ...
 
 
 @dataclass(frozen=True)
 class Request:
-    """What a back end is asked for.
+    """What a detector is loaded for.
 
-    Its producer id, the labels that are wanted, the least score worth telling (0 to 1), and where to run.
+    `producer_id` is its id in the manifest, `labels` are those wanted, `min_score` (0 to 1) is the least score worth
+    reporting, `device` is `cpu` or `cuda`; `links` are the scores by label from which a detection may continue a track.
     """
 
     producer_id: str
     labels: frozenset[str]
-    floor: float
+    min_score: float
     device: str
     allow_upload: bool = False
     personal_text_only: bool = False
@@ -151,10 +179,10 @@ class Request:
 
     def link(self, label: str) -> float:
         """The score from which a detection in footage may continue a track but not start one."""
-        return self.links.get(label, self.floor)
+        return self.links.get(label, self.min_score)
 
 
 def fit(width: int, height: int, long_side: int) -> tuple[int, int]:
-    """The size that has `long_side` as its longer side and the same proportions."""
+    """The width and height of the same aspect ratio whose longer side is `long_side`."""
     scale = long_side / max(width, height)
     return (max(1, round(width * scale)), max(1, round(height * scale)))

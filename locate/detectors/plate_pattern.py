@@ -1,11 +1,11 @@
-"""When a piece of text is a number plate: by what it reads like, which is looked at and forgotten."""
+"""Whether recognised text has the form of a number plate; the text itself is not kept."""
 
 import re
 
-_NOT_LETTERS = re.compile(r"[^0-9A-Z]")
+_NOT_ALPHANUMERIC = re.compile(r"[^0-9A-Z]")
 _PLATE = re.compile(r"(?=.*[0-9])[0-9A-Z]{4,9}")
 
 
-def reads_like_a_plate(text: str) -> bool:
-    """Whether a text has the length and the characters of a number plate: 4 to 9 of A-Z and 0-9, a digit among them."""
-    return _PLATE.fullmatch(_NOT_LETTERS.sub("", text.upper())) is not None
+def matches_plate_pattern(text: str) -> bool:
+    """Whether a text, without its separators, is 4 to 9 characters of A-Z and 0-9 with at least one digit."""
+    return _PLATE.fullmatch(_NOT_ALPHANUMERIC.sub("", text.upper())) is not None

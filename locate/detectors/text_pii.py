@@ -1,4 +1,4 @@
-"""Which lines of written text are personal: the same finders as for spoken words, and nothing of the text is kept."""
+"""Which lines of recognised text contain personal data: by the same finders as for speech; no text is kept."""
 
 import threading
 from collections.abc import Sequence
@@ -9,15 +9,15 @@ from veridact.locate.speech.pipeline import HEARD_LABELS
 from veridact.locate.speech.recognizers.base import Word
 
 Edges = tuple[float, float, float, float]
-"""Left, top, right, bottom."""
+"""A bounding box as left, top, right, bottom, in pixels."""
 
-GAP_HEIGHTS = 1.2
-"""Lines beside each other that are no further apart, in heights, are read together as well: the groups of a number on a
-card stand so far apart that each is found as a line of its own."""
+MAX_GAP_HEIGHTS = 1.2
+"""Lines in one row that are no further apart, in heights, are read together as well: the groups of a card number stand
+so far apart that each is detected as a line of its own."""
 
 
-class WrittenWords:
-    """Reads lines for what is personal in them; the finder is shared between threads, one at a time."""
+class TextPiiFinder:
+    """Finds personal data in lines of text; one analyser is shared between threads, one call at a time."""
 
     def __init__(self, language: str = "en") -> None:
         self._presidio = Presidio("written", language, None)
@@ -25,36 +25,39 @@ class WrittenWords:
         self._wanted = Wanted(frozenset(HEARD_LABELS) - {"speech", "custom"}, language)
         self._lock = threading.Lock()
 
-    def personal(self, lines: Sequence[str], places: Sequence[Edges]) -> list[bool]:
-        """Whether there is a number, a name, an address or the like, or a part of one, in each of some lines."""
-        covered = {n for n, line in enumerate(lines) if self._found([line])}
-        for row in rows(places):
-            covered.update(row[n] for n in self._found([lines[n] for n in row]))
+    def contains_pii(self, lines: Sequence[str], boxes: Sequence[Edges]) -> list[bool]:
+        """For each line, whether it contains a number, a name, an address or the like, or a part of one.
+
+        `boxes` are those of the lines; lines side by side in a row are also searched as one text.
+        """
+        covered = {n for n, line in enumerate(lines) if self._lines_with_pii([line])}
+        for row in text_rows(boxes):
+            covered.update(row[n] for n in self._lines_with_pii([lines[n] for n in row]))
         return [n in covered for n in range(len(lines))]
 
-    def _found(self, lines: Sequence[str]) -> set[int]:
-        """Which of some lines, read one after the other, hold a word of something personal."""
-        of_line = [n for n, line in enumerate(lines) for _ in line.split()]
-        reading = tuple(Word(word, None, None) for line in lines for word in line.split())
+    def _lines_with_pii(self, lines: Sequence[str]) -> set[int]:
+        """The indexes of the lines, joined to one text, that contain a word of a finding."""
+        line_of_word = [n for n, line in enumerate(lines) for _ in line.split()]
+        words = tuple(Word(word, None, None) for line in lines for word in line.split())
         with self._lock:
-            found = find(reading, False, self._wanted, self._presidio) if reading else []
-        return {of_line[word] for finding in found for word in range(finding.first, finding.end)}
+            findings = find(words, False, self._wanted, self._presidio) if words else []
+        return {line_of_word[word] for finding in findings for word in range(finding.first, finding.end)}
 
 
-def rows(places: Sequence[Edges]) -> list[list[int]]:
-    """The numbers of lines that stand beside each other, from left to right; none of those that stand alone."""
-    made: list[list[int]] = []
-    for n in sorted(range(len(places)), key=lambda n: places[n]):
-        row = next((row for row in made if _beside(places[row[-1]], places[n])), None)
+def text_rows(boxes: Sequence[Edges]) -> list[list[int]]:
+    """Lines that stand side by side, as lists of indexes from left to right; lines that stand alone are left out."""
+    grouped: list[list[int]] = []
+    for n in sorted(range(len(boxes)), key=lambda n: boxes[n]):
+        row = next((row for row in grouped if _continues(boxes[row[-1]], boxes[n])), None)
         if row is None:
-            made.append([n])
+            grouped.append([n])
         else:
             row.append(n)
-    return [row for row in made if len(row) > 1]
+    return [row for row in grouped if len(row) > 1]
 
 
-def _beside(a: Edges, b: Edges) -> bool:
-    """Whether `b` goes on where `a` ends: at the same height, for half of the lower one at least, and not far away."""
+def _continues(a: Edges, b: Edges) -> bool:
+    """Whether `b` follows `a` in a row: they overlap vertically by half of the lower one, and the gap is small."""
     heights = (a[3] - a[1], b[3] - b[1])
     shared = min(a[3], b[3]) - max(a[1], b[1])
-    return shared >= min(heights) / 2 and b[0] - a[2] <= GAP_HEIGHTS * max(heights)
+    return shared >= min(heights) / 2 and b[0] - a[2] <= MAX_GAP_HEIGHTS * max(heights)

@@ -1,4 +1,4 @@
-"""Faces by YuNet through OpenCV's `FaceDetectorYN`: `yunet:WEIGHTS`.
+"""Detector `yunet:WEIGHTS`: faces by YuNet through OpenCV's `FaceDetectorYN`.
 
 Source: Wu, Peng and Yu, YuNet: A Tiny Millisecond-level Face Detector (2023).
 """
@@ -12,31 +12,31 @@ from typing import Any
 import numpy as np
 
 from veridact.errors import MissingModelError, UsageError
-from veridact.locate.detectors.base import AUTO_SECONDS, Detection, Request, View, fit
-from veridact.locate.detectors.onnx import EXTRA, SOURCES, given_path, session
+from veridact.locate.detectors.base import DEFAULT_INTERVAL_SECONDS, Detection, Request, View, fit
+from veridact.locate.detectors.onnx import EXTRA, SOURCES, session, weights_path
 from veridact.schema.manifest import Producer
 
 LONG_SIDE_PX = 1280
-OVERLAP = 0.3
-MOST_BOXES = 5000
+NMS_MAX_IOU = 0.3
+MAX_BOXES = 5000
 SCORE_COLUMN = 14
-ANSWERS = frozenset(f"{what}_{stride}" for what in ("cls", "obj", "bbox", "kps") for stride in (8, 16, 32))
-"""What the net gives; OpenCV asks for it by these names, and may crash when it reads another net."""
+OUTPUTS = frozenset(f"{head}_{stride}" for head in ("cls", "obj", "bbox", "kps") for stride in (8, 16, 32))
+"""The names of the model's outputs; OpenCV reads them by name, and may crash on another model."""
 
 
 class YuNet:
-    """One net a thread: OpenCV's detector keeps the size of the last picture."""
+    """One OpenCV detector per thread, because it keeps the size of the last picture."""
 
     labels = frozenset({"face"})
-    pace_seconds = AUTO_SECONDS
-    rest_seconds = 0.0
+    interval_seconds = DEFAULT_INTERVAL_SECONDS
+    min_interval_seconds = 0.0
 
     def __init__(self, request: Request) -> None:
-        self._path = given_path("yunet", request.weights)
+        self._path = weights_path("yunet", request.weights)
         raw = self._path.read_bytes()
-        if not {answer.name for answer in session(raw, "cpu").get_outputs()} >= ANSWERS:
-            raise MissingModelError(f"{self._path.name} is no YuNet model; get {SOURCES['yunet']}")
-        self._floor = request.floor
+        if not {output.name for output in session(raw, "cpu").get_outputs()} >= OUTPUTS:
+            raise MissingModelError(f"{self._path.name} is not a YuNet model; get {SOURCES['yunet']}")
+        self._min_score = request.min_score
         self._local = threading.local()
         try:
             self._cv2: Any = import_module("cv2")
@@ -49,34 +49,39 @@ class YuNet:
             version=version("opencv-python"),
             weights_sha256=hashlib.sha256(raw).hexdigest(),
             runtime=f"opencv {version('opencv-python')}",
-            settings={"floor_permille": round(request.floor * 1000)},
+            settings={"floor_permille": round(request.min_score * 1000)},
         )
-        self._net()
+        self._detector()
 
-    def _net(self) -> Any:
-        if not hasattr(self._local, "net"):
+    def _detector(self) -> Any:
+        """This thread's OpenCV detector; raises `MissingModelError` where OpenCV cannot read the weights."""
+        if not hasattr(self._local, "detector"):
             try:
-                self._local.net = self._cv2.FaceDetectorYN.create(
-                    str(self._path), "", (320, 320), self._floor, OVERLAP, MOST_BOXES
+                self._local.detector = self._cv2.FaceDetectorYN.create(
+                    str(self._path), "", (320, 320), self._min_score, NMS_MAX_IOU, MAX_BOXES
                 )
             except self._cv2.error:
-                raise MissingModelError(f"{self._path.name} is no YuNet model that OpenCV can read") from None
-        return self._local.net
+                raise MissingModelError(
+                    f"{self._path.name} is not a YuNet model that OpenCV can read; get {SOURCES['yunet']}"
+                ) from None
+        return self._local.detector
 
     def detect(self, view: View) -> list[Detection]:
+        """The faces in a picture, in its displayed pixels, in one pass of up to LONG_SIDE_PX."""
         width, height = fit(view.width, view.height, min(LONG_SIDE_PX, max(view.width, view.height)))
-        net = self._net()
-        net.setInputSize((width, height))
-        _, rows = net.detect(np.ascontiguousarray(view.rgb(width, height)[:, :, ::-1]))
-        found = []
+        detector = self._detector()
+        detector.setInputSize((width, height))
+        _, rows = detector.detect(np.ascontiguousarray(view.rgb(width, height)[:, :, ::-1]))
+        detections = []
         for row in [] if rows is None else rows:
             x, y, w, h = (float(v) for v in row[:4] * (view.width / width))
-            found.append(Detection("face", x, y, x + w, y + h, min(1.0, float(row[SCORE_COLUMN])), self.producer.id))
-        return found
+            score = min(1.0, float(row[SCORE_COLUMN]))
+            detections.append(Detection("face", x, y, x + w, y + h, score, self.producer.id))
+        return detections
 
 
 def load(request: Request) -> YuNet:
-    """The back end `yunet`."""
+    """The detector `yunet`; raises `UsageError` for a class map or another device than the CPU."""
     if request.class_map or request.device != "cpu":
-        raise UsageError("the detector yunet finds faces, on the CPU: --detector yunet:WEIGHTS")
+        raise UsageError("the detector yunet has no class map and runs on the CPU only: --detector yunet:WEIGHTS")
     return YuNet(request)

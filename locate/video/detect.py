@@ -1,79 +1,85 @@
-"""Looking at a picture: with which detectors, and closer at what they are unsure of."""
+"""Detection on single frames: all detectors as one, and a second try in crops around uncertain detections."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from veridact.locate.detectors.base import AUTO_SECONDS, Batching, Detection, Detector, Whole
-from veridact.locate.detectors.nms import united
-from veridact.locate.video.crops import cut_out, trace
+from veridact.locate.detectors.base import DEFAULT_INTERVAL_SECONDS, Batching, Detection, Detector, FullFrame
+from veridact.locate.detectors.nms import merge_overlapping
+from veridact.locate.video.crops import crop_around, detect_in_crop
 from veridact.locate.video.detections import Detections
 from veridact.locate.video.thresholds import Thresholds
 from veridact.sandbox.heartbeat import beat
 
-UNSURE_OF_START = 0.75
-"""What scores this part of the start threshold may be a thing that a closer look confirms."""
+UNCERTAIN_FRACTION = 0.75
+"""A detection that scores this fraction of the start threshold, and less than all of it, is tried again in a crop."""
 
 
 @dataclass(frozen=True)
-class Search:
-    """How to look: with what, for which labels, how many frames side by side, and at every how-manyth (None: see
-    `sampling.cadence`), to begin with `pace_seconds` apart."""
+class DetectorEnsemble:
+    """Several detectors that are used as one, and how they are to be run on footage.
+
+    `thresholds` are by label, and detections of other labels are dropped; `workers` is the number of frames processed
+    in parallel; `stride` samples every so many frames, and None samples adaptively (see `sampling.cadence`), every
+    `interval_seconds` to begin with.
+    """
 
     detectors: Sequence[Detector]
     thresholds: Mapping[str, Thresholds]
     workers: int
     stride: int | None
-    pace_seconds: float = AUTO_SECONDS
+    interval_seconds: float = DEFAULT_INTERVAL_SECONDS
 
     @property
-    def spans_ahead(self) -> int:
-        """How many spans wait for their results: enough to keep the workers busy, few frames where spans are long."""
-        return max(self.batch, round((self.workers + 1) * AUTO_SECONDS / self.pace_seconds))
+    def max_pending_spans(self) -> int:
+        """The most spans between samples that wait for results: enough to keep the workers busy, fewer of long ones."""
+        return max(self.batch_size, round((self.workers + 1) * DEFAULT_INTERVAL_SECONDS / self.interval_seconds))
 
     @property
-    def batch(self) -> int:
-        """How many looks are taken together; which ones depends on the footage alone, so that two runs agree."""
-        return max((d.batch for d in self.detectors if isinstance(d, Batching)), default=1)
+    def batch_size(self) -> int:
+        """The samples in one batch; which frames form one depends on the footage alone, so that two runs agree."""
+        return max((d.batch_size for d in self.detectors if isinstance(d, Batching)), default=1)
 
-    def found(self, view: Whole, detectors: Sequence[Detector]) -> Detections:
-        """What the detectors find in one picture, doubles united."""
-        return self.found_in_all([(view, detectors)])[0]
+    def detect(self, view: FullFrame, detectors: Sequence[Detector]) -> Detections:
+        """The detections of some of the detectors in one picture, overlapping ones merged."""
+        return self.detect_batch([(view, detectors)])[0]
 
-    def found_in_all(self, asked: Sequence[tuple[Whole, Sequence[Detector]]]) -> list[Detections]:
-        """What is found in each of some pictures by the detectors asked about it, doubles united."""
-        found: list[list[Detection]] = [[] for _ in asked]
+    def detect_batch(self, requests: Sequence[tuple[FullFrame, Sequence[Detector]]]) -> list[Detections]:
+        """For each picture, the detections of the detectors named beside it, overlapping ones merged."""
+        found: list[list[Detection]] = [[] for _ in requests]
         for detector in self.detectors:
-            chosen = [n for n, (_, detectors) in enumerate(asked) if detector in detectors]
-            for n, seen in zip(chosen, _detected(detector, [asked[n][0] for n in chosen]), strict=True):
-                found[n] += (d for d in seen if d.label in self.thresholds)
+            chosen = [n for n, (_, detectors) in enumerate(requests) if detector in detectors]
+            for n, detections in zip(chosen, _detections(detector, [requests[n][0] for n in chosen]), strict=True):
+                found[n] += (d for d in detections if d.label in self.thresholds)
                 beat()
         return [
-            self._closer(view, detectors, united(seen) if len(detectors) > 1 else seen)
-            for seen, (view, detectors) in zip(found, asked, strict=True)
+            self._confirm(view, detectors, merge_overlapping(detections) if len(detectors) > 1 else detections)
+            for detections, (view, detectors) in zip(found, requests, strict=True)
         ]
 
-    def _closer(self, view: Whole, detectors: Sequence[Detector], found: Sequence[Detection]) -> Detections:
-        """What was found in a picture, after a closer look at what it is nearly sure of, which may make it sure.
+    def _confirm(self, view: FullFrame, detectors: Sequence[Detector], detections: Sequence[Detection]) -> Detections:
+        """The detections, uncertain ones with the score that they reach in a crop where that is higher.
 
-        Stills and smeared frames were looked at closer, or with more doubt, already.
+        Not on stills and motion-blurred frames: stills were examined at full size already, and a blurred frame shows
+        no more when it is enlarged.
         """
-        quick = [d for d in detectors if d.rest_seconds == 0]
-        unsure = [] if view.still or view.smeared else [d for d in found if self._is_unsure(d)]
-        if not quick or not unsure:
-            return tuple(found)
-        surer = {}
-        for d, cut in zip(unsure, cut_out(view, [d.place for d in unsure]), strict=True):
-            seen = trace(cut, d.label, d.place, quick) if cut else None
-            if seen and seen.score > d.score:
-                surer[d] = replace(d, score=seen.score)
-        return tuple(surer.get(d, d) for d in found)
+        unrestricted = [d for d in detectors if d.min_interval_seconds == 0]
+        uncertain = [] if view.still or view.motion_blurred else [d for d in detections if self._is_uncertain(d)]
+        if not unrestricted or not uncertain:
+            return tuple(detections)
+        confirmed = {}
+        for d, crop in zip(uncertain, crop_around(view, [d.cxcywh for d in uncertain]), strict=True):
+            second = detect_in_crop(crop, d.label, d.cxcywh, unrestricted) if crop else None
+            if second and second.score > d.score:
+                confirmed[d] = replace(d, score=second.score)
+        return tuple(confirmed.get(d, d) for d in detections)
 
-    def _is_unsure(self, d: Detection) -> bool:
+    def _is_uncertain(self, d: Detection) -> bool:
         start = self.thresholds[d.label].start
-        return start * UNSURE_OF_START <= d.score < start
+        return start * UNCERTAIN_FRACTION <= d.score < start
 
 
-def _detected(detector: Detector, views: Sequence[Whole]) -> Iterable[list[Detection]]:
+def _detections(detector: Detector, views: Sequence[FullFrame]) -> Iterable[list[Detection]]:
+    """The detections in each picture, in one call where the detector takes batches."""
     if isinstance(detector, Batching) and len(views) > 1:
-        return detector.detect_all(views)
+        return detector.detect_batch(views)
     return (detector.detect(view) for view in views)

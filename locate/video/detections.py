@@ -1,4 +1,4 @@
-"""What was seen on every frame of a stream, kept in columns: as objects it would take ten times the memory."""
+"""The detections on every frame of a stream, stored in typed arrays: objects would take ten times the memory."""
 
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
@@ -11,11 +11,13 @@ Detections = tuple[Detection, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
-    """What was found on one frame, and for which labels it was looked at at all.
+class FrameDetections:
+    """The detections on one frame, and what was measured on it.
 
-    `change` is how much its gist differs from that of the frame before, 0 to 255, and `shift_px` how far what is seen
-    moved right and down since then because the camera did; `smeared` is whether that was so fast that it shows.
+    `frame` is its number and `pts` its time in the stream's time base; `labels` are those that a detector was run for,
+    none on a frame that was not sampled. `change` is the mean absolute difference of its thumbnail from that of the
+    frame before, 0 to 255; `shift_px` is how far the camera's motion moved the scene right and down since then;
+    `motion_blurred` is whether that was fast enough to blur the frame.
     """
 
     frame: int
@@ -24,89 +26,96 @@ class Look:
     change: float
     labels: frozenset[str]
     shift_px: tuple[float, float] = (0.0, 0.0)
-    smeared: bool = False
+    motion_blurred: bool = False
 
 
-class Packed:
-    """Detections one after the other, 42 bytes each."""
+class DetectionArray:
+    """An append-only sequence of detections, 42 bytes each."""
 
     def __init__(self) -> None:
         self._numbers = array("d")
-        self._names = array("H")
-        self._known: list[tuple[str, str]] = []
+        """Five a detection: its edges and its score."""
+        self._sources = array("H")
+        """The index into the table below of each detection."""
+        self._source_table: list[tuple[str, str]] = []
+        """Pairs of label and producer."""
 
     def __len__(self) -> int:
-        return len(self._names)
+        return len(self._sources)
 
     def append(self, d: Detection) -> None:
-        name = (d.label, d.by)
-        if name not in self._known:
-            self._known.append(name)
-        self._names.append(self._known.index(name))
+        """Adds a detection at the end."""
+        source = (d.label, d.by)
+        if source not in self._source_table:
+            self._source_table.append(source)
+        self._sources.append(self._source_table.index(source))
         self._numbers.extend((d.left, d.top, d.right, d.bottom, d.score))
 
     def __getitem__(self, n: int) -> Detection:
-        label, by = self._known[self._names[n]]
+        label, by = self._source_table[self._sources[n]]
         left, top, right, bottom, score = self._numbers[5 * n : 5 * n + 5]
         return Detection(label, left, top, right, bottom, score, by)
 
 
 class _Columns:
-    """Looks at one frame after the other, of which the first is `first`."""
+    """Consecutive frames from number `first` on, one array per field."""
 
     def __init__(self) -> None:
         self.first = 0
         self.pts = array("q")
         self.numbers = array("d")
-        """Three a look: its change and its shift."""
-        self.smeared = bytearray()
-        self.labels = array("H")
-        self.known: list[frozenset[str]] = []
-        self.found = Packed()
-        self.found_before = array("q", [0])
+        """Three a frame: its change and its shift."""
+        self.motion_blurred = bytearray()
+        self.label_sets = array("H")
+        """The index into the table below of each frame."""
+        self.label_set_table: list[frozenset[str]] = []
+        self.detections = DetectionArray()
+        self.offsets = array("q", [0])
+        """The detections of frame `n` are those from `offsets[n]` up to, not including, `offsets[n + 1]`."""
 
-    def append(self, look: Look) -> None:
+    def append(self, frame: FrameDetections) -> None:
         if not self.pts:
-            self.first = look.frame
-        if look.labels not in self.known:
-            self.known.append(look.labels)
-        self.labels.append(self.known.index(look.labels))
-        self.pts.append(look.pts)
-        self.numbers.extend((look.change, *look.shift_px))
-        self.smeared.append(look.smeared)
-        for d in look.detections:
-            self.found.append(d)
-        self.found_before.append(len(self.found))
+            self.first = frame.frame
+        if frame.labels not in self.label_set_table:
+            self.label_set_table.append(frame.labels)
+        self.label_sets.append(self.label_set_table.index(frame.labels))
+        self.pts.append(frame.pts)
+        self.numbers.extend((frame.change, *frame.shift_px))
+        self.motion_blurred.append(frame.motion_blurred)
+        for d in frame.detections:
+            self.detections.append(d)
+        self.offsets.append(len(self.detections))
 
-    def look(self, n: int) -> Look:
+    def frame(self, n: int) -> FrameDetections:
         change, right, down = self.numbers[3 * n : 3 * n + 3]
-        found = tuple(self.found[i] for i in range(self.found_before[n], self.found_before[n + 1]))
-        labels = self.known[self.labels[n]]
-        return Look(self.first + n, self.pts[n], found, change, labels, (right, down), bool(self.smeared[n]))
+        detections = tuple(self.detections[i] for i in range(self.offsets[n], self.offsets[n + 1]))
+        labels = self.label_set_table[self.label_sets[n]]
+        blurred = bool(self.motion_blurred[n])
+        return FrameDetections(self.first + n, self.pts[n], detections, change, labels, (right, down), blurred)
 
 
-class Looks(Sequence[Look]):
-    """A look at each frame of a stretch of a stream; a part of it takes no memory of its own."""
+class DetectionStore(Sequence[FrameDetections]):
+    """The `FrameDetections` of consecutive frames of a stream; a slice shares the memory of the whole."""
 
-    def __init__(self, looks: Iterable[Look] = ()) -> None:
+    def __init__(self, frames: Iterable[FrameDetections] = ()) -> None:
         self._columns = _Columns()
-        for look in looks:
-            self._columns.append(look)
+        for frame in frames:
+            self._columns.append(frame)
         self._range = range(len(self._columns.pts))
 
     def __len__(self) -> int:
         return len(self._range)
 
-    def __iter__(self) -> Iterator[Look]:
-        return map(self._columns.look, self._range)
+    def __iter__(self) -> Iterator[FrameDetections]:
+        return map(self._columns.frame, self._range)
 
     @overload
-    def __getitem__(self, at: int) -> Look: ...
+    def __getitem__(self, at: int) -> FrameDetections: ...
     @overload
-    def __getitem__(self, at: slice) -> "Looks": ...
-    def __getitem__(self, at: int | slice) -> "Look | Looks":
+    def __getitem__(self, at: slice) -> "DetectionStore": ...
+    def __getitem__(self, at: int | slice) -> "FrameDetections | DetectionStore":
         if isinstance(at, int):
-            return self._columns.look(self._range[at])
-        part = Looks()
+            return self._columns.frame(self._range[at])
+        part = DetectionStore()
         part._columns, part._range = self._columns, self._range[at]
         return part

@@ -1,86 +1,92 @@
-"""Where a thing will be next: a Kalman filter over its centre, size and their velocities.
+"""A Kalman filter with constant velocity over a box's centre and size, and buffered intersection over union.
 
-The four coordinates are independent and noise grows with the size of the thing, so one 2×2 covariance, in units of
-that size, serves all four. Source: Kalman 1960; noise as in ByteTrack (Zhang et al. 2022), per frame of 1/30 s.
+The four coordinates are independent, and noise grows with the size of the object, so one 2×2 covariance in units of
+that size serves all four. Sources: Kalman 1960; noise as in ByteTrack (Zhang et al. 2022), per nominal frame of 1/30 s.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-Vector = NDArray[np.float64]
-"""Centre x, centre y, width, height in pixels."""
+from veridact.locate.detectors.base import CxCyWh
 
 NOMINAL_FPS = 30.0
-MEASURED = 1 / 20
-DRIFT = 1 / 40
-ACCELERATION = 1 / 60
-"""Standard deviations of a measured coordinate, and of the place and velocity added per nominal frame."""
+MEASUREMENT_STD = 1 / 20
+POSITION_STD = 1 / 40
+VELOCITY_STD = 1 / 60
+"""Standard deviations of a measured coordinate, and of the process noise of position and velocity per nominal frame."""
+
+INITIAL_VELOCITY_STD = 1 / 10
+"""Standard deviation of the velocity of an object that was observed once, per nominal frame."""
 
 
 @dataclass(frozen=True)
-class Motion:
-    """A state at one moment: `place`, `velocity` per nominal frame, and the covariance (pp, pv, vv)."""
+class KalmanState:
+    """The state at one moment: mean position and velocity (per nominal frame), and their covariance (pp, pv, vv)."""
 
-    place: Vector
-    velocity: Vector
+    position: CxCyWh
+    velocity: CxCyWh
     covariance: tuple[float, float, float]
 
-    def after(self, seconds: float) -> "Motion":
-        """The state `seconds` later; sizes never fall below a pixel, and velocities fade over about a second."""
+    def predict(self, seconds: float) -> "KalmanState":
+        """The state `seconds` later; sizes stay at least a pixel, and velocities decay with a time constant of 1 s."""
         dt = seconds * NOMINAL_FPS
-        fade = float(np.exp(-max(0.0, seconds)))
+        decay = float(np.exp(-max(0.0, seconds)))
         pp, pv, vv = self.covariance
-        place = self.place + self.velocity * dt
-        place[2:] = np.maximum(place[2:], 1.0)
+        position = self.position + self.velocity * dt
+        position[2:] = np.maximum(position[2:], 1.0)
         steps = abs(dt)
-        grown = (
-            pp + 2 * dt * pv + dt * dt * vv + DRIFT**2 * steps,
+        predicted = (
+            pp + 2 * dt * pv + dt * dt * vv + POSITION_STD**2 * steps,
             pv + dt * vv,
-            vv + ACCELERATION**2 * steps,
+            vv + VELOCITY_STD**2 * steps,
         )
-        return Motion(place, self.velocity * fade, grown)
+        return KalmanState(position, self.velocity * decay, predicted)
 
-    def corrected(self, measured: Vector) -> "Motion":
+    def update(self, measurement: CxCyWh) -> "KalmanState":
         """The state after a measurement at the same moment."""
         pp, pv, vv = self.covariance
-        gain_place = pp / (pp + MEASURED**2)
-        gain_velocity = pv / (pp + MEASURED**2)
-        missed = measured - self.place
-        return Motion(
-            self.place + gain_place * missed,
-            self.velocity + gain_velocity * missed,
-            ((1 - gain_place) * pp, (1 - gain_place) * pv, vv - gain_velocity * pv),
+        position_gain = pp / (pp + MEASUREMENT_STD**2)
+        velocity_gain = pv / (pp + MEASUREMENT_STD**2)
+        innovation = measurement - self.position
+        return KalmanState(
+            self.position + position_gain * innovation,
+            self.velocity + velocity_gain * innovation,
+            ((1 - position_gain) * pp, (1 - position_gain) * pv, vv - velocity_gain * pv),
         )
 
 
-GROWN = 0.3
-SIZE_RATIO = 2.5
+def initiate(measurement: CxCyWh) -> KalmanState:
+    """The state of an object that was observed once: at rest, with a large variance of its velocity."""
+    return KalmanState(measurement, np.zeros(4), (MEASUREMENT_STD**2, 0.0, INITIAL_VELOCITY_STD**2))
 
 
-def likeness(a: Vector, b: Vector) -> float:
-    """The overlap, from 0 to 1, of two places grown by GROWN on each side; 0 when their sizes are too different.
+BUFFER_RATIO = 0.3
+"""Boxes are enlarged on each side by this fraction of their width and height."""
 
-    Growing them lets small and fast things hold (C-BIoU, Yang et al. 2023).
+MAX_SIZE_RATIO = 2.5
+
+
+def buffered_iou(a: CxCyWh, b: CxCyWh) -> float:
+    """Buffered intersection over union (BIoU), 0 to 1: the IoU of both boxes after enlarging each by BUFFER_RATIO.
+
+    Enlarging them makes small and fast objects overlap from frame to frame. Source: Yang et al., Hard to Track Objects
+    with Irregular Motions and Similar Appearances? Make It Easier by Buffering the Matching Space (C-BIoU, 2023), §3;
+    of its two matching passes, with a small and a large buffer, only one is made here. Beyond the paper, boxes whose
+    widths or heights differ by more than MAX_SIZE_RATIO do not match: 0.
     """
     ax, ay, a_width, a_height = a.tolist()
     bx, by, b_width, b_height = b.tolist()
-    grown = 1 + 2 * GROWN
-    if 2 * abs(ax - bx) >= grown * (a_width + b_width) or 2 * abs(ay - by) >= grown * (a_height + b_height):
+    factor = 1 + 2 * BUFFER_RATIO
+    if 2 * abs(ax - bx) >= factor * (a_width + b_width) or 2 * abs(ay - by) >= factor * (a_height + b_height):
         return 0.0  # most pairs end here
-    if max(a_width, b_width) > SIZE_RATIO * min(a_width, b_width):
+    if max(a_width, b_width) > MAX_SIZE_RATIO * min(a_width, b_width):
         return 0.0
-    if max(a_height, b_height) > SIZE_RATIO * min(a_height, b_height):
+    if max(a_height, b_height) > MAX_SIZE_RATIO * min(a_height, b_height):
         return 0.0
-    a_width, a_height, b_width, b_height = a_width * grown, a_height * grown, b_width * grown, b_height * grown
+    a_width, a_height, b_width, b_height = a_width * factor, a_height * factor, b_width * factor, b_height * factor
     across = min(ax + a_width / 2, bx + b_width / 2) - max(ax - a_width / 2, bx - b_width / 2)
     down = min(ay + a_height / 2, by + b_height / 2) - max(ay - a_height / 2, by - b_height / 2)
-    both = across * down
-    alike: float = both / (a_width * a_height + b_width * b_height - both)
-    return alike
-
-
-def begin(measured: Vector) -> Motion:
-    """The state of a thing seen once: it may move by about a tenth of its size a frame, nobody knows where to."""
-    return Motion(measured, np.zeros(4), (MEASURED**2, 0.0, (1 / 10) ** 2))
+    intersection = across * down
+    ratio: float = intersection / (a_width * a_height + b_width * b_height - intersection)
+    return ratio

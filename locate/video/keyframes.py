@@ -1,16 +1,16 @@
-"""From a box a frame to the fewest keys between which the box, moved linearly in time, still contains every one.
+"""Keyframe reduction: from a box on every frame to few keys whose linear interpolation still contains every box.
 
-Each edge runs through a tube that is open outward by the tolerance:
+Each edge of the box runs through a tube that extends outward by the tolerance:
 
-      outer  ─────╮   ╭──────          a key may stand anywhere in the tube, on whole pixels;
+      outer  ─────╮   ╭──────          a key may lie anywhere in the tube, on whole pixels;
                   ╰───╯                the line to the next key must stay inside on every frame between
-      inner  ───╮       ╭────          (what was tracked: never cut into)
+      inner  ───╮       ╭────          (the tracked edge: never cut into)
                 ╰───────╯
 
-From one key, each frame narrows the cone of slopes that pass; the next key stands on the last frame that the cones of
-all four edges reach, at the value from which the edge then gets furthest. Everything is in integers, rounded as
-`geometry.interpolate` rounds: left and top down, right and bottom up. Right and bottom are mirrored, so that
-every edge is one that may only be moved down.
+From one key, each frame narrows the cone of slopes that pass; the next key lies on the last frame that the cones of all
+four edges reach, at the value from which the edge then extends furthest (a greedy cone intersection). Everything is in
+integers, rounded as `geometry.interpolate` rounds: left and top down, right and bottom up. Right and bottom are
+negated, so that every edge is one that may only be moved down.
 """
 
 from collections.abc import Sequence
@@ -18,18 +18,19 @@ from collections.abc import Sequence
 from veridact.schema.geometry import Box, Edges, box_of, edges
 from veridact.schema.manifest import Key, Segment
 
-LEAST_TOLERANCE_PX = 3
+MIN_TOLERANCE_PX = 3
 TOLERANCE_PERCENT = 4
 Tube = tuple[Sequence[int], Sequence[int]]
-"""The least and greatest value of an edge on every frame, both allowed."""
+"""The least and the greatest value of an edge on every frame, both included."""
 
 
 def tolerance(side: int) -> int:
-    """How far outside a box an edge may run: 3 px or 4 % of the side, whichever is more (SPEC §1.3)."""
-    return max(LEAST_TOLERANCE_PX, side * TOLERANCE_PERCENT // 100)
+    """How far outside the box an edge may lie, in pixels: 3 or 4 % of the side, whichever is more (SPEC §1.3)."""
+    return max(MIN_TOLERANCE_PX, side * TOLERANCE_PERCENT // 100)
 
 
 def _tubes(boxes: Sequence[Box]) -> list[Tube]:
+    """The tubes of left, top, right and bottom; those of right and bottom negated."""
     tubes: list[Tube] = []
     for edge in range(4):
         inner = [(e[edge] if edge < 2 else -e[edge]) for e in map(edges, boxes)]
@@ -38,19 +39,19 @@ def _tubes(boxes: Sequence[Box]) -> list[Tube]:
     return tubes
 
 
-Passage = list[range]
-"""For each frame after a key, the whole values that the next key may have there; an empty range is none."""
+Reachable = list[range]
+"""For each frame after a key, the values that the next key may have there; empty where only fractions would pass."""
 
 
-def _passage(tube: Tube, pts: Sequence[int], start: int, value: int) -> Passage:
-    """What a line from `value` at `start` can reach.
+def _reachable(tube: Tube, pts: Sequence[int], start: int, value: int) -> Reachable:
+    """The values that a line from `value` on frame `start` can reach without leaving the tube.
 
     The line is floored on every frame, so slope s passes frame t when least <= value + s·dt < greatest + 1; the cone
-    of slopes is kept as two fractions, the low one included and the high one not.
+    of slopes is kept as two fractions, half-open: the low one is included and the high one is not.
     """
     least, greatest = tube
     low_num, low_den, high_num, high_den = 0, 0, 0, 0
-    passage: Passage = []
+    reachable: Reachable = []
     for t in range(start + 1, len(pts)):
         dt = pts[t] - pts[start]
         a, b = least[t] - value, greatest[t] + 1 - value
@@ -60,38 +61,42 @@ def _passage(tube: Tube, pts: Sequence[int], start: int, value: int) -> Passage:
             high_num, high_den = b, dt
         if low_num * high_den >= high_num * low_den:
             break
-        passage.append(range(value - (-low_num * dt // low_den), value - (-high_num * dt // high_den)))
-    return passage
+        reachable.append(range(value - (-low_num * dt // low_den), value - (-high_num * dt // high_den)))
+    return reachable
 
 
-def _best(tube: Tube, pts: Sequence[int], frame: int, values: Sequence[int], held: int) -> tuple[int, Passage]:
-    """Of the values that a key may have at `frame`, the one from which the edge gets furthest.
+def _best(tube: Tube, pts: Sequence[int], frame: int, values: Sequence[int], previous: int) -> tuple[int, Reachable]:
+    """Of the values that a key may have at `frame`, one from which the edge extends furthest, and what it reaches.
 
-    Among equals, one from which it can stay where it is comes first, then `held`, the value of the key before.
+    Only a few candidates are tried. Of equals, one that can stay constant is preferred, then `previous`, the value of
+    the key before.
     """
-    few = {values[0], values[len(values) // 3], values[len(values) // 2], values[-1]} | ({held} & set(values))
-    tried = [(value, _passage(tube, pts, frame, value)) for value in sorted(few)]
-    return max(tried, key=lambda t: (len(t[1]), bool(t[1]) and t[0] in t[1][-1], t[0] == held, t[0]))
+    few = {values[0], values[len(values) // 3], values[len(values) // 2], values[-1]} | ({previous} & set(values))
+    tried = [(value, _reachable(tube, pts, frame, value)) for value in sorted(few)]
+    return max(tried, key=lambda t: (len(t[1]), bool(t[1]) and t[0] in t[1][-1], t[0] == previous, t[0]))
 
 
-def simplified(boxes: Sequence[Box], first: int, pts: Sequence[int]) -> Segment:
-    """The segment of boxes on the frames from `first` on; `pts` are the stream's presentation times, by frame."""
+def reduce_keyframes(boxes: Sequence[Box], first: int, pts: Sequence[int]) -> Segment:
+    """The segment that contains a box on every frame from `first` on, with as few keys as the greedy method needs.
+
+    `boxes` are x, y, width, height in pixels; `pts` are the presentation times of the stream's frames, from frame 0.
+    """
     times = pts[first : first + len(boxes)]
     tubes = _tubes(boxes)
-    heads = [_best(tube, times, 0, range(tube[0][0], tube[1][0] + 1), tube[1][0]) for tube in tubes]
-    keys = [(0, [value for value, _ in heads])]
+    candidates = [_best(tube, times, 0, range(tube[0][0], tube[1][0] + 1), tube[1][0]) for tube in tubes]
+    keys = [(0, [value for value, _ in candidates])]
     while keys[-1][0] < len(boxes) - 1:
         frame = keys[-1][0]
-        reached = min(len(passage) for _, passage in heads)
-        step = next(n for n in range(reached, 0, -1) if all(passage[n - 1] for _, passage in heads))
+        furthest = min(len(reachable) for _, reachable in candidates)
+        step = next(n for n in range(furthest, 0, -1) if all(reachable[n - 1] for _, reachable in candidates))
         frame += step
-        heads = [
-            _best(tube, times, frame, passage[step - 1], value)
-            for tube, (value, passage) in zip(tubes, heads, strict=True)
+        candidates = [
+            _best(tube, times, frame, reachable[step - 1], value)
+            for tube, (value, reachable) in zip(tubes, candidates, strict=True)
         ]
-        keys.append((frame, [value for value, _ in heads]))
+        keys.append((frame, [value for value, _ in candidates]))
     if len(keys) > 1 and keys[-1][1] == keys[-2][1]:
-        keys.pop()  # the last key holds until the end by itself
+        keys.pop()  # the box of the last key applies until the end of the segment
     return Segment(
         end=first + len(boxes),
         keys=tuple(Key(frame=first + n, box=box_of(Edges(v[0], v[1], -v[2], -v[3]))) for n, v in keys),

@@ -1,4 +1,4 @@
-"""Going through the streams of a file: footage and pictures are searched, everything else is listed."""
+"""Going through the streams of a file: detection on video streams and pictures, a record of every other stream."""
 
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass, replace
@@ -9,9 +9,9 @@ from av.container import InputContainer
 from av.video.stream import VideoStream as AvVideoStream
 
 from veridact.errors import MediaError
-from veridact.locate.video.detect import Search
-from veridact.locate.video.detections import Looks
-from veridact.locate.video.frames import FootageView, Shown, footage, picture
+from veridact.locate.video.detect import DetectorEnsemble
+from veridact.locate.video.detections import DetectionStore
+from veridact.locate.video.frames import DecodedFrame, FootageView, decode_picture, decode_video
 from veridact.locate.video.sampling import rates
 from veridact.media.origin import presents_anything
 from veridact.media.pictures import frame_count, open_picture
@@ -23,68 +23,75 @@ from veridact.schema.manifest import Source, Stream, VideoStream
 
 
 @dataclass(frozen=True)
-class Searched:
-    """A stream, its displayed width and height, and a look at each of its frames."""
+class StreamDetections:
+    """A stream that detectors were run on: its displayed width and height in pixels, and all of its frames."""
 
     index: int
     seconds_per_pts: float
     size: tuple[int, int]
-    looks: Looks
+    frames: DetectionStore
 
 
-def again(media: MediaFile, stream: Searched, threads: int) -> Generator[Shown, None, None]:
-    """The frames of a stream that was searched, from the first on, for another look; decoding is most of its work."""
+def decode_again(media: MediaFile, stream: StreamDetections, threads: int) -> Generator[DecodedFrame, None, None]:
+    """The frames of a stream from the first on, for the second pass; decoding is most of its work."""
     if media.format.library == "pillow":
-        return (shown for shown, _ in picture(media))
-    return footage(media, stream.index, threads)
+        return (frame for frame, _ in decode_picture(media))
+    return decode_video(media, stream.index, threads)
 
 
-def search_streams(
-    media: MediaFile, search: Search, profile: str, report: ReportProgress
-) -> tuple[Source, list[Searched]]:
-    """The file as a source, and the looks at every stream that shows something."""
+def detect_streams(
+    media: MediaFile, ensemble: DetectorEnsemble, profile: str, report: ReportProgress
+) -> tuple[Source, list[StreamDetections]]:
+    """The record of the file as a source, and the detections in every stream that presents pictures.
+
+    Raises `MediaError` where no stream presents pictures or sound that can be decoded.
+    """
     if media.format.library == "pillow":
         kind = "picture"
-        streams, searched = _picture(media, search, report)
+        streams, detected = _picture(media, ensemble, report)
     else:
-        streams, searched = _footage(media, search, profile, report)
+        streams, detected = _footage(media, ensemble, profile, report)
         kind = "video" if any(isinstance(s, VideoStream) for s in streams) else "audio"
     if all(s.type not in {"video", "audio", "picture"} for s in streams):
-        raise MediaError("the file holds neither pictures nor sound that can be decoded")
+        raise MediaError("the file contains no pictures and no sound that can be decoded")
     source = Source.model_validate(
         {"kind": kind, "sha256": media.sha256, "bytes": media.size, "streams": tuple(streams)}
     )
-    return source, searched
+    return source, detected
 
 
-def _picture(media: MediaFile, search: Search, report: ReportProgress) -> tuple[list[Stream], list[Searched]]:
+def _picture(
+    media: MediaFile, ensemble: DetectorEnsemble, report: ReportProgress
+) -> tuple[list[Stream], list[StreamDetections]]:
     durations_ms: list[int] = []
 
-    def noted() -> Iterator[Shown]:
-        for shown, duration_ms in picture(media):
+    def decoded() -> Iterator[DecodedFrame]:
+        for frame, duration_ms in decode_picture(media):
             durations_ms.append(duration_ms)
-            yield shown
+            yield frame
 
     with open_picture(media) as image:
         total = frame_count(image)
-    every = replace(search, stride=search.stride or 1)
-    looks = Looks(rates.looks(every, noted(), 1 / 1000, lambda done: report("frames", done, total)))
+    every_frame = replace(ensemble, stride=ensemble.stride or 1)
+    frames = DetectionStore(
+        rates.detect_frames(every_frame, decoded(), 1 / 1000, lambda done: report("frames", done, total))
+    )
     with open_picture(media) as image:
-        record = picture_record(image, media.format.name, durations_ms, searched=bool(search.thresholds))
-    return [record], [Searched(0, 1 / 1000, (record.width, record.height), looks)]
+        record = picture_record(image, media.format.name, durations_ms, searched=bool(ensemble.thresholds))
+    return [record], [StreamDetections(0, 1 / 1000, (record.width, record.height), frames)]
 
 
 def _footage(
-    media: MediaFile, search: Search, profile: str, report: ReportProgress
-) -> tuple[list[Stream], list[Searched]]:
+    media: MediaFile, ensemble: DetectorEnsemble, profile: str, report: ReportProgress
+) -> tuple[list[Stream], list[StreamDetections]]:
     streams: list[Stream] = []
-    searched: list[Searched] = []
+    detected: list[StreamDetections] = []
     with demux(media) as container:
         for stream in container.streams:
-            if isinstance(stream, AvVideoStream) and not is_cover_art(stream) and _shows(media, stream):
-                record, looks = _video(media, container, stream, search, profile, report)
+            if isinstance(stream, AvVideoStream) and not is_cover_art(stream) and _presents_frames(media, stream):
+                record, detections = _video(media, container, stream, ensemble, profile, report)
                 streams.append(record)
-                searched.append(looks)
+                detected.append(detections)
             elif (
                 isinstance(stream, AvAudioStream)
                 and stream.codec_context is not None
@@ -93,11 +100,11 @@ def _footage(
                 streams.append(audio_record(container, stream, searched=False))
             else:
                 streams.append(other_record(stream))
-    return streams, searched
+    return streams, detected
 
 
-def _shows(media: MediaFile, stream: AvVideoStream) -> bool:
-    """Whether a video stream holds anything at all; an empty one is listed and left behind."""
+def _presents_frames(media: MediaFile, stream: AvVideoStream) -> bool:
+    """Whether a video stream has any frames; an empty one is recorded as another stream and not rendered."""
     if stream.codec_context is not None and stream.codec_context.format is not None:
         return True
     return presents_anything(media, stream.index)
@@ -107,34 +114,35 @@ def _video(
     media: MediaFile,
     container: InputContainer,
     stream: AvVideoStream,
-    search: Search,
+    ensemble: DetectorEnsemble,
     profile: str,
     report: ReportProgress,
-) -> tuple[VideoStream, Searched]:
+) -> tuple[VideoStream, StreamDetections]:
     first: list[FootageView] = []
 
-    def checked() -> Iterator[Shown]:
-        for shown in footage(media, stream.index):
-            if not first and isinstance(shown.view, FootageView):
-                first.append(shown.view)
-                encoded_format(profile, shown.view.frame.format.name)
-            yield shown
+    def decoded() -> Iterator[DecodedFrame]:
+        for frame in decode_video(media, stream.index):
+            if not first and isinstance(frame.view, FootageView):
+                first.append(frame.view)
+                # refuses on the first frame what the profile cannot encode, not after detection on all
+                encoded_format(profile, frame.view.frame.format.name)
+            yield frame
 
-    total = _frames_expected(container, stream)
+    total = _expected_frames(container, stream)
     seconds_per_pts = float(fraction(stream.time_base))
-    looks = Looks(
-        rates.looks(
-            search, checked(), seconds_per_pts, lambda done: report(f"stream {stream.index} frames", done, total)
+    frames = DetectionStore(
+        rates.detect_frames(
+            ensemble, decoded(), seconds_per_pts, lambda done: report(f"stream {stream.index} frames", done, total)
         )
     )
-    frame = first[0].frame
-    timeline = VideoTimeline([look.pts for look in looks], frame.width, frame.height, first[0].orientation)
-    record = video_record(stream, timeline, searched=bool(search.thresholds))
-    return record, Searched(stream.index, seconds_per_pts, (record.width, record.height), looks)
+    coded = first[0].frame
+    timeline = VideoTimeline([frame.pts for frame in frames], coded.width, coded.height, first[0].orientation)
+    record = video_record(stream, timeline, searched=bool(ensemble.thresholds))
+    return record, StreamDetections(stream.index, seconds_per_pts, (record.width, record.height), frames)
 
 
-def _frames_expected(container: InputContainer, stream: AvVideoStream) -> int:
-    """About how many frames a stream has, for the progress display; 0 where the file does not say."""
+def _expected_frames(container: InputContainer, stream: AvVideoStream) -> int:
+    """About how many frames a stream has, for the progress display; 0 where the file does not declare it."""
     if stream.frames or container.duration is None or stream.average_rate is None:
         return stream.frames
     return int(container.duration * stream.average_rate / av.time_base)

@@ -1,113 +1,126 @@
-"""Joining what was found on single frames into things that last: association by overlap with predicted motion.
+"""The tracker: joins the detections on single frames into tracklets, by association with predicted boxes.
 
-Strong detections are matched first, weak ones to what is left (two thresholds, as in ByteTrack, Zhang et al. 2022).
-A weak detection continues a track, in either direction of time, but a track that never had a strong one is dropped.
-Overlap is taken of boxes grown on all sides (as in C-BIoU, Yang et al. 2023), so that small and fast things hold.
+Each active tracklet has a Kalman filter, which predicts its box on the next frame. Strong detections are associated
+first, weak ones with the tracklets that remain (two thresholds, as in ByteTrack, Zhang et al. 2022). A weak detection
+continues a tracklet, in either direction of time, but a tracklet that never had a strong one is dropped. The cost of a
+pair is buffered intersection over union (as in C-BIoU, Yang et al. 2023), so that small and fast objects keep their
+tracklet. A tracklet without detections stays active for the track buffer.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from veridact.locate.detectors.base import Detection
-from veridact.locate.video.camera_motion import path
-from veridact.locate.video.detections import Look
-from veridact.locate.video.kalman import Motion, begin, likeness
+from veridact.locate.video.camera_motion import camera_path
+from veridact.locate.video.detections import FrameDetections
+from veridact.locate.video.kalman import KalmanState, buffered_iou, initiate
 from veridact.locate.video.thresholds import Thresholds
-from veridact.locate.video.tracklets import Sighting, Sightings, Trail
+from veridact.locate.video.tracklets import Observation, Observations, Tracklet
 from veridact.sandbox.heartbeat import beat
 
-LOST_SECONDS = 1.0
-LEAST_OVERLAP = 0.1
-LEAST_OVERLAP_AFTER_GAP = 0.25
-GAP_SECONDS = 0.2
+TRACK_BUFFER_SECONDS = 1.0
+"""A tracklet that was not observed for longer than this ends."""
 
-SMEARED_START = 0.5
-LEAST_SMEARED = 2
-"""Smeared things score less: this part of the start threshold starts a track of what is seen so often at least."""
+MIN_BUFFERED_IOU = 0.1
+MIN_BUFFERED_IOU_AFTER_GAP = 0.25
+GAP_SECONDS = 0.2
+"""The least overlap of a detection with a predicted box, and that for a tracklet not observed for this long."""
+
+MOTION_BLURRED_START = 0.5
+MIN_OBSERVATIONS_BELOW_START = 2
+"""Motion-blurred objects score lower: on such a frame this fraction of the start threshold starts a tracklet, which is
+kept if it has so many observations at least."""
 
 
 @dataclass
-class _Live:
-    """A trail that is being made."""
+class _ActiveTracklet:
+    """A tracklet that may still be continued, with the state of its Kalman filter at its last observation."""
 
     label: str
-    motion: Motion
-    seen_seconds: float
-    sightings: Sightings
+    state: KalmanState
+    observed_seconds: float
+    observations: Observations
 
 
-def _pairs(live: Sequence[_Live], found: Sequence[Detection], seconds: float) -> list[tuple[int, int]]:
-    """Which live trail each detection continues, the likeliest pair first; each is used once."""
+def _associate(
+    active: Sequence[_ActiveTracklet], detections: Sequence[Detection], seconds: float
+) -> list[tuple[int, int]]:
+    """Pairs of a tracklet and a detection, as indexes: greedy, the greatest overlap first, each used once."""
     candidates: list[tuple[float, int, int]] = []
-    measured = [d.place for d in found]
-    for i, trail in enumerate(live):
-        gap = seconds - trail.seen_seconds
-        predicted = trail.motion.after(gap).place
-        least = LEAST_OVERLAP if gap <= GAP_SECONDS else LEAST_OVERLAP_AFTER_GAP
-        for j, d in enumerate(found):
-            if d.label == trail.label and (alike := likeness(predicted, measured[j])) >= least:
-                candidates.append((alike, i, j))
-    taken_i: set[int] = set()
-    taken_j: set[int] = set()
+    boxes = [d.cxcywh for d in detections]
+    for i, tracklet in enumerate(active):
+        gap = seconds - tracklet.observed_seconds
+        predicted = tracklet.state.predict(gap).position
+        least = MIN_BUFFERED_IOU if gap <= GAP_SECONDS else MIN_BUFFERED_IOU_AFTER_GAP
+        for j, d in enumerate(detections):
+            if d.label == tracklet.label and (overlap := buffered_iou(predicted, boxes[j])) >= least:
+                candidates.append((overlap, i, j))
+    used_i: set[int] = set()
+    used_j: set[int] = set()
     pairs: list[tuple[int, int]] = []
     for _, i, j in sorted(candidates, key=lambda c: (-c[0], c[1], c[2])):
-        if i not in taken_i and j not in taken_j:
-            taken_i.add(i)
-            taken_j.add(j)
+        if i not in used_i and j not in used_j:
+            used_i.add(i)
+            used_j.add(j)
             pairs.append((i, j))
     return pairs
 
 
 def _continue(
-    live: list[_Live], found: Sequence[Detection], frame: int, seconds: float, strong: bool
+    active: list[_ActiveTracklet], detections: Sequence[Detection], frame: int, seconds: float, strong: bool
 ) -> tuple[set[int], set[int]]:
-    """Continues trails with detections; returns the indexes of both that were used."""
-    pairs = _pairs(live, found, seconds)
+    """Continues tracklets with the detections associated with them; returns the indexes of both that were used."""
+    pairs = _associate(active, detections, seconds)
     for i, j in pairs:
-        trail = live[i]
-        trail.motion = trail.motion.after(seconds - trail.seen_seconds).corrected(found[j].place)
-        trail.seen_seconds = seconds
-        trail.sightings.append(Sighting(frame, found[j], strong))
+        tracklet = active[i]
+        tracklet.state = tracklet.state.predict(seconds - tracklet.observed_seconds).update(detections[j].cxcywh)
+        tracklet.observed_seconds = seconds
+        tracklet.observations.append(Observation(frame, detections[j], strong))
     return {i for i, _ in pairs}, {j for _, j in pairs}
 
 
 def _by_strength(
-    look: Look, seen: Sequence[Detection], thresholds: Mapping[str, Thresholds]
+    frame: FrameDetections, detections: Sequence[Detection], thresholds: Mapping[str, Thresholds]
 ) -> tuple[list[Detection], list[Detection]]:
-    """What may start a track and what may only continue one; what is less than that is left out."""
-    part = SMEARED_START if look.smeared else 1.0
-    linked = [d for d in seen if d.score >= thresholds[d.label].link]
-    strong = [d.score >= thresholds[d.label].start * part for d in linked]
+    """Strong detections, which may start a tracklet, and weak ones, which may only continue one; others are dropped."""
+    fraction = MOTION_BLURRED_START if frame.motion_blurred else 1.0
+    linked = [d for d in detections if d.score >= thresholds[d.label].link]
+    strong = [d.score >= thresholds[d.label].start * fraction for d in linked]
     pairs = list(zip(linked, strong, strict=True))
-    return [d for d, sure in pairs if sure], [d for d, sure in pairs if not sure]
+    return [d for d, is_strong in pairs if is_strong], [d for d, is_strong in pairs if not is_strong]
 
 
-def _is_sure(trail: Trail, limits: Thresholds) -> bool:
-    """Whether a trail is of a thing: seen well once, or smeared more than once."""
-    strong = any(s.strong for s in trail.sightings)
-    return strong and (trail.best.score >= limits.start or len(trail.sightings) >= LEAST_SMEARED)
+def _is_confirmed(tracklet: Tracklet, limits: Thresholds) -> bool:
+    """Whether a tracklet is kept: a strong observation, and the start threshold reached or several observations."""
+    strong = any(o.strong for o in tracklet.observations)
+    several = len(tracklet.observations) >= MIN_OBSERVATIONS_BELOW_START
+    return strong and (several or tracklet.best.score >= limits.start)
 
 
-def track(looks: Sequence[Look], seconds_per_pts: float, thresholds: Mapping[str, Thresholds]) -> list[Trail]:
-    """The trails of one shot, in the order of their first sighting.
+def track(
+    frames: Sequence[FrameDetections], seconds_per_pts: float, thresholds: Mapping[str, Thresholds]
+) -> list[Tracklet]:
+    """The tracklets of one shot, in the order of their first observation.
 
-    Places are those of the shot's first frame: the camera's own motion is taken out before anything is matched.
+    Boxes are in the coordinates of the shot's first frame: the camera's motion is subtracted before association.
     """
-    live: list[_Live] = []
-    ended: list[_Live] = []
-    for look, (right, down) in zip(looks, path([look.shift_px for look in looks]).tolist(), strict=True):
+    active: list[_ActiveTracklet] = []
+    ended: list[_ActiveTracklet] = []
+    for frame, (right, down) in zip(frames, camera_path([f.shift_px for f in frames]).tolist(), strict=True):
         beat()
-        seconds = look.pts * seconds_per_pts
-        seen = [d.shifted(-right, -down) for d in look.detections]
-        ended += [t for t in live if seconds - t.seen_seconds > LOST_SECONDS]
-        live = [t for t in live if seconds - t.seen_seconds <= LOST_SECONDS]
-        strong, weak = _by_strength(look, seen, thresholds)
-        used, started = _continue(live, strong, look.frame, seconds, True)
-        idle = [t for i, t in enumerate(live) if i not in used]
-        _, continued = _continue(idle, weak, look.frame, seconds, False)
-        new = [(d, True) for j, d in enumerate(strong) if j not in started]
-        new += [(d, False) for j, d in enumerate(weak) if j not in continued]
-        live += [_Live(d.label, begin(d.place), seconds, Sightings([Sighting(look.frame, d, sure)])) for d, sure in new]
-    trails = [Trail(t.label, t.sightings) for t in (*ended, *live)]
-    kept = [t for t in trails if _is_sure(t, thresholds[t.label])]
-    return sorted(kept, key=lambda t: (t.sightings[0].frame, t.best.top, t.best.left))
+        seconds = frame.pts * seconds_per_pts
+        detections = [d.shifted(-right, -down) for d in frame.detections]
+        ended += [t for t in active if seconds - t.observed_seconds > TRACK_BUFFER_SECONDS]
+        active = [t for t in active if seconds - t.observed_seconds <= TRACK_BUFFER_SECONDS]
+        strong, weak = _by_strength(frame, detections, thresholds)
+        continued, used_strong = _continue(active, strong, frame.frame, seconds, True)
+        remaining = [t for i, t in enumerate(active) if i not in continued]
+        _, used_weak = _continue(remaining, weak, frame.frame, seconds, False)
+        new = [(d, True) for j, d in enumerate(strong) if j not in used_strong]
+        new += [(d, False) for j, d in enumerate(weak) if j not in used_weak]
+        for d, is_strong in new:
+            first = Observations([Observation(frame.frame, d, is_strong)])
+            active.append(_ActiveTracklet(d.label, initiate(d.cxcywh), seconds, first))
+    tracklets = [Tracklet(t.label, t.observations) for t in (*ended, *active)]
+    confirmed = [t for t in tracklets if _is_confirmed(t, thresholds[t.label])]
+    return sorted(confirmed, key=lambda t: (t.observations[0].frame, t.best.top, t.best.left))

@@ -19,7 +19,7 @@ from PIL import Image
 import veridact.locate.isolation
 from veridact.errors import MediaError
 from veridact.locate.detectors.base import View
-from veridact.locate.video.detect import Search
+from veridact.locate.video.detect import DetectorEnsemble
 from veridact.locate.video.frames import PictureView
 from veridact.media import pictures, video
 from veridact.media.reader import BUFFER_BYTES, Reader, hash_descriptor
@@ -255,7 +255,7 @@ def entries(clip: Any) -> int:
 
 class Nothing:
     labels = frozenset({"face"})
-    pace_seconds = rest_seconds = 0.0
+    interval_seconds = min_interval_seconds = 0.0
 
     def detect(self, view: View) -> list[Any]:
         return []
@@ -263,8 +263,8 @@ class Nothing:
 
 def looks(clip: Any) -> int:
     view = PictureView(Image.new("RGB", (64, 64)))
-    search = Search([Nothing()] * 3, {}, 1, None)  # type: ignore[list-item]
-    search.found(view, search.detectors)
+    ensemble = DetectorEnsemble([Nothing()] * 3, {}, 1, None)  # type: ignore[list-item]
+    ensemble.detect(view, ensemble.detectors)
     return 3
 
 

@@ -1,4 +1,4 @@
-"""A detector that needs no model (it finds bright squares), moving squares for it, and a portrait to find."""
+"""A detector that needs no model (it detects bright squares), clips of moving squares for it, and a portrait."""
 
 import sys
 import types
@@ -12,16 +12,16 @@ import pytest
 from PIL import Image
 
 from veridact.locate.detectors import registry
-from veridact.locate.detectors.base import AUTO_SECONDS, Detection, Request, View
+from veridact.locate.detectors.base import DEFAULT_INTERVAL_SECONDS, Detection, Request, View
 from veridact.schema.manifest import Producer
 
 
 class Squares:
-    """Finds the box around everything bright, as a face that scores 0.9."""
+    """Detects the box around everything bright, as a face that scores 0.9."""
 
     labels = frozenset({"face", "plate"})
-    pace_seconds = AUTO_SECONDS
-    rest_seconds = 0.0
+    interval_seconds = DEFAULT_INTERVAL_SECONDS
+    min_interval_seconds = 0.0
 
     def __init__(self, request: Request) -> None:
         self.producer = Producer(id=request.producer_id, kind="model", name="squares", settings={})
@@ -79,7 +79,7 @@ def square_clip(tmp_path: Path) -> Callable[..., Path]:
 
 @pytest.fixture(scope="session")
 def portrait() -> Image.Image:
-    """The NASA portrait that arrives with scikit-image; the test is skipped where the extra `locate` is missing."""
+    """The NASA portrait in the package scikit-image; the test is skipped where the extra `locate` is missing."""
     try:
         files = distribution("scikit-image").files or []
     except PackageNotFoundError:

@@ -1,4 +1,4 @@
-"""Several detectors at once, one that fails on the way, calls that are tried again, and how the manifest names them."""
+"""Several detectors in one run, one that fails during the run, calls that are retried, and their manifest records."""
 
 import hashlib
 import sys
@@ -16,7 +16,7 @@ from veridact.cli import runner
 from veridact.cli.locate import locate as locate_command
 from veridact.errors import MachineError
 from veridact.locate.detectors import registry, rekognition, yolov5_onnx, yunet
-from veridact.locate.detectors.base import AUTO_SECONDS, Detection, Request, View
+from veridact.locate.detectors.base import DEFAULT_INTERVAL_SECONDS, Detection, Request, View
 from veridact.locate.options import Options
 from veridact.locate.pipeline import detectors_for, locate
 from veridact.locate.video.frames import PictureView
@@ -27,14 +27,14 @@ STILL = [(20, 30)] * 30
 
 
 class Fixed:
-    """Finds one box on every frame; after so many looks it fails."""
+    """Detects one box on every frame; fails after so many frames."""
 
     labels = frozenset({"face"})
-    rest_seconds = 0.0
+    min_interval_seconds = 0.0
 
-    def __init__(self, request: Request, box: Sequence[float], pace_seconds: float, fails_after: int) -> None:
+    def __init__(self, request: Request, box: Sequence[float], interval_seconds: float, fails_after: int) -> None:
         self.producer = Producer(id=request.producer_id, kind="model", name="fixed", settings={})
-        self.pace_seconds = pace_seconds
+        self.interval_seconds = interval_seconds
         self._box, self._left = box, fails_after
 
     def detect(self, view: View) -> list[Detection]:
@@ -50,11 +50,13 @@ Fake = Callable[..., str]
 
 @pytest.fixture
 def fake(monkeypatch: pytest.MonkeyPatch) -> Fake:
-    """`fake(name, box)`: a detector by that name which always finds the box."""
+    """`fake(name, box)`: a detector by that name which always detects the box."""
 
-    def make(name: str, box: Sequence[float], pace_seconds: float = AUTO_SECONDS, fails_after: int = 10_000) -> str:
+    def make(
+        name: str, box: Sequence[float], interval_seconds: float = DEFAULT_INTERVAL_SECONDS, fails_after: int = 10_000
+    ) -> str:
         module = types.ModuleType(f"{name}_for_tests")
-        module.load = lambda request: Fixed(request, box, pace_seconds, fails_after)  # type: ignore[attr-defined]
+        module.load = lambda request: Fixed(request, box, interval_seconds, fails_after)  # type: ignore[attr-defined]
         monkeypatch.setitem(sys.modules, f"{name}_for_tests", module)
         monkeypatch.setitem(registry.DETECTORS, name, f"{name}_for_tests:load")
         return name
@@ -70,9 +72,9 @@ def located(path: Path, detectors: Sequence[str], stride: int | None = None) -> 
 LEFT, RIGHT, NEARLY_LEFT = (10, 10, 40, 50), (100, 60, 140, 100), (11, 11, 52, 50)
 
 
-@pytest.mark.parametrize("pace_seconds", [AUTO_SECONDS, 0.5])
-def test_what_several_detectors_find_is_united(pace_seconds: float, square_clip: Fake, fake: Fake) -> None:
-    names = [fake("a", LEFT), fake("b", RIGHT, pace_seconds), fake("c", NEARLY_LEFT, pace_seconds)]
+@pytest.mark.parametrize("interval_seconds", [DEFAULT_INTERVAL_SECONDS, 0.5])
+def test_detections_of_several_detectors_are_merged(interval_seconds: float, square_clip: Fake, fake: Fake) -> None:
+    names = [fake("a", LEFT), fake("b", RIGHT, interval_seconds), fake("c", NEARLY_LEFT, interval_seconds)]
     manifest = located(square_clip(STILL), names)
     assert sorted(t.origin.by for t in manifest.tracks) == ["p1", "p2"]
     assert [(p.id, p.name) for p in manifest.producers] == [("p1", "fixed"), ("p2", "fixed"), ("p3", "fixed")]
@@ -85,18 +87,18 @@ def test_what_several_detectors_find_is_united(pace_seconds: float, square_clip:
 
 
 @pytest.mark.parametrize(
-    ("name", "stride", "pace_seconds", "fails_after"),
+    ("name", "stride", "interval_seconds", "fails_after"),
     [
-        ("at once", None, AUTO_SECONDS, 0),
-        ("on the way", None, AUTO_SECONDS, 4),
-        ("on every frame", 1, AUTO_SECONDS, 20),
-        ("at a pace of its own", None, 0.5, 2),
+        ("at once", None, DEFAULT_INTERVAL_SECONDS, 0),
+        ("after some samples", None, DEFAULT_INTERVAL_SECONDS, 4),
+        ("on every frame", 1, DEFAULT_INTERVAL_SECONDS, 20),
+        ("at an interval of its own", None, 0.5, 2),
     ],
 )
-def test_a_detector_that_fails_on_the_way_ends_the_run(
-    name: str, stride: int | None, pace_seconds: float, fails_after: int, square_clip: Fake, fake: Fake
+def test_a_detector_that_fails_during_the_run_ends_it(
+    name: str, stride: int | None, interval_seconds: float, fails_after: int, square_clip: Fake, fake: Fake
 ) -> None:
-    names = [fake("well", LEFT), fake("ill", RIGHT, pace_seconds, fails_after)]
+    names = [fake("well", LEFT), fake("ill", RIGHT, interval_seconds, fails_after)]
     with pytest.raises(MachineError, match="gone away"):
         located(square_clip(STILL), names, stride)
 
@@ -120,7 +122,7 @@ def test_after_a_failure_there_is_no_manifest(
 
 
 @pytest.mark.extra
-def test_calls_to_the_cloud_are_tried_again_after_a_pause(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_calls_to_the_cloud_are_retried_after_a_pause(monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("boto3", reason="needs the extra `aws`")
     for name, value in {
         "AWS_DEFAULT_REGION": "eu-west-1", "AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b",
@@ -142,7 +144,7 @@ def test_calls_to_the_cloud_are_tried_again_after_a_pause(monkeypatch: pytest.Mo
     assert rekognition.Rekognition(asked, client).detect(PictureView(Image.new("RGB", (64, 64)))) == []
     assert answers == []
     assert len([p for p in pauses if p > 0]) >= 3
-    assert client.meta.config.retries["total_max_attempts"] == rekognition.ATTEMPTS
+    assert client.meta.config.retries["total_max_attempts"] == rekognition.MAX_ATTEMPTS
 
 
 @pytest.mark.extra

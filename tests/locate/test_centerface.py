@@ -1,4 +1,4 @@
-"""The face detector that is always there: whole, found, upright, and gone with a reason where it is missing."""
+"""The embedded face detector: input sizes, tiles, decoding, memory, and errors where its weights are missing."""
 
 import os
 from pathlib import Path
@@ -35,7 +35,7 @@ def overlap(found: tuple[float, ...], want: tuple[float, ...]) -> float:
 
 
 @pytest.mark.parametrize("size", [(512, 512), (300, 300), (640, 400), (1500, 1500)])
-def test_the_portrait_is_found_at_any_size(
+def test_the_portrait_is_detected_at_any_size(
     size: tuple[int, int], detector: centerface.CenterFace, portrait: Image.Image
 ) -> None:
     found = detector.detect(PictureView(portrait.resize(size)))
@@ -55,14 +55,14 @@ def test_the_portrait_is_found_at_any_size(
         ("1080p footage", (1920, 1080), {"still": False}, [768]),
         ("1080p footage upright", (1080, 1920), {"still": False}, [768]),
         ("4K footage", (3840, 2160), {"still": False}, [640, 1536]),
-        ("small footage is looked at enlarged", (176, 144), {"still": False}, [640]),
-        ("a whip in 1080p footage", (1920, 1080), {"still": False, "smeared": True}, [384, 768]),
+        ("small footage is upscaled", (176, 144), {"still": False}, [640]),
+        ("a whip pan in 1080p footage", (1920, 1080), {"still": False, "motion_blurred": True}, [384, 768]),
         ("a still", (1920, 1080), {}, [768, 1920]),
         ("a large still", (6000, 4000), {}, [640, 2400, 6000]),
-        ("a piece of footage", (128, 96), {"part": True}, [128]),
+        ("a crop", (128, 96), {"is_crop": True}, [128]),
     ],
 )
-def test_at_which_sizes_a_picture_is_looked_at(
+def test_the_input_sizes_of_a_picture(
     name: str, size: tuple[int, int], traits: dict[str, bool], long_sides: list[int]
 ) -> None:
     assert centerface._long_sides(PictureView(Image.new("RGB", size), **traits)) == long_sides
@@ -72,16 +72,16 @@ def test_at_which_sizes_a_picture_is_looked_at(
     ("side", "starts"), [(300, [0]), (1280, [0]), (1281, [0, 1]), (2400, [0, 1120]), (2401, [0, 560, 1121])]
 )
 def test_tiles_overlap_and_leave_nothing_out(side: int, starts: list[int]) -> None:
-    assert centerface._starts(side) == starts
+    assert centerface._tile_starts(side) == starts
     ends = [start + centerface.TILE_PX for start in starts]
     assert ends[-1] >= side
     assert all(end - start >= centerface.TILE_OVERLAP_PX for end, start in zip(ends, starts[1:], strict=False))
 
 
-def test_a_small_face_is_found_anywhere_in_a_large_still(
+def test_a_small_face_is_detected_anywhere_in_a_large_still(
     detector: centerface.CenterFace, portrait: Image.Image
 ) -> None:
-    """A face of 25 px in 4000×400: on the seam of two tiles, and within one; each is found once, where it is."""
+    """A face of 25 px in 4000×400: on the seam of two tiles, and within one; each is detected once."""
     small = portrait.resize((100, 100), Image.Resampling.LANCZOS)
     page = Image.new("RGB", (4000, 400), (90, 120, 90))
     places = [(30, 30), (1310, 150), (2000, 250), (3890, 290)]
@@ -96,7 +96,7 @@ def test_a_small_face_is_found_anywhere_in_a_large_still(
 @pytest.mark.parametrize(
     ("size", "still", "height"), [((1920, 1080), True, 12), ((1280, 720), False, 28), ((1920, 1080), False, 32)]
 )
-def test_a_small_face_is_found_on_one_look(
+def test_a_small_face_is_detected_on_one_frame(
     size: tuple[int, int], still: bool, height: int, detector: centerface.CenterFace, portrait: Image.Image
 ) -> None:
     scale = height / (FACE[3] - FACE[1])
@@ -107,7 +107,7 @@ def test_a_small_face_is_found_on_one_look(
     assert max((overlap((d.left, d.top, d.right, d.bottom), want) for d in found), default=0.0) > 0.3
 
 
-def test_nothing_is_found_in_a_blank_picture(detector: centerface.CenterFace) -> None:
+def test_nothing_is_detected_in_a_blank_picture(detector: centerface.CenterFace) -> None:
     assert detector.detect(PictureView(Image.new("RGB", (320, 240), (90, 120, 90)))) == []
 
 
@@ -115,10 +115,10 @@ def resident_mb() -> float:
     return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
 
 
-def test_what_a_large_picture_took_is_given_back(detector: centerface.CenterFace, portrait: Image.Image) -> None:
+def test_the_memory_for_a_large_picture_is_released(detector: centerface.CenterFace, portrait: Image.Image) -> None:
     large = PictureView(portrait.resize((1280, 1280)))
     found, before_mb = detector.detect(large), resident_mb()
-    detector.let_go()
+    detector.release()
     assert resident_mb() < before_mb - 50
     assert detector.detect(large) == found
 
@@ -135,7 +135,7 @@ def test_a_clip_is_covered_on_every_frame(portrait_clip: Path) -> None:
 
 def test_other_weights_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(centerface, "WEIGHTS_SHA256", "0" * 64)
-    with pytest.raises(MissingModelError, match="not the file this version knows"):
+    with pytest.raises(MissingModelError, match="not the file this version expects"):
         centerface.load(Request("p1", frozenset({"face"}), 0.2, "cpu"))
 
 
@@ -154,7 +154,7 @@ def test_boxes_lie_where_the_heat_map_says(detector: centerface.CenterFace) -> N
     heat[3, 5] = 0.9
     sizes = np.stack([np.full((8, 8), np.log(6.0)), np.full((8, 8), np.log(4.0))])
     offsets = np.stack([np.full((8, 8), 0.25), np.full((8, 8), -0.25)])
-    (found,) = detector._decoded(heat, sizes, offsets, 2.0, 0.2)
+    (found,) = detector._decode(heat, sizes, offsets, 2.0, 0.2)
     assert (found.left, found.right) == pytest.approx((42 - 16, 42 + 16))
     assert (found.top, found.bottom) == pytest.approx((30 - 24, 30 + 24))
 
@@ -162,5 +162,5 @@ def test_boxes_lie_where_the_heat_map_says(detector: centerface.CenterFace) -> N
 def test_a_box_beyond_the_edge_keeps_its_size(detector: centerface.CenterFace) -> None:
     heat = np.zeros((8, 8), np.float32)
     heat[0, 0] = 0.9
-    (found,) = detector._decoded(heat, np.full((2, 8, 8), np.log(4.0)), np.zeros((2, 8, 8)), 1.0, 0.2)
+    (found,) = detector._decode(heat, np.full((2, 8, 8), np.log(4.0)), np.zeros((2, 8, 8)), 1.0, 0.2)
     assert (found.left, found.top, found.right, found.bottom) == pytest.approx((-6, -6, 10, 10))

@@ -1,4 +1,4 @@
-"""Pieces show what lies where it is, and settle what a look is unsure of."""
+"""Crops map back to where they were taken, and confirm uncertain detections."""
 
 import numpy as np
 import pytest
@@ -7,8 +7,8 @@ from av.video.reformatter import ColorRange, Colorspace
 from PIL import Image
 
 from veridact.locate.detectors.base import Detection, View
-from veridact.locate.video.crops import PIECE_PX, SIDES, Piece, cut_out
-from veridact.locate.video.detect import Search
+from veridact.locate.video.crops import CROP_PX, CROP_SIDES, CropView, crop_around
+from veridact.locate.video.detect import DetectorEnsemble
 from veridact.locate.video.frames import FootageView, PictureView
 from veridact.locate.video.thresholds import Thresholds
 from veridact.schema.manifest import Producer
@@ -24,24 +24,24 @@ def page(left: int, top: int, right: int, bottom: int) -> Image.Image:
 
 
 class Finder:
-    """Finds the box around everything bright, with one score in pictures and another in pieces of them."""
+    """Detects the box around everything bright, with one score in frames and another in crops."""
 
     labels = frozenset({"face"})
-    rest_seconds = 0.0
-    pace_seconds = 0.17
+    min_interval_seconds = 0.0
+    interval_seconds = 0.17
 
-    def __init__(self, score: float = 0.9, in_pieces: float = 0.9, aside_px: float = 0.0) -> None:
+    def __init__(self, score: float = 0.9, score_in_crops: float = 0.9, aside_px: float = 0.0) -> None:
         self.producer = Producer(id="p1", kind="model", name="finder", settings={})
         self.asked = 0
-        self._score, self._in_pieces, self._aside_px = score, in_pieces, aside_px
+        self._score, self._score_in_crops, self._aside_px = score, score_in_crops, aside_px
 
     def detect(self, view: View) -> list[Detection]:
         bright = view.rgb(view.width, view.height).min(axis=2) > 128
         rows, columns = np.flatnonzero(bright.any(axis=1)), np.flatnonzero(bright.any(axis=0))
-        aside = self._aside_px if view.part else 0.0
-        self.asked += view.part
+        aside = self._aside_px if view.is_crop else 0.0
+        self.asked += view.is_crop
         edges = (columns[0] + aside, float(rows[0]), columns[-1] + 1.0 + aside, rows[-1] + 1.0)
-        return [Detection("face", *edges, self._in_pieces if view.part else self._score, "p1")]
+        return [Detection("face", *edges, self._score_in_crops if view.is_crop else self._score, "p1")]
 
 
 @pytest.mark.parametrize("orientation", [1, 4, 6, 7])
@@ -50,7 +50,7 @@ class Finder:
     "form",
     ["yuv420p", "yuvj420p", "yuv422p", "yuv444p", "yuv411p", "yuv420p10le", "gbrp", "gray", "nv12", "rgb24", "pal8"],
 )
-def test_a_region_is_what_the_whole_shows_there(form: str, size: tuple[int, int], orientation: int) -> None:
+def test_a_region_equals_that_part_of_the_whole_frame(form: str, size: tuple[int, int], orientation: int) -> None:
     chance = np.random.default_rng(1)
     frame = VideoFrame(*size, form)
     for plane in frame.planes:
@@ -65,47 +65,47 @@ def test_a_region_is_what_the_whole_shows_there(form: str, size: tuple[int, int]
 
 @pytest.mark.parametrize("side", [10, 31, 32, 70, 200])
 @pytest.mark.parametrize(("x", "y"), [(640, 360), (5, 5), (1275, 700)])
-def test_what_a_piece_shows_lies_where_it_is(side: int, x: int, y: int) -> None:
+def test_a_detection_in_a_crop_maps_back_to_the_frame(side: int, x: int, y: int) -> None:
     left, top, right, bottom = (max(0, v) for v in (x - side // 2, y - side // 2, x + side // 2, y + side // 2))
-    (cut,) = cut_out(PictureView(page(left, top, right, bottom)), [np.array([x, y, side, side], float)])
-    assert cut is not None
-    (found,) = Finder().detect(cut.piece)
-    placed = cut.placed(found)
-    tolerance = max(2.0, 2 * side * SIDES / PIECE_PX)
-    assert placed.left == pytest.approx(left, abs=tolerance)
-    assert placed.top == pytest.approx(top, abs=tolerance)
-    assert placed.right == pytest.approx(min(right, SIZE[0]), abs=tolerance)
-    assert placed.bottom == pytest.approx(min(bottom, SIZE[1]), abs=tolerance)
-    assert max(cut.piece.width, cut.piece.height) <= PIECE_PX
+    (crop,) = crop_around(PictureView(page(left, top, right, bottom)), [np.array([x, y, side, side], float)])
+    assert crop is not None
+    (found,) = Finder().detect(crop.view)
+    in_frame = crop.to_frame(found)
+    tolerance = max(2.0, 2 * side * CROP_SIDES / CROP_PX)
+    assert in_frame.left == pytest.approx(left, abs=tolerance)
+    assert in_frame.top == pytest.approx(top, abs=tolerance)
+    assert in_frame.right == pytest.approx(min(right, SIZE[0]), abs=tolerance)
+    assert in_frame.bottom == pytest.approx(min(bottom, SIZE[1]), abs=tolerance)
+    assert max(crop.view.width, crop.view.height) <= CROP_PX
 
 
-def test_nothing_is_cut_out_beside_the_picture() -> None:
-    assert cut_out(PictureView(page(0, 0, 9, 9)), [np.array([-900.0, 50, 20, 20])]) == [None]
+def test_there_is_no_crop_outside_the_frame() -> None:
+    assert crop_around(PictureView(page(0, 0, 9, 9)), [np.array([-900.0, 50, 20, 20])]) == [None]
 
 
-def test_a_piece_is_scaled_both_ways() -> None:
-    piece = Piece(np.full((40, 60, 3), 7, np.uint8))
-    assert piece.rgb(30, 20).shape == (20, 30, 3)
-    assert piece.rgb(120, 80).shape == (80, 120, 3)
+def test_a_crop_is_scaled_both_ways() -> None:
+    view = CropView(np.full((40, 60, 3), 7, np.uint8))
+    assert view.rgb(30, 20).shape == (20, 30, 3)
+    assert view.rgb(120, 80).shape == (80, 120, 3)
 
 
 @pytest.mark.parametrize(
-    ("name", "finder", "view", "score", "pieces"),
+    ("name", "finder", "traits", "score", "crops"),
     [
-        ("unsure, and confirmed", Finder(0.35, 0.6), {}, 0.6, 1),
-        ("unsure, and no surer", Finder(0.35, 0.2), {}, 0.35, 1),
-        ("unsure, and found elsewhere", Finder(0.35, 0.6, aside_px=60), {}, 0.35, 1),
+        ("uncertain, and confirmed", Finder(0.35, 0.6), {}, 0.6, 1),
+        ("uncertain, and scoring no more", Finder(0.35, 0.2), {}, 0.35, 1),
+        ("uncertain, and detected elsewhere", Finder(0.35, 0.6, aside_px=60), {}, 0.35, 1),
         ("weak", Finder(0.29, 0.6), {}, 0.29, 0),
-        ("sure", Finder(0.4, 0.6), {}, 0.4, 0),
-        ("a still was looked at closer already", Finder(0.35, 0.6), {"still": True}, 0.35, 0),
-        ("a smeared frame shows nothing closer", Finder(0.35, 0.6), {"smeared": True}, 0.35, 0),
+        ("certain", Finder(0.4, 0.6), {}, 0.4, 0),
+        ("a still was examined at full size already", Finder(0.35, 0.6), {"still": True}, 0.35, 0),
+        ("a motion-blurred frame shows no more enlarged", Finder(0.35, 0.6), {"motion_blurred": True}, 0.35, 0),
     ],
 )
-def test_what_a_look_is_unsure_of_is_looked_at_closer(
-    name: str, finder: Finder, view: dict[str, bool], score: float, pieces: int
+def test_uncertain_detections_are_tried_again_in_a_crop(
+    name: str, finder: Finder, traits: dict[str, bool], score: float, crops: int
 ) -> None:
-    shown = PictureView(page(600, 300, 640, 340), **{"still": False, **view})
-    search = Search([finder], {"face": Thresholds(0.4, 0.2)}, 1, None)
-    (found,) = search.found(shown, [finder])
+    picture = PictureView(page(600, 300, 640, 340), **{"still": False, **traits})
+    ensemble = DetectorEnsemble([finder], {"face": Thresholds(0.4, 0.2)}, 1, None)
+    (found,) = ensemble.detect(picture, [finder])
     assert (found.left, found.top, found.right, found.bottom) == (600, 300, 640, 340)
-    assert (found.score, finder.asked) == (score, pieces)
+    assert (found.score, finder.asked) == (score, crops)

@@ -1,4 +1,4 @@
-"""The optional back ends: what they need, what they answer, and the embedded OCR that finds text and plates."""
+"""The detectors: what they need, what they output, and the embedded OCR that detects text and plates."""
 
 import importlib.metadata
 import io
@@ -16,17 +16,17 @@ from veridact.errors import MachineError, MissingModelError, SafetyError, UsageE
 from veridact.locate.detectors import base, ppocr, rapidocr, registry, rekognition, ultralytics, yolov5_onnx, yunet
 from veridact.locate.detectors.base import Detection, Request
 from veridact.locate.detectors.onnx import run
-from veridact.locate.detectors.plate_pattern import reads_like_a_plate
+from veridact.locate.detectors.plate_pattern import matches_plate_pattern
 from veridact.locate.video.frames import PictureView
 
 ALL = frozenset({"face", "plate", "text", "person", "vehicle", "screen"})
 
 
 def request(**fields: Any) -> Request:
-    return Request(**{"producer_id": "p1", "labels": ALL, "floor": 0.2, "device": "cpu", **fields})
+    return Request(**{"producer_id": "p1", "labels": ALL, "min_score": 0.2, "device": "cpu", **fields})
 
 
-def test_every_back_end_is_documented() -> None:
+def test_every_detector_is_documented() -> None:
     """By its name, with the labels of the embedded ones beside it, and no other name."""
     page = (Path(__file__).parents[2] / "docs" / "detectors.md").read_text()
     rows = [line.split(" | ") for line in page.splitlines() if line.startswith("| `")]
@@ -42,8 +42,8 @@ def test_every_back_end_is_documented() -> None:
         ("STOP", False), ("EXIT", False), ("12", False), ("ABCDEFGHIJ1", False), ("", False), ("粤B12345", True),
     ],
 )  # fmt: skip
-def test_what_reads_like_a_plate(text: str, plate: bool) -> None:
-    assert reads_like_a_plate(text) is plate
+def test_what_matches_the_pattern_of_a_plate(text: str, plate: bool) -> None:
+    assert matches_plate_pattern(text) is plate
 
 
 @pytest.mark.parametrize(
@@ -51,10 +51,10 @@ def test_what_reads_like_a_plate(text: str, plate: bool) -> None:
     [
         ("onnx", {"plate"}, UsageError, "needs the label"),
         ("onnx:x.onnx:nose", {"plate"}, UsageError, "needs the label"),
-        ("onnx:nosuch.onnx:plate", {"plate"}, MissingModelError, "no such weights"),
+        ("onnx:nosuch.onnx:plate", {"plate"}, MissingModelError, "no such file"),
         ("yunet", {"face"}, MissingModelError, "needs weights"),
-        ("yunet:nosuch.onnx", {"face"}, MissingModelError, "no such weights"),
-        ("ultralytics:nosuch.pt", {"person"}, MissingModelError, "no such weights"),
+        ("yunet:nosuch.onnx", {"face"}, MissingModelError, "no such file"),
+        ("ultralytics:nosuch.pt", {"person"}, MissingModelError, "no such file"),
         ("rekognition", {"face"}, SafetyError, "--allow-upload"),
         ("rapidocr:x.onnx", {"text"}, UsageError, "takes no weights"),
         ("nosuch", {"face"}, UsageError, "there is no detector"),
@@ -69,11 +69,11 @@ def test_refusals(spec: str, labels: set[str], error: type[VeridactError], says:
     ("rest", "expected"),
     [
         ("", ("", "")),
-        ("net.onnx", ("net.onnx", "")),
-        ("net.onnx:plate", ("net.onnx", "plate")),
+        ("model.onnx", ("model.onnx", "")),
+        ("model.onnx:plate", ("model.onnx", "plate")),
         ("a:b.onnx", ("a:b.onnx", "")),
         ("a:b.onnx:plate", ("a:b.onnx", "plate")),
-        ("net.onnx:x:y=face", ("net.onnx", "x:y=face")),
+        ("model.onnx:x:y=face", ("model.onnx", "x:y=face")),
         ("nosuch.onnx:plate", ("nosuch.onnx", "plate")),
     ],
 )
@@ -81,14 +81,14 @@ def test_weights_may_lie_where_paths_hold_colons(
     rest: str, expected: tuple[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    for name in ("net.onnx", "a:b.onnx"):
+    for name in ("model.onnx", "a:b.onnx"):
         (tmp_path / name).touch()
-    assert registry.parts(f"onnx:{rest}") == ("onnx", *expected)
+    assert registry.parse_spec(f"onnx:{rest}") == ("onnx", *expected)
 
 
-def test_weights_that_are_none_are_refused(tmp_path: Path) -> None:
+def test_files_that_are_no_weights_are_refused(tmp_path: Path) -> None:
     pytest.importorskip("onnxruntime", reason="needs the extra `locate`")
-    (tmp_path / "x.onnx").write_bytes(b"not a net")
+    (tmp_path / "x.onnx").write_bytes(b"not a model")
     with pytest.raises(MissingModelError, match="cannot read these weights"):
         yolov5_onnx.load(request(weights=str(tmp_path / "x.onnx"), class_map="plate"))
     with pytest.raises(MissingModelError, match="cannot read these weights"):
@@ -96,32 +96,32 @@ def test_weights_that_are_none_are_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("spec", ["onnx:nosuch:plate", "yunet:nosuch", "yunet", "ultralytics:nosuch", "ultralytics"])
-def test_who_misses_weights_is_told_where_to_get_them(spec: str) -> None:
+def test_a_missing_weights_error_says_where_to_get_them(spec: str) -> None:
     with pytest.raises(MissingModelError, match=rf"get .*github.com/.*--detector {spec.split(':')[0]}:WEIGHTS"):
         registry.load([spec], request())
 
 
-def test_named_detectors_come_first_and_the_embedded_find_the_rest(squares: str) -> None:
+def test_named_detectors_come_first_and_embedded_ones_add_the_labels_left(squares: str) -> None:
     pytest.importorskip("onnxruntime", reason="needs the extra `locate`")
     loaded = registry.load([squares], request(labels=frozenset({"face", "plate", "text"})))
     assert [(d.producer.id, d.producer.name) for d in loaded] == [("p1", "squares"), ("p2", "rapidocr")]
 
 
-def net(rows: list[list[float]], path: Path, side: int = 64, author: str = "") -> Path:
-    """An ONNX net that answers the same rows to every picture."""
+def model_file(rows: list[list[float]], path: Path, side: int = 64, author: str = "") -> Path:
+    """An ONNX model that outputs the same rows for every picture."""
     onnx = pytest.importorskip("onnx", reason="needs the extra `locate`")
-    answer = onnx.numpy_helper.from_array(np.array([rows], np.float32), "answer")
+    output = onnx.numpy_helper.from_array(np.array([rows], np.float32), "output")
     zero = onnx.numpy_helper.from_array(np.zeros((), np.float32), "zero")
     mean = onnx.helper.make_node("ReduceMean", ["picture"], ["mean"], keepdims=0)
     nodes = [
         mean,
         onnx.helper.make_node("Mul", ["mean", "zero"], ["nothing"]),
-        onnx.helper.make_node("Add", ["answer", "nothing"], ["rows"]),
+        onnx.helper.make_node("Add", ["output", "nothing"], ["rows"]),
     ]
     value = onnx.helper.make_tensor_value_info
     graph = onnx.helper.make_graph(
-        nodes, "net", [value("picture", 1, [1, 3, side, side])], [value("rows", 1, [1, len(rows), len(rows[0])])],
-        [answer, zero],
+        nodes, "model", [value("picture", 1, [1, 3, side, side])], [value("rows", 1, [1, len(rows), len(rows[0])])],
+        [output, zero],
     )  # fmt: skip
     model = onnx.helper.make_model(graph, ir_version=8, opset_imports=[onnx.helper.make_opsetid("", 13)])
     onnx.helper.set_model_props(model, {"author": author})
@@ -137,8 +137,8 @@ def net(rows: list[list[float]], path: Path, side: int = 64, author: str = "") -
         ("corners and two classes", [32, 16, 20, 10, 0.8, *[99.0] * 8, 0.5, 0.1], 0.4),
     ],
 )
-def test_a_plain_net_is_read(name: str, row: list[float], score: float, tmp_path: Path) -> None:
-    weights = net([row, *[[10, 10, 5, 5, 0.0, *[0.0] * (len(row) - 5)]] * 20], tmp_path / "net.onnx")
+def test_the_output_of_a_yolov5_model_is_decoded(name: str, row: list[float], score: float, tmp_path: Path) -> None:
+    weights = model_file([row, *[[10, 10, 5, 5, 0.0, *[0.0] * (len(row) - 5)]] * 20], tmp_path / "model.onnx")
     (found,) = yolov5_onnx.load(request(weights=str(weights), class_map="plate")).detect(
         PictureView(Image.new("RGB", (128, 64)))
     )
@@ -154,20 +154,20 @@ def test_a_plain_net_is_read(name: str, row: list[float], score: float, tmp_path
         ("something else", 100, 1, ""),
     ],
 )
-def test_a_net_that_answers_otherwise_is_refused(
+def test_a_model_with_another_output_layout_is_refused(
     name: str, rows: int, columns: int, author: str, tmp_path: Path
 ) -> None:
-    """Its numbers would be read as other boxes, or as none."""
-    weights = net([[1.0] * columns] * rows, tmp_path / "net.onnx", author=author)
-    with pytest.raises(MissingModelError, match="not a plain detector"):
+    """Its output would be decoded as other boxes, or as none."""
+    weights = model_file([[1.0] * columns] * rows, tmp_path / "model.onnx", author=author)
+    with pytest.raises(MissingModelError, match="not a YOLOv5 detector"):
         yolov5_onnx.load(request(weights=str(weights), class_map="plate"))
-    with pytest.raises(MissingModelError, match="no YuNet model"):
+    with pytest.raises(MissingModelError, match="not a YuNet model"):
         yunet.load(request(weights=str(weights)))
 
 
-def test_all_tiles_are_of_one_picture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Scaling 63 million pixels anew for each tile took minutes, without a sign of life."""
-    weights = net([[1.0] * 5] * 20, tmp_path / "net.onnx")
+def test_all_tiles_are_cut_from_one_scaled_picture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Scaling 63 million pixels anew for each tile took minutes, without a heartbeat."""
+    weights = model_file([[1.0] * 5] * 20, tmp_path / "model.onnx")
     sizes: list[tuple[int, int]] = []
     rgb = PictureView.rgb
     monkeypatch.setattr(PictureView, "rgb", lambda view, *size: (sizes.append(size), rgb(view, *size))[1])
@@ -184,7 +184,7 @@ def test_the_runtime_may_come_with_another_package(tmp_path: Path, monkeypatch: 
             raise importlib.metadata.PackageNotFoundError(name)
         return known(name)
 
-    weights = net([[1.0] * 5] * 20, tmp_path / "net.onnx")
+    weights = model_file([[1.0] * 5] * 20, tmp_path / "model.onnx")
     monkeypatch.setattr(importlib.metadata, "distribution", installed)
     assert yolov5_onnx.load(request(weights=str(weights), class_map="plate")).producer.version
 
@@ -226,11 +226,11 @@ def written(words: list[tuple[str, tuple[int, int], int]]) -> Image.Image:
 
 
 @pytest.mark.extra
-def test_text_and_plates_are_found_and_told_apart() -> None:
+def test_text_and_plates_are_detected_and_distinguished() -> None:
     pytest.importorskip("rapidocr", reason="needs the extra `locate`")
     picture = PictureView(written([("KA 52 XYZ 9", (80, 60), 44), ("WELCOME HOME", (60, 250), 44)]))
     found = rapidocr.load(request(labels=frozenset({"plate", "text"}))).detect(picture)
-    plates = [d for d in found if d.label == "plate" and d.score > request().floor]
+    plates = [d for d in found if d.label == "plate" and d.score > request().min_score]
     assert len(plates) == 1
     assert plates[0].left < 90
     assert plates[0].bottom < 180
@@ -242,16 +242,16 @@ def test_text_and_plates_are_found_and_told_apart() -> None:
     ("text", "score"),
     [("KA 52 XYZ 9", (0.7, 1.0)), ("WELCOME", (0.15, 0.15))],
 )
-def test_what_cannot_be_read_as_a_plate_may_only_continue_one(text: str, score: tuple[float, float]) -> None:
+def test_text_without_the_pattern_of_a_plate_may_only_continue_one(text: str, score: tuple[float, float]) -> None:
     pytest.importorskip("onnxruntime", reason="needs the extra `locate`")
-    asked = request(labels=frozenset({"plate"}), floor=0.1, links={"plate": 0.15})
+    asked = request(labels=frozenset({"plate"}), min_score=0.1, links={"plate": 0.15})
     (found,) = rapidocr.load(asked).detect(PictureView(written([(text, (80, 60), 44)])))
     assert score[0] <= found.score <= score[1]
 
 
 @pytest.mark.extra
-def test_a_small_plate_is_read_at_the_size_of_the_footage() -> None:
-    """At the size of the look the letters are 6 px high: found, but not to be read."""
+def test_a_small_plate_is_recognised_at_the_size_of_the_footage() -> None:
+    """In the detection input the letters are 6 px high: detected, but not recognisable."""
     pytest.importorskip("onnxruntime", reason="needs the extra `locate`")
     small = (
         written([("KA52XYZ9", (300, 200), 15)])
@@ -264,13 +264,13 @@ def test_a_small_plate_is_read_at_the_size_of_the_footage() -> None:
 
 
 @pytest.mark.extra
-def test_faint_text_is_told_and_the_threshold_decides(monkeypatch: pytest.MonkeyPatch) -> None:
-    """`--threshold text=0.3` would be without effect if the detector kept a limit of its own."""
+def test_faint_text_is_reported_and_the_threshold_decides(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`--threshold text=0.3` would be without effect if the detector had a limit of its own."""
     pytest.importorskip("onnxruntime", reason="needs the extra `locate`")
-    back_end = rapidocr.load(request(labels=frozenset({"text"}), floor=0.3))
+    back_end = rapidocr.load(request(labels=frozenset({"text"}), min_score=0.3))
     corners = np.array([[0, 0], [40, 0], [40, 10], [0, 10]], np.float32)
-    lines = [ppocr.Line(corners + np.float32(50 * n), score) for n, score in enumerate((0.9, 0.35, 0.25))]
-    monkeypatch.setattr(back_end._nets, "find", lambda pixels: lines)
+    lines = [ppocr.TextLine(corners + np.float32(50 * n), score) for n, score in enumerate((0.9, 0.35, 0.25))]
+    monkeypatch.setattr(back_end._models, "detect_lines", lambda pixels: lines)
     found = back_end.detect(PictureView(Image.new("RGB", (320, 160))))
     assert sorted(d.score for d in found) == [0.35, 0.9]
 
@@ -283,32 +283,32 @@ def test_faint_text_is_told_and_the_threshold_decides(monkeypatch: pytest.Monkey
         (True, {"text"}, {640: 1}),
         (False, {"plate"}, {640: 1}),
     ],
-    ids=["plates in a still: enlarged too", "text alone: once", "footage: once"],
+    ids=["plates in a still: upscaled too", "text alone: once", "footage: once"],
 )
-def test_stills_are_looked_at_enlarged_for_plates(
+def test_stills_get_an_upscaled_pass_for_plates(
     still: bool, labels: set[str], expected: dict[int, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A plate of which one look shows a part only is covered whole."""
+    """A plate of which one pass detects a part only is covered whole."""
     pytest.importorskip("onnxruntime", reason="needs the extra `locate`")
     back_end = rapidocr.load(request(labels=frozenset(labels)))
-    looks: Counter[int] = Counter()
+    passes: Counter[int] = Counter()
 
-    def find(pixels: base.Pixels) -> list[ppocr.Line]:
+    def detect_lines(pixels: base.Pixels) -> list[ppocr.TextLine]:
         width = pixels.shape[1]
-        looks[width] += 1
+        passes[width] += 1
         right = 260 if width == 640 else 240
         corners = np.array([[200, 100], [right, 100], [right, 120], [200, 120]], np.float32)
-        return [ppocr.Line(corners * np.float32(width / 640), 0.9)]
+        return [ppocr.TextLine(corners * np.float32(width / 640), 0.9)]
 
-    monkeypatch.setattr(back_end._nets, "find", find)
-    monkeypatch.setattr(back_end._nets, "read", lambda pixels, line: ("KA52XYZ9", 1 - line.sides[0] / 1000))
+    monkeypatch.setattr(back_end._models, "detect_lines", detect_lines)
+    monkeypatch.setattr(back_end._models, "recognize", lambda pixels, line: ("KA52XYZ9", 1 - line.size[0] / 1000))
     (found,) = back_end.detect(PictureView(Image.new("RGB", (640, 384)), still))
-    assert looks == expected
+    assert passes == expected
     assert (found.left < 200, found.right > 260) == (True, True)
 
 
 @pytest.mark.extra
-def test_nothing_that_was_read_leaves_the_detector() -> None:
+def test_recognised_text_never_leaves_the_detector() -> None:
     pytest.importorskip("rapidocr", reason="needs the extra `locate`")
     text = rapidocr.load(request(labels=frozenset({"plate", "text"})))
     found = text.detect(PictureView(written([("SECRET 4711", (80, 60), 44)])))
@@ -317,7 +317,7 @@ def test_nothing_that_was_read_leaves_the_detector() -> None:
 
 
 @pytest.mark.extra
-def test_only_personal_text_is_covered_where_that_is_asked() -> None:
+def test_only_personal_text_is_covered_with_text_pii() -> None:
     pytest.importorskip("rapidocr", reason="needs the extra `locate`")
     lines = [("Card 4111 1111 1111 1111", (40, 60), 36), ("WELCOME HOME", (40, 250), 36)]
     asked = request(labels=frozenset({"text"}), personal_text_only=True)
@@ -329,18 +329,18 @@ def test_only_personal_text_is_covered_where_that_is_asked() -> None:
 
 
 class Failing:
-    """A net that has run out of memory."""
+    """A session that runs out of memory."""
 
     def run(self, outputs: Any, inputs: Any) -> None:
         raise ValueError("Failed to allocate memory for requested buffer of size 1")
 
 
-def test_a_net_that_fails_on_the_way_is_the_fault_of_the_machine() -> None:
+def test_a_session_that_fails_is_a_machine_error() -> None:
     with pytest.raises(MachineError, match="onnxruntime failed: Failed to allocate"):
         run(Failing(), None, {})
 
 
-FACE_ANSWER = {
+FACE_RESPONSE = {
     "FaceDetails": [
         {"BoundingBox": {"Left": 0.25, "Top": 0.5, "Width": 0.5, "Height": 0.25}, "Confidence": 97.5}
     ]
@@ -364,7 +364,7 @@ def test_rekognition_faces() -> None:
         sent.append(params["Image"]["Bytes"])
 
     back_end._client.meta.events.register("provide-client-params.rekognition.DetectFaces", keep)
-    stubber.add_response("detect_faces", FACE_ANSWER)
+    stubber.add_response("detect_faces", FACE_RESPONSE)
     with stubber:
         found = back_end.detect(PictureView(Image.new("RGB", (400, 200))))
     assert found == [Detection("face", 100.0, 100.0, 300.0, 150.0, 0.975, "p1")]
@@ -372,11 +372,11 @@ def test_rekognition_faces() -> None:
 
 
 @pytest.mark.extra
-def test_rekognition_is_not_sent_pieces() -> None:
-    """Each would be an upload of its own; the stub refuses a call that it was not told of."""
+def test_rekognition_is_not_sent_crops() -> None:
+    """Each would be an upload of its own; the stub refuses a call without a response added for it."""
     back_end, stubber = stubbed({"face"})
     with stubber:
-        assert back_end.detect(PictureView(Image.new("RGB", (128, 128)), part=True)) == []
+        assert back_end.detect(PictureView(Image.new("RGB", (128, 128)), is_crop=True)) == []
 
 
 @pytest.mark.extra
@@ -384,15 +384,17 @@ def test_rekognition_text_and_plates() -> None:
     back_end, stubber = stubbed({"text", "plate"})
     box = {"BoundingBox": {"Left": 0.1, "Top": 0.1, "Width": 0.2, "Height": 0.1}}
     items = [("LINE", "AB123CD"), ("WORD", "AB123CD"), ("LINE", "STOP")]
-    answer = {"TextDetections": [{"Type": t, "DetectedText": d, "Confidence": 90.0, "Geometry": box} for t, d in items]}
-    stubber.add_response("detect_text", answer)
+    response = {
+        "TextDetections": [{"Type": t, "DetectedText": d, "Confidence": 90.0, "Geometry": box} for t, d in items]
+    }
+    stubber.add_response("detect_text", response)
     with stubber:
         found = back_end.detect(PictureView(Image.new("RGB", (100, 100))))
     assert [d.label for d in found] == ["text", "text", "plate", "plate"]
 
 
 @pytest.mark.extra
-def test_a_failing_cloud_ends_the_run() -> None:
+def test_a_failing_cloud_call_ends_the_run() -> None:
     back_end, stubber = stubbed({"face"})
     stubber.add_client_error("detect_faces", "AccessDeniedException", "not allowed", 400)
     with stubber, pytest.raises(MachineError, match="rekognition failed"):
@@ -403,30 +405,30 @@ def test_a_failing_cloud_ends_the_run() -> None:
 def yolo_library() -> Any:
     """The package ultralytics."""
     pytest.importorskip("ultralytics", reason="needs the extra `ultralytics`")
-    return ultralytics.package()
+    return ultralytics.import_offline()
 
 
 @pytest.mark.extra
-@pytest.mark.filterwarnings("ignore")  # exporting warns of many things that are not ours
+@pytest.mark.filterwarnings("ignore")  # exporting emits warnings of other libraries
 @pytest.mark.parametrize("suffix", [".pt", ".onnx"])
 def test_ultralytics_runs_both_formats(suffix: str, tmp_path: Path, yolo_library: Any) -> None:
     library = yolo_library
     built = library.YOLO("yolov8n.yaml", task="detect")
-    weights = tmp_path / "net.pt"
+    weights = tmp_path / "model.pt"
     built.save(str(weights))
     if suffix == ".onnx":
         weights = Path(library.YOLO(str(weights)).export(format="onnx", imgsz=640))
-    back_end = ultralytics.load(request(weights=str(weights), class_map="0=person,2=vehicle", floor=0.0001))
+    back_end = ultralytics.load(request(weights=str(weights), class_map="0=person,2=vehicle", min_score=0.0001))
     views = [
         PictureView(Image.fromarray(np.random.default_rng(n).integers(0, 256, (480, 640, 3), np.uint8))) for n in (1, 2)
     ]
     assert back_end.labels == {"person", "vehicle"}
-    assert back_end.batch == (4 if suffix == ".pt" else 1)
+    assert back_end.batch_size == (4 if suffix == ".pt" else 1)
     assert str(back_end.producer.runtime).startswith("torch" if suffix == ".pt" else "onnxruntime")
     alone = [back_end.detect(view) for view in views]
     assert all(d.label in back_end.labels and 0 <= d.score <= 1 for found in alone for d in found)
     if suffix == ".pt":
-        for one, together in zip(alone, back_end.detect_all(views), strict=True):
+        for one, together in zip(alone, back_end.detect_batch(views), strict=True):
             assert [d.label for d in together] == [d.label for d in one]
             assert [d.score for d in together] == pytest.approx([d.score for d in one], abs=1e-4)
             assert [d.left for d in together] == pytest.approx([d.left for d in one], abs=0.5)
@@ -434,17 +436,17 @@ def test_ultralytics_runs_both_formats(suffix: str, tmp_path: Path, yolo_library
 
 @pytest.fixture
 def fake_ultralytics(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """`fake_ultralytics(answer)`: a library whose nets answer so, or fail so, beside a torch without CUDA."""
+    """`fake_ultralytics(boxes)`: a library whose models output these boxes or raise this, and a torch without CUDA."""
 
-    def make(answer: Any) -> None:
-        class Net:
+    def make(boxes: Any) -> None:
+        class Model:
             def predict(self, pixels: list[Any], **_: Any) -> list[Any]:
-                if isinstance(answer, Exception):
-                    raise answer
-                return [SimpleNamespace(boxes=answer) for _ in pixels]
+                if isinstance(boxes, Exception):
+                    raise boxes
+                return [SimpleNamespace(boxes=boxes) for _ in pixels]
 
         library, torch = ModuleType("ultralytics"), ModuleType("torch")
-        library.YOLO = lambda path, task: Net()  # type: ignore[attr-defined]
+        library.YOLO = lambda path, task: Model()  # type: ignore[attr-defined]
         torch.cuda = SimpleNamespace(is_available=lambda: False)  # type: ignore[attr-defined]
         monkeypatch.setitem(sys.modules, "ultralytics", library)
         monkeypatch.setitem(sys.modules, "torch", torch)
@@ -453,18 +455,23 @@ def fake_ultralytics(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 @pytest.mark.parametrize(
-    ("name", "answer", "device", "says"),
+    ("name", "boxes", "device", "says"),
     [
-        ("net.yaml", [], "cpu", "names end in .pt or .onnx"),
-        ("net.pt", [], "cuda", "no cuda"),
-        ("net.pt", None, "cpu", "no upright boxes"),
-        ("net.onnx", ValueError("inputs are missing"), "cpu", "cannot use net.onnx: ValueError: inputs are missing"),
+        ("model.yaml", [], "cpu", "names end in .pt or .onnx"),
+        ("model.pt", [], "cuda", "no CUDA"),
+        ("model.pt", None, "cpu", "no upright bounding boxes"),
+        (
+            "model.onnx",
+            ValueError("inputs are missing"),
+            "cpu",
+            "cannot use model.onnx: ValueError: inputs are missing",
+        ),
     ],
 )
-def test_ultralytics_refuses_before_it_begins(
-    name: str, answer: Any, device: str, says: str, tmp_path: Path, fake_ultralytics: Any
+def test_ultralytics_refuses_before_the_search_begins(
+    name: str, boxes: Any, device: str, says: str, tmp_path: Path, fake_ultralytics: Any
 ) -> None:
-    fake_ultralytics(answer)
+    fake_ultralytics(boxes)
     (tmp_path / name).write_bytes(b"weights")
     with pytest.raises(MissingModelError, match=says):
         ultralytics.load(request(weights=str(tmp_path / name), device=device))
@@ -472,31 +479,31 @@ def test_ultralytics_refuses_before_it_begins(
 
 @pytest.mark.extra
 @pytest.mark.parametrize("name", ["x.pt", "x.onnx"])
-def test_ultralytics_refuses_what_is_no_net(name: str, tmp_path: Path, yolo_library: Any) -> None:
-    (tmp_path / name).write_bytes(b"not a net")
+def test_ultralytics_refuses_files_that_are_no_model(name: str, tmp_path: Path, yolo_library: Any) -> None:
+    (tmp_path / name).write_bytes(b"not a model")
     with pytest.raises(MissingModelError, match=f"cannot use {name}"):
         ultralytics.load(request(weights=str(tmp_path / name)))
 
 
 @pytest.mark.extra
 @pytest.mark.filterwarnings("ignore")
-def test_ultralytics_that_fails_on_the_way_says_so(
+def test_a_failure_of_ultralytics_is_reported(
     tmp_path: Path, yolo_library: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    yolo_library.YOLO("yolov8n.yaml", task="detect").save(str(tmp_path / "net.pt"))
-    back_end = ultralytics.load(request(weights=str(tmp_path / "net.pt"), class_map="0=person"))
+    yolo_library.YOLO("yolov8n.yaml", task="detect").save(str(tmp_path / "model.pt"))
+    back_end = ultralytics.load(request(weights=str(tmp_path / "model.pt"), class_map="0=person"))
 
     def lost(*_: Any, **__: Any) -> None:
         raise RuntimeError("CUDA out of memory")
 
-    monkeypatch.setattr(back_end._net, "predict", lost)
+    monkeypatch.setattr(back_end._model, "predict", lost)
     with pytest.raises(MachineError, match="out of memory"):
         back_end.detect(PictureView(Image.new("RGB", (64, 64))))
 
 
 @pytest.mark.extra
 @pytest.mark.real_media
-def test_yunet_finds_the_portrait(real_media: Path, portrait: Image.Image) -> None:
+def test_yunet_detects_the_portrait(real_media: Path, portrait: Image.Image) -> None:
     pytest.importorskip("cv2", reason="needs the extra `locate`")
     back_end = yunet.load(request(weights=str(real_media / "weights" / "yunet_n_dynamic.onnx")))
     best = max(back_end.detect(PictureView(portrait)), key=lambda d: d.score)
@@ -507,7 +514,7 @@ def test_yunet_finds_the_portrait(real_media: Path, portrait: Image.Image) -> No
 
 @pytest.mark.extra
 @pytest.mark.real_media
-def test_the_plate_net_finds_plates(real_media: Path) -> None:
+def test_the_plate_model_detects_plates(real_media: Path) -> None:
     pytest.importorskip("onnxruntime", reason="needs the extra `locate`")
     weights = real_media / "weights" / "hyperlpr_y5fu_320x_sim.onnx"
     back_end = yolov5_onnx.load(request(weights=str(weights), class_map="plate"))

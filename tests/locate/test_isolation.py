@@ -1,4 +1,4 @@
-"""The process that searches is shut in as far as its models allow, and a file that ends it ends nothing else."""
+"""The locate process is sandboxed as far as its models allow, and a file that ends it ends nothing else."""
 
 import os
 import signal
@@ -46,7 +46,7 @@ def test_what_can_be_shut_in_is(what: str) -> None:
         assert can_be_shut(options) is terms.box.shut is expected
 
 
-def test_only_what_is_named_is_given() -> None:
+def test_only_named_files_are_readable() -> None:
     options = Options(
         detectors=("onnx:w.onnx:plate", "yunet:y.onnx"),
         hearing=HearOptions(recognizer="words:w.json", deny_words=Path("no.txt"), transcript=Path("/safe/all.txt")),
@@ -96,7 +96,7 @@ def test_a_file_that_ends_the_search_is_refused(
     assert said in err
 
 
-def test_a_folder_goes_on_behind_a_file_that_ends_the_search(
+def test_a_folder_continues_after_a_file_that_ends_the_search(
     meddling: Any, square_clip: Callable[..., Path], command: Any, tmp_path: Path
 ) -> None:
     name = meddling(lambda: os.kill(os.getpid(), signal.SIGSEGV))
@@ -115,7 +115,7 @@ def test_a_folder_goes_on_behind_a_file_that_ends_the_search(
 
 
 @pytest.mark.parametrize("is_shut", [True, False])
-def test_a_model_that_is_shut_in_reads_nothing_else(
+def test_a_sandboxed_model_reads_no_other_file(
     is_shut: bool, meddling: Any, square_clip: Callable[..., Path], command: Any, tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
@@ -128,7 +128,7 @@ def test_a_model_that_is_shut_in_reads_nothing_else(
     assert (code, bool(out), "secret" in err) == ((8, False, True) if is_shut else (0, True, False)), err
 
 
-def test_an_interrupted_search_leaves_nobody(
+def test_an_interrupted_search_leaves_no_process(
     meddling: Any, square_clip: Callable[..., Path], command: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A signal to the command ends the process that searches too."""

@@ -1,10 +1,10 @@
-"""SPEC §1.3: few keys, every tracked box contained, no edge further outside than the tolerance."""
+"""Keyframe reduction, SPEC §1.3: few keys, every tracked box contained, no edge outside the tolerance."""
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from veridact.locate.video.keyframes import simplified
+from veridact.locate.video.keyframes import reduce_keyframes
 from veridact.schema.geometry import Box, edges, interpolate
 from veridact.schema.manifest import Segment
 
@@ -52,7 +52,7 @@ def with_times(steps: list[int], first: int) -> list[int]:
 def test_every_box_is_contained_however_it_jumps(rows: list[tuple[int, ...]], first: int) -> None:
     boxes: list[Box] = [(x, y, w, h) for x, y, w, h, _ in rows]
     pts = with_times([row[4] for row in rows], first)
-    assert_contained(simplified(boxes, first, pts), boxes, first, pts)
+    assert_contained(reduce_keyframes(boxes, first, pts), boxes, first, pts)
 
 
 @given(walks, st.integers(0, 3))
@@ -64,7 +64,7 @@ def test_every_box_is_contained_on_a_walk(steps: list[tuple[int, ...]], first: i
         x, y, w, h = x + dx, y + dy, max(1, w + dw), max(1, h + dh)
         boxes.append((x, y, w, h))
     pts = with_times([step[4] for step in steps], first)
-    assert_contained(simplified(boxes, first, pts), boxes, first, pts)
+    assert_contained(reduce_keyframes(boxes, first, pts), boxes, first, pts)
 
 
 LINE = [(10 + 3 * n, 20 + n, 60, 80) for n in range(100)]
@@ -86,6 +86,6 @@ BEND = [(10 + 3 * min(n, 100 - n), 20, 60, 80) for n in range(101)]
 )  # fmt: skip
 def test_few_keys_are_enough(name: str, boxes: list[Box], most_keys: int) -> None:
     pts = [n * 512 for n in range(len(boxes))]
-    segment = simplified(boxes, 0, pts)
+    segment = reduce_keyframes(boxes, 0, pts)
     assert_contained(segment, boxes, 0, pts)
     assert len(segment.keys) <= most_keys

@@ -1,4 +1,4 @@
-"""A folder: every file in it gets a manifest or a reason, and nothing is passed over in silence."""
+"""A folder: every file in it gets a manifest or a reason, and no file is skipped without notice."""
 
 import os
 import signal
@@ -71,10 +71,10 @@ def test_what_is_refused_is_named_and_the_rest_is_searched(
         monkeypatch.setattr("veridact.locate.batch.open_regular", forbidden)
     code, err = search(media)
     assert (code, made(tmp_path / "manifests")) == (4, ["a.mkv.json"])
-    told, summary = err.splitlines()
-    assert told.startswith(f"{media}/")
-    assert told.count(f"{media}/") == 1
-    assert says in told
+    refusal, summary = err.splitlines()
+    assert refusal.startswith(f"{media}/")
+    assert refusal.count(f"{media}/") == 1
+    assert says in refusal
     assert summary == "1 of 2 files searched, 1 things found, 1 refused"
 
 
@@ -125,7 +125,7 @@ def test_a_transcript_is_of_one_file(media: Path, search: Search, tmp_path: Path
     assert (code, "name the file" in err, made(tmp_path)) == (2, True, [])
 
 
-def test_what_was_written_before_an_interruption_is_told(
+def test_what_was_written_before_an_interruption_is_reported(
     media: Path, search: Search, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (media / "b.mkv").write_bytes((media / "a.mkv").read_bytes())

@@ -131,7 +131,7 @@ def test_every_video_stream_is_searched_and_every_other_listed(
     ]  # fmt: skip
 
 
-def test_a_stride_fills_the_frames_between(square_clip: Callable[..., Path], squares: str) -> None:
+def test_frames_between_strides_are_interpolated(square_clip: Callable[..., Path], squares: str) -> None:
     manifest = located(square_clip([(20 + 2 * n, 30) for n in range(31)]), squares, stride=5)
     (segment,) = manifest.tracks[0].segments
     assert (segment.keys[0].frame, segment.end) == (0, 31)
@@ -140,7 +140,7 @@ def test_a_stride_fills_the_frames_between(square_clip: Callable[..., Path], squ
 @pytest.mark.parametrize(
     ("options", "error", "says"),
     [
-        ({"labels": ("screen",)}, MissingModelError, "no model at hand finds the label screen"),
+        ({"labels": ("screen",)}, MissingModelError, "no embedded detector has the label screen"),
         ({"detectors": ("nosuch",)}, UsageError, "there is no detector 'nosuch'"),
     ],
 )
@@ -209,10 +209,10 @@ def sound_alone(folder: Path, codec: str) -> Path:
     return path
 
 
-def test_only_who_looked_or_listened_is_named(
+def test_only_models_that_were_run_are_producers(
     tmp_path: Path, clip: Callable[..., Path], squares: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A file of sound alone shows nothing: the model that would have looked is no producer of its manifest."""
+    """A file of sound alone has no pictures: the visual detector is no producer of its manifest."""
     ear = Producer(id="p2", kind="model", name="stub", settings={})
     monkeypatch.setattr(pipeline, "hear", lambda m, o, t: Heard((HeardStream(0, True, None, None),), (), (ear,)))
     alone = located(sound_alone(tmp_path, "flac"), squares, labels=("face", "email"))

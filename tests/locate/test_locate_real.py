@@ -39,13 +39,13 @@ def test_one_face_is_covered_throughout(name: str, tracks: set[int], real_media:
     assert len(manifest.tracks) in tracks
 
 
-def test_all_faces_of_the_boxed_photos_are_found_and_nothing_else(real_media: Path) -> None:
+def test_all_faces_of_the_boxed_photos_are_detected_and_nothing_else(real_media: Path) -> None:
     pytest.importorskip("onnxruntime", reason="needs the extra `locate`")
-    net = centerface.load(Request("p1", frozenset({"face"}), STILL_START, "cpu"))
+    detector = centerface.load(Request("p1", frozenset({"face"}), STILL_START, "cpu"))
     hits, beyond = [], []
     for photo in boxed.faces(real_media):
         with Image.open(photo.path) as image:
-            found = net.detect(PictureView(image.convert("RGB")))
+            found = detector.detect(PictureView(image.convert("RGB")))
         true, unboxed = (
             [Detection("face", x, y, x + w, y + h, 1.0, "hand") for x, y, w, h in boxes]
             for boxes in (photo.boxes, photo.unboxed)

@@ -1,4 +1,4 @@
-"""Plates on real pictures and footage: found, and covered on every frame on which a person can read them."""
+"""Plates in real pictures and footage: detected, and covered on every frame on which a person can read them."""
 
 import json
 from pathlib import Path
@@ -34,7 +34,7 @@ READABLE = {
         336: (778, 427, 839, 448),
     },
 }  # fmt: skip
-"""What was read on contact sheets: the place of the letters, as left, top, right and bottom, by frame."""
+"""What was read on contact sheets: the boxes of the letters, as left, top, right and bottom, by frame."""
 
 
 def test_a_track_covers_each_plate_for_as_long_as_it_can_be_read(real_media: Path) -> None:
@@ -54,7 +54,7 @@ def test_a_track_covers_each_plate_for_as_long_as_it_can_be_read(real_media: Pat
         assert max(least, default=0) >= 0.9, name
 
 
-def test_plates_are_found_in_pictures(real_media: Path) -> None:
+def test_plates_are_detected_in_pictures(real_media: Path) -> None:
     pytest.importorskip("onnxruntime", reason="needs the extra `locate`")
     truth = json.loads((real_media / "GROUND_TRUTH.json").read_text())["images"]
     detector = rapidocr.load(Request("p1", frozenset({"plate"}), STILL_START, "cpu"))

@@ -1,4 +1,4 @@
-"""Which frames are looked at: few where nothing happens, all of them where something comes, goes or cuts."""
+"""Which frames are sampled: few where nothing happens, more where an object appears or vanishes, and at cuts."""
 
 from collections.abc import Iterator, Sequence
 
@@ -7,9 +7,9 @@ import pytest
 from PIL import Image
 
 from veridact.errors import MediaError
-from veridact.locate.detectors.base import AUTO_SECONDS, Detection, View
-from veridact.locate.video.detect import Search
-from veridact.locate.video.frames import PictureView, Shown
+from veridact.locate.detectors.base import DEFAULT_INTERVAL_SECONDS, Detection, View
+from veridact.locate.video.detect import DetectorEnsemble
+from veridact.locate.video.frames import DecodedFrame, PictureView
 from veridact.locate.video.sampling import rates
 from veridact.locate.video.sampling.cadence import agree
 from veridact.locate.video.thresholds import Thresholds
@@ -24,7 +24,7 @@ def face(x: float, score: float = 0.9, side: float = 40) -> Detection:
 
 
 @pytest.mark.parametrize(
-    ("name", "a", "b", "moved_px", "agreed"),
+    ("name", "a", "b", "shift_px", "agreed"),
     [
         ("nothing", [], [], (0, 0), True),
         ("the same", [face(0)], [face(3)], (0, 0), True),
@@ -33,76 +33,76 @@ def face(x: float, score: float = 0.9, side: float = 40) -> Detection:
         ("gone weak", [face(0)], [face(0, 0.3)], (0, 0), True),
         ("far from where it was", [face(0)], [face(70)], (0, 0), False),
         ("where the camera leads to", [face(0)], [face(70)], (70, 0), True),
-        ("the camera whips", [face(0)], [face(200)], (200, 0), False),
-        ("sure in one", [face(0, 0.4)], [face(0, 0.6)], (0, 0), True),
-        ("sure in none", [face(0, 0.4)], [], (0, 0), True),
+        ("the camera makes a whip pan", [face(0)], [face(200)], (200, 0), False),
+        ("strong in one", [face(0, 0.4)], [face(0, 0.6)], (0, 0), True),
+        ("strong in none", [face(0, 0.4)], [], (0, 0), True),
     ],
 )
-def test_when_looks_agree(
-    name: str, a: list[Detection], b: list[Detection], moved_px: tuple[float, float], agreed: bool
+def test_when_samples_agree(
+    name: str, a: list[Detection], b: list[Detection], shift_px: tuple[float, float], agreed: bool
 ) -> None:
-    assert agree(a, b, moved_px, THRESHOLDS) is agreed
+    assert agree(a, b, shift_px, THRESHOLDS) is agreed
 
 
 class Counter:
-    """Finds one face on the frames it is told of, and remembers how often it was asked."""
+    """Detects one face on the frames given, and records the frames it was run on."""
 
     labels = frozenset({"face"})
-    pace_seconds = AUTO_SECONDS
+    interval_seconds = DEFAULT_INTERVAL_SECONDS
 
-    def __init__(self, there: set[int], rest_seconds: float = 0.0) -> None:
-        self.rest_seconds = rest_seconds
+    def __init__(self, there: set[int], min_interval_seconds: float = 0.0) -> None:
+        self.min_interval_seconds = min_interval_seconds
         self.producer = Producer(id="p1", kind="model", name="counter", settings={})
         self.asked: list[int] = []
-        self.smeared: list[int] = []
+        self.motion_blurred: list[int] = []
         self._there = there
 
     def detect(self, view: View) -> list[Detection]:
         number = int(view.rgb(160, 90)[0, 0, 0])
         self.asked.append(number)
-        self.smeared += [number] if view.smeared else []
+        self.motion_blurred += [number] if view.motion_blurred else []
         return [face(20)] if number in self._there else []
 
 
-def shown(count: int, cut: int | None = None) -> Iterator[Shown]:
-    """A still scene; the number of the frame is in its first pixel. From `cut` on it is another scene."""
+def frames(count: int, cut: int | None = None) -> Iterator[DecodedFrame]:
+    """A static scene; the number of the frame is in its first pixel. From `cut` on it is another scene."""
     scenes = [np.random.default_rng(s).integers(40, 220, (90, 160, 3), np.uint8) for s in (1, 2)]
     for number in range(count):
         pixels = scenes[cut is not None and number >= cut].copy()
         pixels[0, 0] = number
-        yield Shown(number, number, PictureView(Image.fromarray(pixels)))
+        yield DecodedFrame(number, number, PictureView(Image.fromarray(pixels)))
 
 
-def whipped(count: int, whip: range) -> Iterator[Shown]:
-    """One wide scene over which the camera moves by a tenth of the picture a frame during the whip."""
+def whip_pan(count: int, whip: range) -> Iterator[DecodedFrame]:
+    """One wide scene over which the camera moves by a tenth of the picture a frame during the whip pan."""
     scene = np.random.default_rng(1).integers(40, 220, (90, 160 + 16 * len(whip), 3), np.uint8)
     for number in range(count):
         left = 16 * sum(n <= number for n in whip)
         pixels = scene[:, left : left + 160].copy()
         pixels[0, 0] = number
-        yield Shown(number, number, PictureView(Image.fromarray(pixels)))
+        yield DecodedFrame(number, number, PictureView(Image.fromarray(pixels)))
 
 
 @pytest.mark.parametrize(("stride", "between"), [(None, [0, 5, 10, 16, 21, 26, 30]), (10, [0, 10, 20, 30])])
-def test_every_smeared_frame_is_looked_at_as_such(stride: int | None, between: list[int]) -> None:
+def test_every_motion_blurred_frame_is_sampled_and_marked(stride: int | None, between: list[int]) -> None:
     counter = Counter(set())
-    search = Search([counter], THRESHOLDS, 1, stride)
-    looks = list(rates.looks(search, whipped(31, range(11, 17)), 1 / FPS, lambda done: None))
-    assert [look.frame for look in looks if look.smeared] == list(range(11, 17))
-    assert sorted(counter.smeared) == ([] if stride else list(range(11, 17)))
-    assert sorted(counter.asked) == sorted({*between, *counter.smeared})
+    ensemble = DetectorEnsemble([counter], THRESHOLDS, 1, stride)
+    results = list(rates.detect_frames(ensemble, whip_pan(31, range(11, 17)), 1 / FPS, lambda done: None))
+    assert [frame.frame for frame in results if frame.motion_blurred] == list(range(11, 17))
+    assert sorted(counter.motion_blurred) == ([] if stride else list(range(11, 17)))
+    assert sorted(counter.asked) == sorted({*between, *counter.motion_blurred})
 
 
 def asked(
-    there: set[int], stride: int | None = None, cut: int | None = None, rest: float = 0.0, pace: float = AUTO_SECONDS,
-    fps: int = FPS,
+    there: set[int], stride: int | None = None, cut: int | None = None, min_interval: float = 0.0,
+    interval: float = DEFAULT_INTERVAL_SECONDS, fps: int = FPS,
 ) -> list[int]:  # fmt: skip
-    counter = Counter(there, rest)
-    counter.pace_seconds = pace
-    search = Search([counter], THRESHOLDS, 1, stride)
-    looks = list(rates.looks(search, shown(33, cut), 1 / fps, lambda done: None))
-    assert [look.frame for look in looks] == list(range(33))
-    assert {look.frame for look in looks if look.labels} == set(counter.asked)
+    counter = Counter(there, min_interval)
+    counter.interval_seconds = interval
+    ensemble = DetectorEnsemble([counter], THRESHOLDS, 1, stride)
+    results = list(rates.detect_frames(ensemble, frames(33, cut), 1 / fps, lambda done: None))
+    assert [frame.frame for frame in results] == list(range(33))
+    assert {frame.frame for frame in results if frame.labels} == set(counter.asked)
     return sorted(counter.asked)
 
 
@@ -112,38 +112,38 @@ def asked(
         ("nothing there", set(), {}, [0, 5, 10, 15, 20, 25, 30, 32]),
         ("there throughout", set(range(33)), {}, [0, 5, 10, 15, 20, 25, 30, 32]),
         ("comes at 12", set(range(12, 33)), {}, [0, 5, 10, 12, 15, 20, 25, 30, 32]),
-        ("comes at 12, frames far apart", set(range(12, 33)), {"pace": 2.0, "fps": 5}, [0, 10, 11, 12, 15, 20, 30, 32]),
+        ("comes at 12, at 5 fps", set(range(12, 33)), {"interval": 2.0, "fps": 5}, [0, 10, 11, 12, 15, 20, 30, 32]),
         ("every frame", set(), {"stride": 1}, list(range(33))),
         ("every tenth", set(), {"stride": 10}, [0, 10, 20, 30, 32]),
         ("both sides of a cut", set(), {"cut": 18}, [0, 5, 10, 15, 17, 18, 23, 28, 32]),
-        ("a model that rests", set(), {"rest": 0.4}, [0, 10, 20, 30]),
+        ("a minimum interval", set(), {"min_interval": 0.4}, [0, 10, 20, 30]),
     ],
 )
-def test_frames_that_are_looked_at(name: str, there: set[int], options: dict[str, int], expected: list[int]) -> None:
+def test_sampled_frames(name: str, there: set[int], options: dict[str, int], expected: list[int]) -> None:
     assert asked(there, **options) == expected
 
 
 class Together(Counter):
-    """Looks at three frames at once."""
+    """Takes three frames in one call."""
 
-    batch = 3
+    batch_size = 3
 
     def __init__(self, there: set[int]) -> None:
         super().__init__(there)
         self.batches: list[int] = []
 
-    def detect_all(self, views: Sequence[View]) -> list[list[Detection]]:
+    def detect_batch(self, views: Sequence[View]) -> list[list[Detection]]:
         self.batches.append(len(views))
         return [self.detect(view) for view in views]
 
 
 @pytest.mark.parametrize("stride", [None, 1, 4])
 @pytest.mark.parametrize("workers", [1, 2])
-def test_frames_that_are_looked_at_together_show_the_same(stride: int | None, workers: int) -> None:
+def test_batches_yield_the_same_detections(stride: int | None, workers: int) -> None:
     alone, together = Counter(set(range(12, 40))), Together(set(range(12, 40)))
     one, three = (
-        [(look.frame, look.detections, look.labels) for look in
-         rates.looks(Search([d], THRESHOLDS, workers, stride), shown(61, 47), 1 / FPS, lambda done: None)]
+        [(frame.frame, frame.detections, frame.labels) for frame in rates.detect_frames(
+            DetectorEnsemble([d], THRESHOLDS, workers, stride), frames(61, 47), 1 / FPS, lambda done: None)]
         for d in (alone, together)
     )  # fmt: skip
     assert one == three
@@ -154,8 +154,12 @@ def test_frames_that_are_looked_at_together_show_the_same(stride: int | None, wo
 
 def test_a_model_that_fails_in_a_batch_ends_the_search() -> None:
     class Failing(Together):
-        def detect_all(self, views: Sequence[View]) -> list[list[Detection]]:
+        def detect_batch(self, views: Sequence[View]) -> list[list[Detection]]:
             raise MediaError("the model failed")
 
     with pytest.raises(MediaError, match="the model failed"):
-        list(rates.looks(Search([Failing(set())], THRESHOLDS, 2, None), shown(61), 1 / FPS, lambda done: None))
+        list(
+            rates.detect_frames(
+                DetectorEnsemble([Failing(set())], THRESHOLDS, 2, None), frames(61), 1 / FPS, lambda done: None
+            )
+        )

@@ -1,8 +1,8 @@
-"""Which lines of written text are personal, alone and beside each other."""
+"""Which lines of text contain personal data, alone and side by side."""
 
 import pytest
 
-from veridact.locate.detectors.text_pii import Edges, WrittenWords, rows
+from veridact.locate.detectors.text_pii import Edges, TextPiiFinder, text_rows
 
 
 def at(left: float, top: float, width: float = 100.0, height: float = 40.0) -> Edges:
@@ -10,7 +10,7 @@ def at(left: float, top: float, width: float = 100.0, height: float = 40.0) -> E
 
 
 @pytest.mark.parametrize(
-    ("name", "places", "expected"),
+    ("name", "boxes", "expected"),
     [
         ("one line", [at(0, 0)], []),
         ("side by side, in any order", [at(280, 4), at(0, 0), at(140, 8)], [[1, 2, 0]]),
@@ -19,14 +19,14 @@ def at(left: float, top: float, width: float = 100.0, height: float = 40.0) -> E
         ("two rows", [at(0, 0), at(0, 45), at(120, 0), at(120, 45)], [[0, 2], [1, 3]]),
     ],
 )
-def test_lines_that_are_read_together(name: str, places: list[Edges], expected: list[list[int]]) -> None:
-    assert rows(places) == expected
+def test_lines_side_by_side_are_grouped_in_rows(name: str, boxes: list[Edges], expected: list[list[int]]) -> None:
+    assert text_rows(boxes) == expected
 
 
 @pytest.fixture(scope="module")
-def words() -> WrittenWords:
+def finder() -> TextPiiFinder:
     pytest.importorskip("presidio_analyzer", reason="needs the extra `locate`")
-    return WrittenWords()
+    return TextPiiFinder()
 
 
 CARD = ["4111", "1111", "1111", "1111"]
@@ -44,5 +44,7 @@ CARD = ["4111", "1111", "1111", "1111"]
         ("nothing", [], 0, []),
     ],
 )
-def test_what_is_personal(name: str, lines: list[str], gap: int, expected: list[bool], words: WrittenWords) -> None:
-    assert words.personal(lines, [at(n * (100 + gap), 0) for n in range(len(lines))]) == expected
+def test_lines_with_personal_data(
+    name: str, lines: list[str], gap: int, expected: list[bool], finder: TextPiiFinder
+) -> None:
+    assert finder.contains_pii(lines, [at(n * (100 + gap), 0) for n in range(len(lines))]) == expected

@@ -1,1 +1,1 @@
-"""Which frames each detector is run on."""
+"""Sampling: which frames each detector is run on."""

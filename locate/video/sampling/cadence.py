@@ -1,55 +1,55 @@
-"""Which frames a detector looks at, and when two looks agree so well that the frames between need none.
+"""When two samples agree so well that the frames between them need none.
 
-Footage is looked at every so often; where two looks disagree, the frame midway is looked at too, and so on until
-looks are close:
+Footage is sampled at an interval; where two samples disagree, the frame midway is sampled too, and so on by bisection
+until samples are close:
 
-    look        |                   |                   |
+    sampled     |                   |                   |
     frames      0   1   2   3   4   5   6   7   8   9   10
-    face seen   a                   a                        0 and 5 agree: nothing between
-                                            a           -    5 and 10 disagree: look at 7; 7 and 10 are close
+    face        x                   x                        0 and 5 agree: none between
+                                            x           -    5 and 10 disagree: 7 is sampled; 7 and 10 are close
 
-On just which frame a thing comes or goes is found later, frame by frame and on a small part of the picture around it
-(see `extension`), which costs a tenth of a look. Looks are dense only where the camera smears what it shows.
+The exact frame on which an object appears or vanishes is found later, frame by frame on a crop (see `extension`), which
+costs a tenth of a sample. Samples are dense only where the camera's motion blurs the frames.
 """
 
 from collections.abc import Mapping, Sequence
 
 from veridact.locate.detectors.base import Detection
-from veridact.locate.video.kalman import likeness
+from veridact.locate.video.kalman import buffered_iou
 from veridact.locate.video.thresholds import Thresholds
 
 CLOSE_SECONDS = 0.14
-"""Looks that are so close need none between, whatever they show: three frames of 25 a second."""
+"""Samples that are so close need none between them, whatever they show: three frames of 25 a second."""
 
-LEAST_LIKENESS = 0.2
-"""Of two looks at one thing, once the camera's own motion is taken out (see `kalman.likeness`): what is less
-alike moves too fast by itself to be filled in between."""
+MIN_BUFFERED_IOU = 0.2
+"""The least overlap of an object's boxes in two samples, without the camera's motion (see `kalman.buffered_iou`): below
+it the object moves too fast by itself for interpolation."""
 
 FAST_SIDES = 4.0
-"""A camera that moved things by this many times their size between two looks blurs them: looks must be dense."""
+"""A camera that moved objects by this many times their width between two samples blurs them: samples must be dense."""
 
 
 def agree(
-    a: Sequence[Detection], b: Sequence[Detection], moved_px: tuple[float, float], thresholds: Mapping[str, Thresholds]
+    a: Sequence[Detection], b: Sequence[Detection], shift_px: tuple[float, float], thresholds: Mapping[str, Thresholds]
 ) -> bool:
-    """Whether everything sure in one look is in the other too, where `moved_px` of the camera leads to."""
-    follow = [d.shifted(*moved_px) for d in a]
-    return _all_in(follow, b, moved_px, thresholds) and _all_in(b, follow, moved_px, thresholds)
+    """Whether every strong detection of one sample is in the other too, moved by the camera's shift from `a` to `b`."""
+    shifted = [d.shifted(*shift_px) for d in a]
+    return _all_in(shifted, b, shift_px, thresholds) and _all_in(b, shifted, shift_px, thresholds)
 
 
 def _all_in(
     these: Sequence[Detection],
     those: Sequence[Detection],
-    moved_px: tuple[float, float],
+    shift_px: tuple[float, float],
     thresholds: Mapping[str, Thresholds],
 ) -> bool:
     for d in these:
         limits = thresholds[d.label]
         if d.score < limits.start:
             continue
-        if max(map(abs, moved_px)) > FAST_SIDES * (d.right - d.left):
+        if max(map(abs, shift_px)) > FAST_SIDES * (d.right - d.left):
             return False
-        partners = [o for o in those if o.label == d.label and likeness(d.place, o.place) >= LEAST_LIKENESS]
-        if not any(o.score >= limits.link for o in partners):
+        near = [o for o in those if o.label == d.label and buffered_iou(d.cxcywh, o.cxcywh) >= MIN_BUFFERED_IOU]
+        if not any(o.score >= limits.link for o in near):
             return False
     return True

@@ -1,9 +1,9 @@
-"""Detectors that look at different paces go through the same footage side by side, each pace in a lane of its own.
+"""Detectors with different sampling intervals on the same footage, one sampler for each interval.
 
-    faces   |       |       |       |       |       |       |      every so often a look, more where looks disagree
-    plates  |                       |                       |      (see `sampling.cadence`)
+    faces   |       |       |       |       |       |       |      at the interval of their detector, and more often
+    plates  |                       |                       |      where samples disagree (see `sampling.cadence`)
 
-Frames are decoded once; what a quicker lane found waits for the slowest.
+Frames are decoded once; the results of a faster sampler wait for those of the slowest.
 """
 
 from collections import defaultdict, deque
@@ -12,53 +12,57 @@ from contextlib import ExitStack
 from dataclasses import replace
 
 from veridact.locate.detectors.base import Detector
-from veridact.locate.detectors.nms import united
-from veridact.locate.video.detect import Search
-from veridact.locate.video.detections import Look
-from veridact.locate.video.frames import Shown
-from veridact.locate.video.sampling.sampler import Run, compared
+from veridact.locate.detectors.nms import merge_overlapping
+from veridact.locate.video.detect import DetectorEnsemble
+from veridact.locate.video.detections import FrameDetections
+from veridact.locate.video.frames import DecodedFrame
+from veridact.locate.video.sampling.sampler import AdaptiveSampler, measured
 
-ReportProgress = Callable[[int], None]
-"""Called with the number of frames looked at so far."""
+ReportFrames = Callable[[int], None]
+"""Called with the number of frames that are done."""
 
 
-def looks(search: Search, frames: Iterable[Shown], seconds_per_pts: float, report: ReportProgress) -> Iterator[Look]:
-    """A look at every frame, in order, with what all lanes found; where nobody looked there are no detections."""
+def detect_frames(
+    ensemble: DetectorEnsemble, frames: Iterable[DecodedFrame], seconds_per_pts: float, report: ReportFrames
+) -> Iterator[FrameDetections]:
+    """The detections of all samplers on every frame, in order; none on frames that were not sampled."""
     with ExitStack() as stack:
-        runs = [stack.enter_context(Run(lane, seconds_per_pts)) for lane in _lanes(search)]
-        due: list[deque[Look]] = [deque() for _ in runs]
-        for seen in compared(frames):
-            for run, own in zip(runs, due, strict=True):
-                own.extend(run.add(seen))
-            yield from _taken(due, report)
-        for run, own in zip(runs, due, strict=True):
-            own.extend(run.close())
-        yield from _taken(due, report)
+        samplers = [stack.enter_context(AdaptiveSampler(part, seconds_per_pts)) for part in _by_interval(ensemble)]
+        done: list[deque[FrameDetections]] = [deque() for _ in samplers]
+        for frame in measured(frames):
+            for sampler, own in zip(samplers, done, strict=True):
+                own.extend(sampler.add(frame))
+            yield from _complete(done, report)
+        for sampler, own in zip(samplers, done, strict=True):
+            own.extend(sampler.close())
+        yield from _complete(done, report)
 
 
-def _taken(due: Sequence[deque[Look]], report: ReportProgress) -> Iterator[Look]:
-    """The looks at frames that all lanes are done with."""
-    while all(due):
-        look = _together([own.popleft() for own in due])
-        report(look.frame + 1)
-        yield look
+def _complete(done: Sequence[deque[FrameDetections]], report: ReportFrames) -> Iterator[FrameDetections]:
+    """Takes and merges the frames that every sampler is done with."""
+    while all(done):
+        frame = _merged([own.popleft() for own in done])
+        report(frame.frame + 1)
+        yield frame
 
 
-def _lanes(search: Search) -> list[Search]:
-    """One search a pace, the quickest first; with a stride all look at the same frames."""
-    if search.stride is not None or not search.detectors:
-        return [search]
-    paces: defaultdict[float, list[Detector]] = defaultdict(list)
-    for detector in search.detectors:
-        paces[detector.pace_seconds].append(detector)
+def _by_interval(ensemble: DetectorEnsemble) -> list[DetectorEnsemble]:
+    """The ensemble split by the intervals of its detectors, the shortest first; with a stride it is not split."""
+    if ensemble.stride is not None or not ensemble.detectors:
+        return [ensemble]
+    groups: defaultdict[float, list[Detector]] = defaultdict(list)
+    for detector in ensemble.detectors:
+        groups[detector.interval_seconds].append(detector)
     return [
-        replace(search, detectors=paces[pace], pace_seconds=pace, workers=1 if n else search.workers)
-        for n, pace in enumerate(sorted(paces))
+        replace(ensemble, detectors=groups[each], interval_seconds=each, workers=1 if n else ensemble.workers)
+        for n, each in enumerate(sorted(groups))
     ]
 
 
-def _together(looks: Sequence[Look]) -> Look:
-    if len(looks) == 1:
-        return looks[0]
-    found = tuple(united([d for look in looks for d in look.detections]))
-    return replace(looks[0], detections=found, labels=frozenset().union(*(look.labels for look in looks)))
+def _merged(frames: Sequence[FrameDetections]) -> FrameDetections:
+    """The results of all samplers for one frame as one."""
+    if len(frames) == 1:
+        return frames[0]
+    detections = tuple(merge_overlapping([d for frame in frames for d in frame.detections]))
+    labels: frozenset[str] = frozenset().union(*(frame.labels for frame in frames))
+    return replace(frames[0], detections=detections, labels=labels)

@@ -1,4 +1,7 @@
-"""One pass over footage: which frames to look at, several side by side, and letting pictures go as soon as may be."""
+"""The adaptive sampler: chooses the frames to run detectors on, in one pass, and runs them on several in parallel.
+
+Pixels of a frame are released as soon as it is certain that no detector needs them.
+"""
 
 import math
 from collections import deque
@@ -7,86 +10,97 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
-from veridact.locate.detectors.base import AUTO_SECONDS, Detector, Whole
-from veridact.locate.video.camera_motion import Glance, is_fast, path, shift
-from veridact.locate.video.detect import Search
-from veridact.locate.video.detections import Detections, Look
-from veridact.locate.video.frames import Shown
+from veridact.locate.detectors.base import DEFAULT_INTERVAL_SECONDS, Detector, FullFrame
+from veridact.locate.video.camera_motion import Spectrum, camera_path, estimate_shift, is_fast
+from veridact.locate.video.detect import DetectorEnsemble
+from veridact.locate.video.detections import Detections, FrameDetections
+from veridact.locate.video.frames import DecodedFrame
 from veridact.locate.video.sampling.cadence import CLOSE_SECONDS, agree
-from veridact.locate.video.shots import may_be_cut
+from veridact.locate.video.shots import is_cut_candidate
 
-EPSILON = 1e-6
+EPSILON_SECONDS = 1e-6
+"""Times are floating-point sums: an interval that is short by this much has passed."""
 
 
 @dataclass(frozen=True)
-class Seen:
-    """A frame that was decoded, how it differs from the one before, and its own look where one was asked for."""
+class MeasuredFrame:
+    """A decoded frame, its difference from the one before, and the pending detections if it was sampled.
 
-    shown: Shown
+    `change`, `shift_px` and `labels` are as in `FrameDetections`.
+    """
+
+    decoded: DecodedFrame
     change: float
     shift_px: tuple[float, float]
-    look: "Future[Detections] | None" = None
+    sample: "Future[Detections] | None" = None
     labels: frozenset[str] = frozenset()
 
     @property
-    def bare(self) -> Look:
-        """What is known of it without its picture, which takes a thousand times the memory."""
-        shown = self.shown
-        return Look(shown.number, shown.pts, (), self.change, self.labels, self.shift_px, shown.view.smeared)
+    def without_pixels(self) -> FrameDetections:
+        """The frame without its pixels, which take a thousand times the memory, and without detections."""
+        frame = self.decoded
+        blurred = frame.view.motion_blurred
+        return FrameDetections(frame.number, frame.pts, (), self.change, self.labels, self.shift_px, blurred)
 
 
-def compared(frames: Iterable[Shown]) -> Iterator[Seen]:
-    """The frames and how each differs from the one before."""
-    before: Glance | None = None
-    for shown in frames:
-        now = Glance.of(shown.view.gist())
+def measured(frames: Iterable[DecodedFrame]) -> Iterator[MeasuredFrame]:
+    """The frames with their change and camera motion since the frame before, and marked where that blurs them."""
+    before: Spectrum | None = None
+    for frame in frames:
+        now = Spectrum.of(frame.view.thumbnail())
         if before is None:
-            yield Seen(shown, 0.0, (0.0, 0.0))
+            yield MeasuredFrame(frame, 0.0, (0.0, 0.0))
         else:
-            right, down = shift(before, now)
-            width, height = shown.view.width, shown.view.height
-            moved = (right * width, down * height)
-            smeared = replace(shown, view=replace(shown.view, smeared=is_fast(moved, (width, height))))
-            yield Seen(smeared, now.change_from(before), moved)
+            right, down = estimate_shift(before, now)
+            width, height = frame.view.width, frame.view.height
+            shift_px = (right * width, down * height)
+            view = replace(frame.view, motion_blurred=is_fast(shift_px, (width, height)))
+            yield MeasuredFrame(replace(frame, view=view), now.change_from(before), shift_px)
         before = now
 
 
 @dataclass(frozen=True)
 class _Gap:
-    """What lies between two looks: the frames from one to the other, and pictures by place of those that may be looked
-    at."""
+    """The frames from one sample to the next, both included; `samples` are their detections, where there are any.
 
-    frames: Sequence[Look]
-    looks: tuple["Future[Detections] | None", "Future[Detections] | None"]
-    views: Mapping[int, Whole]
+    `views` are the pixels of the frames that bisection may sample, by their index in `frames`.
+    """
+
+    frames: Sequence[FrameDetections]
+    samples: tuple["Future[Detections] | None", "Future[Detections] | None"]
+    views: Mapping[int, FullFrame]
 
 
 @dataclass(frozen=True)
 class _Span:
-    """Frames from one look up to, not including, the next, and what is found on the first and on those between."""
+    """The frames from one sample up to, not including, the next, and the pending detections on the first of them.
 
-    frames: Sequence[Look]
+    `between` are the pending detections of bisection, by frame number, and `labels_between` the labels it is run for.
+    """
+
+    frames: Sequence[FrameDetections]
     first: "Future[Detections] | None"
     between: "Future[dict[int, Detections]] | None" = None
     labels_between: frozenset[str] = frozenset()
 
 
-class Run:
-    """One pass over a stream: decides at which frames to look while they come by.
+class AdaptiveSampler:
+    """One pass over a stream that decides, as frames arrive, which of them to sample.
 
-    Pictures are kept until they are looked at, or it is sure that they will not be.
+    The pixels of a frame are kept until it is sampled, or until it is certain that it will not be.
     """
 
-    def __init__(self, search: Search, seconds_per_pts: float) -> None:
-        self._search = search
-        self._pool = ThreadPoolExecutor(search.workers)
+    def __init__(self, ensemble: DetectorEnsemble, seconds_per_pts: float) -> None:
+        self._ensemble = ensemble
+        self._pool = ThreadPoolExecutor(ensemble.workers)
         self._seconds_per_pts = seconds_per_pts
         self._spans: deque[_Span] = deque()
-        self._open: list[Seen] = []
-        self._asked_seconds: dict[int, float] = {}
-        self._quick = [d for d in search.detectors if d.rest_seconds == 0]
-        self._looks: list[tuple[Future[Detections], tuple[Whole, Sequence[Detector]]]] = []
-        self._betweens: list[tuple[Future[dict[int, Detections]], _Gap]] = []
+        self._open: list[MeasuredFrame] = []
+        """The frames since the last sample, which is the first of them."""
+        self._last_run_seconds: dict[int, float] = {}
+        self._unrestricted = [d for d in ensemble.detectors if d.min_interval_seconds == 0]
+        self._samples: list[tuple[Future[Detections], tuple[FullFrame, Sequence[Detector]]]] = []
+        self._gaps: list[tuple[Future[dict[int, Detections]], _Gap]] = []
 
     def __enter__(self) -> Self:
         return self
@@ -94,105 +108,109 @@ class Run:
     def __exit__(self, *raised: object) -> None:
         self._pool.shutdown()
 
-    def add(self, seen: Seen) -> Iterator[Look]:
-        """Takes the next frame; gives the looks at earlier ones that are due, and waits for them."""
-        cut = may_be_cut(seen.change, seen.shift_px)
-        if cut and self._open and self._open[-1].look is None:
-            self._look_at(self._open.pop(), cut=True)
-        if cut or self._is_due(seen.shown):
-            self._look_at(seen, cut)
+    def add(self, frame: MeasuredFrame) -> Iterator[FrameDetections]:
+        """Takes the next frame; yields earlier ones, waiting for their results, when enough spans are pending."""
+        cut = is_cut_candidate(frame.change, frame.shift_px)
+        if cut and self._open and self._open[-1].sample is None:
+            self._sample(self._open.pop(), cut=True)
+        if cut or self._is_due(frame.decoded):
+            self._sample(frame, cut)
         else:
-            self._open.append(seen)
-        while len(self._spans) > self._search.spans_ahead:
-            yield from _looks(self._spans.popleft())
+            self._open.append(frame)
+        while len(self._spans) > self._ensemble.max_pending_spans:
+            yield from _results(self._spans.popleft())
 
-    def close(self) -> Iterator[Look]:
-        """Looks at the last frame too, so that nothing hangs over the end; gives all looks that are left."""
-        if self._open and self._open[-1].look is None:
-            self._look_at(self._open.pop(), cut=False)
+    def close(self) -> Iterator[FrameDetections]:
+        """Samples the last frame too, so that every frame lies between samples; yields all frames that remain."""
+        if self._open and self._open[-1].sample is None:
+            self._sample(self._open.pop(), cut=False)
         if self._open:
-            self._spans.append(_Span([seen.bare for seen in self._open], self._open[0].look))
-        self._begin()
+            self._spans.append(_Span([frame.without_pixels for frame in self._open], self._open[0].sample))
+        self._submit()
         while self._spans:
-            yield from _looks(self._spans.popleft())
+            yield from _results(self._spans.popleft())
 
-    def _seconds(self, frame: "Shown | Look") -> float:
+    def _seconds(self, frame: "DecodedFrame | FrameDetections") -> float:
         return frame.pts * self._seconds_per_pts
 
-    def _is_due(self, shown: Shown) -> bool:
+    def _is_due(self, frame: DecodedFrame) -> bool:
+        """Whether a frame is sampled: by the stride, as motion-blurred, or because the interval has passed."""
         if not self._open:
             return True
-        if self._search.stride is not None:
-            return shown.number % self._search.stride == 0
-        pace = self._search.pace_seconds
-        if shown.view.smeared and pace <= AUTO_SECONDS:
+        if self._ensemble.stride is not None:
+            return frame.number % self._ensemble.stride == 0
+        interval = self._ensemble.interval_seconds
+        if frame.view.motion_blurred and interval <= DEFAULT_INTERVAL_SECONDS:
             return True
-        return self._seconds(shown) - self._seconds(self._open[0].shown) >= pace - EPSILON
+        return self._seconds(frame) - self._seconds(self._open[0].decoded) >= interval - EPSILON_SECONDS
 
-    def _rested(self, shown: Shown, cut: bool) -> list[Detector]:
-        """The detectors whose turn it is; each rests as long as it may, but never over a cut."""
-        now, chosen = self._seconds(shown), []
-        for n, detector in enumerate(self._search.detectors):
-            rest = 0.0 if self._search.stride is not None or cut else detector.rest_seconds
-            if now - self._asked_seconds.get(n, -math.inf) >= rest - EPSILON:
-                self._asked_seconds[n] = now
-                chosen.append(detector)
-        return chosen
+    def _due_detectors(self, frame: DecodedFrame, cut: bool) -> list[Detector]:
+        """The detectors whose minimum interval has passed; it does not apply with a stride and beside a cut."""
+        now, due = self._seconds(frame), []
+        for n, detector in enumerate(self._ensemble.detectors):
+            interval = 0.0 if self._ensemble.stride is not None or cut else detector.min_interval_seconds
+            if now - self._last_run_seconds.get(n, -math.inf) >= interval - EPSILON_SECONDS:
+                self._last_run_seconds[n] = now
+                due.append(detector)
+        return due
 
-    def _look_at(self, seen: Seen, cut: bool) -> None:
-        rested = self._rested(seen.shown, cut)
-        look: Future[Detections] = Future()
-        self._looks.append((look, (seen.shown.view, rested)))
-        here = replace(seen, look=look, labels=_labels(rested))
+    def _sample(self, frame: MeasuredFrame, cut: bool) -> None:
+        """Requests detection on a frame and closes the span before it; beside a cut that span is not bisected."""
+        due = self._due_detectors(frame.decoded, cut)
+        sample: Future[Detections] = Future()
+        self._samples.append((sample, (frame.decoded.view, due)))
+        here = replace(frame, sample=sample, labels=_labels(due))
         if self._open:
-            frames = [s.bare for s in (*self._open, here)]
+            frames = [f.without_pixels for f in (*self._open, here)]
             between: Future[dict[int, Detections]] | None = None
-            if self._search.stride is None and len(self._open) > 1 and not cut:
+            if self._ensemble.stride is None and len(self._open) > 1 and not cut:
                 between = Future()
-                views = {n: self._open[n].shown.view for n in self._middles(frames, 0, len(frames) - 1)}
-                self._betweens.append((between, _Gap(frames, (self._open[0].look, look), views)))
-            self._spans.append(_Span(frames[:-1], self._open[0].look, between, _labels(self._quick)))
+                views = {n: self._open[n].decoded.view for n in self._midpoints(frames, 0, len(frames) - 1)}
+                self._gaps.append((between, _Gap(frames, (self._open[0].sample, sample), views)))
+            self._spans.append(_Span(frames[:-1], self._open[0].sample, between, _labels(self._unrestricted)))
         self._open = [here]
-        if len(self._looks) == self._search.batch:
-            self._begin()
+        if len(self._samples) == self._ensemble.batch_size:
+            self._submit()
 
-    def _begin(self) -> None:
-        """Hands the looks that were asked for to the workers, together, and then what is to be done between them."""
-        looks, betweens, self._looks, self._betweens = self._looks, self._betweens, [], []
-        if looks:
-            self._pool.submit(_settle, [look for look, _ in looks], self._search.found_in_all, [a for _, a in looks])
-        for between, gap in betweens:
-            self._pool.submit(_settle, [between], lambda gap: [self._between(gap)], gap)
+    def _submit(self) -> None:
+        """Passes the requested samples to the workers as one batch, and then the gaps between them."""
+        samples, gaps, self._samples, self._gaps = self._samples, self._gaps, [], []
+        if samples:
+            requests = [request for _, request in samples]
+            self._pool.submit(_resolve, [sample for sample, _ in samples], self._ensemble.detect_batch, requests)
+        for between, gap in gaps:
+            self._pool.submit(_resolve, [between], lambda gap: [self._bisect(gap)], gap)
 
-    def _middle(self, frames: Sequence[Look], a: int, b: int) -> int | None:
-        """The frame midway between two, None where they are close."""
+    def _midpoint(self, frames: Sequence[FrameDetections], a: int, b: int) -> int | None:
+        """The index midway between two frames, or None where they are close."""
         apart_seconds = self._seconds(frames[b]) - self._seconds(frames[a])
         return None if b - a == 1 or apart_seconds <= CLOSE_SECONDS else (a + b) // 2
 
-    def _middles(self, frames: Sequence[Look], a: int, b: int) -> list[int]:
-        """The frames between two that may be looked at."""
-        middle = self._middle(frames, a, b)
+    def _midpoints(self, frames: Sequence[FrameDetections], a: int, b: int) -> list[int]:
+        """The indexes of the frames between two that bisection may sample."""
+        middle = self._midpoint(frames, a, b)
         if middle is None:
             return []
-        return [middle, *self._middles(frames, a, middle), *self._middles(frames, middle, b)]
+        return [middle, *self._midpoints(frames, a, middle), *self._midpoints(frames, middle, b)]
 
-    def _between(self, gap: _Gap) -> dict[int, Detections]:
-        """What is found between two looks: nothing where they agree, else the frame midway is looked at, and so on."""
-        labels, frames, last = _labels(self._quick), gap.frames, len(gap.frames) - 1
-        known = {0: _of(gap.looks[0], labels), last: _of(gap.looks[1], labels)}
-        at = path([frame.shift_px for frame in frames])
+    def _bisect(self, gap: _Gap) -> dict[int, Detections]:
+        """The detections between two samples, by frame number: none where they agree, else by bisection."""
+        labels, frames, last = _labels(self._unrestricted), gap.frames, len(gap.frames) - 1
+        sampled = {0: _of_labels(gap.samples[0], labels), last: _of_labels(gap.samples[1], labels)}
+        path = camera_path([frame.shift_px for frame in frames])
         spans = [(0, last)]
         while spans:
             a, b = spans.pop()
-            middle = self._middle(frames, a, b)
-            if middle is not None and not agree(known[a], known[b], tuple(at[b] - at[a]), self._search.thresholds):
-                known[middle] = self._search.found(gap.views[middle], self._quick)
+            middle = self._midpoint(frames, a, b)
+            shift_px = tuple(path[b] - path[a])
+            if middle is not None and not agree(sampled[a], sampled[b], shift_px, self._ensemble.thresholds):
+                sampled[middle] = self._ensemble.detect(gap.views[middle], self._unrestricted)
                 spans += [(a, middle), (middle, b)]
-        return {frames[i].frame: found for i, found in known.items() if 0 < i < last}
+        return {frames[i].frame: detections for i, detections in sampled.items() if 0 < i < last}
 
 
-def _settle(futures: Sequence[Future[Any]], work: Callable[[Any], Sequence[Any]], given: Any) -> None:
-    """Does work that has a result for each future, or fails for all of them."""
+def _resolve(futures: Sequence[Future[Any]], work: Callable[[Any], Sequence[Any]], given: Any) -> None:
+    """Sets each future to its result of `work`, or all of them to the exception that it raises."""
     try:
         results = work(given)
     except BaseException as e:
@@ -208,11 +226,13 @@ def _labels(detectors: Sequence[Detector]) -> frozenset[str]:
     return frozenset(label for d in detectors for label in d.labels)
 
 
-def _of(look: "Future[Detections] | None", labels: frozenset[str]) -> Detections:
-    return tuple(d for d in look.result() if d.label in labels) if look else ()
+def _of_labels(sample: "Future[Detections] | None", labels: frozenset[str]) -> Detections:
+    """The detections of a sample, once they are there, that have one of the labels."""
+    return tuple(d for d in sample.result() if d.label in labels) if sample else ()
 
 
-def _looks(span: _Span) -> Iterator[Look]:
+def _results(span: _Span) -> Iterator[FrameDetections]:
+    """The frames of a span with their detections, once they are there."""
     between = span.between.result() if span.between else {}
     for n, frame in enumerate(span.frames):
         if n == 0 and span.first:
