@@ -44,9 +44,9 @@ def timed(command: list[str]) -> Cost:
     return Cost(*spent)
 
 
-def of(package: str, *arguments: str | Path) -> Cost:
+def of(command: str, *arguments: str | Path) -> Cost:
     """What `locate` or `render`, from the source tree, took with these arguments."""
-    start = f"import sys; sys.path.insert(0, {str(ROOT)!r}); from {package}.cli import main; main()"
+    start = f"import sys; sys.path.insert(0, {str(ROOT)!r}); from veridact.cli.{command} import main; main()"
     return timed([sys.executable, "-P", "-c", start, *map(str, arguments), "--quiet"])
 
 
