@@ -16,7 +16,7 @@ from veridact.tools.score import Placed, Tally
 
 LEAST_IOU = 0.3
 OURS: dict[str, tuple[str, ...]] = {"locate": (), "stride-1": ("--stride", "1")}
-"""Beside the frames that `locate` chooses to look at, all of them: what choosing loses."""
+"""Beside adaptive sampling, every frame: what sampling loses."""
 
 WHO = (*OURS, "deface", "per frame")
 

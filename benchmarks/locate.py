@@ -5,7 +5,7 @@
 MEDIA is the folder of shared test media; clips, truths and results are kept in WORK. The peers' results do not change
 and are reused. `photos` tells what is found in photos boxed by hand, `real` in clips in which one face or none
 is seen throughout, `found` what is found and missed on each of `--clips`; nothing was tuned on those held out. The
-other sections take a 1080p clip, `--speed-clip`: `calm`, or `hd` where everything moves. Times are also told in seconds
+other sections take a 1080p clip, `--speed-clip`: `calm`, or `hd` where everything moves. Times are also given in seconds
 of CPU, which other work on the machine changes less.
 """
 
@@ -31,7 +31,7 @@ from veridact.locate.pipeline import detectors_for, locate
 SPEED_SECONDS = 24
 MEMORY_SECONDS = (60, 600)
 MEMORY_OPTIONS = ["--stride", "5"]
-"""As many looks as `auto` begins with and none between: ten minutes of footage shall not take as many."""
+"""As many samples as `auto` begins with and none between: more would make ten minutes of footage take too long."""
 
 
 def speed_clip(asked: argparse.Namespace) -> Path:
@@ -67,7 +67,7 @@ def speed(asked: argparse.Namespace) -> None:
 def overhead(asked: argparse.Namespace) -> None:
     """What everything outside the models costs with --stride 1, in CPU time beside that inside them.
 
-    Loading the models counts to neither. Decoding is that of the first look; that of the second runs on threads of its
+    Loading the models counts to neither. Decoding is that of the first pass; that of the second runs on threads of its
     own and counts with the rest.
     """
     clip = longer(speed_clip(asked), SPEED_SECONDS)

@@ -84,7 +84,7 @@ HELD_OUT = (
     Clip("whip2", 113, pan=0.4, pan_seconds=2.0, shutter=0.3),
     Clip("dim2", 114, gamma=1.8, noise=6.0, zoom=(0.7, 1.4)),
 )
-"""Other seeds and mixtures, to be looked at only once all else is settled."""
+"""Other seeds and mixtures, to be measured only once all else is settled."""
 
 SMALL = (
     Clip("farhd", 219, width=1920, height=1080, frames=75, zoom=(0.36, 0.6)),
@@ -130,11 +130,11 @@ def camera(clip: Clip, at: float, phase: np.ndarray, centre: np.ndarray) -> np.n
         math.log(low) + (math.log(high) - math.log(low)) * (0.5 + 0.5 * math.sin(2 * math.pi * at / 4.4 + phase[0]))
     )
     angle = math.radians(clip.roll * math.sin(2 * math.pi * at / 3.7 + phase[1]))
-    look = centre + np.array([
+    target = centre + np.array([
         clip.pan * 1900 * math.sin(turn + phase[2]), clip.pan * 1500 * math.sin(0.7 * turn + phase[3])
     ])  # fmt: skip
     turned = zoom * np.array([[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]])
-    shift = np.array([clip.width / 2, clip.height / 2]) - turned @ look
+    shift = np.array([clip.width / 2, clip.height / 2]) - turned @ target
     return np.column_stack([turned, shift])
 
 

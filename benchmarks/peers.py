@@ -1,4 +1,4 @@
-"""Whom `locate` is measured beside: `deface`, and locate's own detector on every frame by itself, without tracks."""
+"""The peers of `locate`: `deface`, and locate's own detector on every frame by itself, without tracking."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -18,11 +18,11 @@ DEFACE_THRESHOLD, DEFACE_PAD_PERMILLE = 0.2, 150
 
 OWN_PAD_PERMILLE = 200
 Finder = Callable[[Any], list[tuple[float, ...]]]
-"""From a frame's view to left, top, right and bottom of what is found on it."""
+"""From a frame's view to left, top, right and bottom of each detection on it."""
 
 
 def deface(clip: Path, truth: Manifest) -> Manifest:
-    """What deface's own detector finds at its defaults."""
+    """The detections of deface's own detector at its defaults."""
     from deface.centerface import CenterFace
 
     net = CenterFace(backend="onnxrt", override_execution_provider="CPUExecutionProvider")
@@ -35,17 +35,17 @@ def deface(clip: Path, truth: Manifest) -> Manifest:
 
 
 def bare(clip: Path, truth: Manifest) -> Manifest:
-    """What locate's own detector finds on every frame, without tracks."""
-    net = centerface.load(Request("p1", frozenset({"face"}), START, "cpu"))
+    """The detections of locate's own detector on every frame, without tracks."""
+    detector = centerface.load(Request("p1", frozenset({"face"}), START, "cpu"))
 
     def edges(d: Detection) -> tuple[float, ...]:
         return (d.left, d.top, d.right, d.bottom)
 
-    return _per_frame(clip, truth, OWN_PAD_PERMILLE, lambda view: [edges(d) for d in net.detect(view)])
+    return _per_frame(clip, truth, OWN_PAD_PERMILLE, lambda view: [edges(d) for d in detector.detect(view)])
 
 
 def _per_frame(clip: Path, truth: Manifest, pad: int, find: Finder) -> Manifest:
-    """What a detector finds on each frame by itself, as a manifest."""
+    """The detections on each frame by itself, as a manifest."""
     tracks = []
     with open_media(clip) as media:
         for frame in decode_video(media, 0):

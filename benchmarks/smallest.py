@@ -1,4 +1,4 @@
-"""The smallest face that one look finds, and the smallest that is covered in the end.
+"""The smallest face that is detected on one frame, and the smallest that is covered in the end.
 
     python benchmarks/smallest.py MEDIA WORK      MEDIA is the folder of shared test media
 
