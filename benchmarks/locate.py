@@ -5,8 +5,8 @@
 MEDIA is the folder of shared test media; clips, truths and results are kept in WORK. The peers' results do not change
 and are reused. `photos` tells what is found in photos boxed by hand, `real` in clips in which one face or none
 is seen throughout, `found` what is found and missed on each of `--clips`; nothing was tuned on those held out. The
-other sections take a 1080p clip, `--speed-clip`: `calm`, or `hd` where everything moves. Times are also in seconds of CPU,
-which other work on the machine changes less.
+other sections take a 1080p clip, `--speed-clip`: `calm`, or `hd` where everything moves. Times are also in seconds of
+CPU, which other work on the machine changes less.
 """
 
 # ruff: noqa: E402

@@ -18,7 +18,7 @@ from veridact.sandbox import syscalls
 MALLOC_ARENAS, MMAP_THRESHOLD_BYTES = 2, 8 << 20
 """Limits of the C library's allocator. By default each thread gets an arena of its own, which retains what pictures
 freed: two arenas cost about 40 MB less. Whole pictures are mapped outside of them; the input tensors of models are
-smaller, and to map those anew each time takes 3 ms a frame."""
+smaller, and mapping those again for each frame takes 3 ms."""
 
 PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
 EXTRA = "pip install 'veridact[locate]'"

@@ -27,7 +27,7 @@ BINARIZATION_THRESHOLD, BOX_THRESHOLD = 0.3, 0.3
 
 MIN_SIDE_PX, MIN_UNCLIPPED_PX = 3.0, 5.0
 UNCLIP_RATIO = 1.6
-"""The model marks the core of a line; the line extends beyond it by this ratio times its area over its perimeter."""
+"""The model marks the core of a line; on each side the line is larger by this ratio of area over perimeter."""
 
 LINE_HEIGHT_PX = 48
 WIDTH_MULTIPLE = 32
@@ -96,10 +96,10 @@ class OcrModels:
         if min(across, down) < MIN_SIDE_PX:
             return None
         score = self._mean(probabilities, self._cv2.boxPoints((centre, (across, down), angle)))
-        distance = UNCLIP_RATIO * across * down / (across + down)
-        if score < BOX_THRESHOLD or min(across, down) + distance < MIN_UNCLIPPED_PX:
+        growth = UNCLIP_RATIO * across * down / (across + down)  # of both sides: half the perimeter is the divisor
+        if score < BOX_THRESHOLD or min(across, down) + growth < MIN_UNCLIPPED_PX:
             return None
-        corners = self._cv2.boxPoints((centre, (across + distance, down + distance), angle))
+        corners = self._cv2.boxPoints((centre, (across + growth, down + growth), angle))
         return TextLine(_ordered(np.clip(corners, 0, np.array(probabilities.shape[::-1]) - 1)), score)
 
     def _mean(self, probabilities: NDArray[np.float32], corners: Corners) -> float:

@@ -19,8 +19,8 @@ class DetectorEnsemble:
     """Several detectors that are used as one, and how they are to be run on footage.
 
     `thresholds` are by label, and detections of other labels are dropped; `workers` is the number of frames processed
-    in parallel; `stride` samples every so many frames, and None samples adaptively (see `sampling.cadence`), every
-    `interval_seconds` to begin with.
+    in parallel; `stride` is the number of frames from one sample to the next, and None samples adaptively (see
+    `sampling.cadence`), every `interval_seconds` to begin with.
     """
 
     detectors: Sequence[Detector]

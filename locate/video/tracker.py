@@ -29,7 +29,7 @@ GAP_SECONDS = 0.2
 MOTION_BLURRED_START = 0.5
 MIN_OBSERVATIONS_BELOW_START = 2
 """Motion-blurred objects score lower: on such a frame this fraction of the start threshold starts a tracklet, which is
-kept if it has so many observations at least."""
+kept if it has at least this many observations."""
 
 
 @dataclass
