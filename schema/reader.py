@@ -16,7 +16,7 @@ _SCHEMA = re.compile(r"veridact\.manifest/([0-9]{1,6})")
 
 
 @dataclass(frozen=True)
-class Read:
+class LoadedManifest:
     """A manifest and the bytes it was read from."""
 
     manifest: Manifest
@@ -89,8 +89,8 @@ def read_without_rules(raw: bytes) -> Manifest:
     return validate(strict_json.loads(raw))
 
 
-def read(raw: bytes) -> Read:
+def read(raw: bytes) -> LoadedManifest:
     """A manifest through all three layers; raises `ManifestError`."""
     manifest = read_without_rules(raw)
     rules.check(manifest)
-    return Read(manifest, raw)
+    return LoadedManifest(manifest, raw)

@@ -30,7 +30,7 @@ Faults = Iterator[Fault]
 
 PICTURE_CONTAINERS = frozenset({"jpeg", "png", "webp", "tiff", "bmp", "gif"})
 VIDEO_CONTAINERS = {"h264": frozenset({"mp4", "mov", "mkv"}), "lossless": frozenset({"mkv"})}
-SOUND_CONTAINERS = frozenset({"flac", "wav", "m4a", "mp3", "ogg", "mkv", "mp4", "mov"})
+AUDIO_CONTAINERS = frozenset({"flac", "wav", "m4a", "mp3", "ogg", "mkv", "mp4", "mov"})
 REVIEWED = frozenset({"accepted", "edited", "added"})
 
 
@@ -67,7 +67,7 @@ def _output(m: Manifest) -> Faults:
     allowed = {
         "picture": PICTURE_CONTAINERS,
         "video": VIDEO_CONTAINERS.get(out.profile or "", frozenset()),
-        "audio": SOUND_CONTAINERS,
+        "audio": AUDIO_CONTAINERS,
     }[kind]
     if out.container not in allowed:
         yield Fault(

@@ -72,7 +72,7 @@ def becomes(source: Path, folder: Path, make_manifest: Any, make_track: Any, sav
         manifest = covered(source, make_manifest, make_track)
         out = folder / f"out{SUFFIXES[manifest.output.container][0]}"
         read = manifest_file.read_path(saved(manifest))
-        pipeline.render(source, read, out, folder / "receipt", OPTIONS, pipeline.silently)
+        pipeline.render(source, read, out, folder / "receipt", OPTIONS, pipeline.no_progress)
     except VeridactError as e:
         return f"refused: {str(e).replace(str(source), source.name)}"
     kept = [s.index for s in manifest.output.streams or ()]

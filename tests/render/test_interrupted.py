@@ -225,7 +225,7 @@ def test_what_a_killed_render_leaves_is_covered(job: Job) -> None:
     x, y, w, h = BOX
     layout = layout_of("yuv420p")
     for path in hidden.iterdir():
-        head = segment_files.head(path)
+        head = segment_files.read_header(path)
         for frame in encoder.decode(SPEC, head.extradata, segment_files.packets(path)):
             luma = plane_arrays(frame, layout)[0]
             assert luma[y : y + h, x : x + w].max() <= 16 + 28

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from veridact.media.pictures import displayed
-from veridact.media.timestamps import read as read_timeline
+from veridact.media.timestamps import read_pts
 from veridact.media.video import decode, demux, open_media, orientation
 from veridact.render.video import frames as render_frames
 from veridact.render.video.paint import paint
@@ -135,7 +135,7 @@ def painted_planes(source: Path, manifest: Manifest) -> list[list[np.ndarray[Any
     record = manifest.source.streams[0]
     result = []
     with open_media(source) as media:
-        pts = read_timeline(media, record)  # type: ignore[arg-type]
+        pts = read_pts(media, record)  # type: ignore[arg-type]
         with demux(media) as container:
             stream = container.streams.video[0]
             raster = Raster(record.coded_width, record.coded_height, record.orientation, 2, 2)  # type: ignore[union-attr]

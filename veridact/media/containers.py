@@ -164,11 +164,11 @@ def _holds(stream: AudioStream, header: bytes | None, container: str) -> bool:
 def _offered(manifest: Manifest) -> frozenset[str]:
     """The containers that the caller may choose for this source."""
     if manifest.source.kind == "audio":
-        return rules.SOUND_CONTAINERS
+        return rules.AUDIO_CONTAINERS
     return rules.VIDEO_CONTAINERS[manifest.output.profile or ""]
 
 
-def check_sound(media: MediaFile, manifest: Manifest) -> None:
+def check_audio(media: MediaFile, manifest: Manifest) -> None:
     """Raises `MediaError` when the container cannot hold a kept sound, covered or not, naming one that can."""
     kept = {s.index for s in manifest.output.streams or () if s.disposition == "render"}
     sounds = [s.index for s in manifest.source.streams if isinstance(s, AudioRecord) and s.index in kept]

@@ -67,7 +67,7 @@ def origin(media: MediaFile) -> Fraction:
     return min(_first_times(media, AvVideoStream | AvAudioStream), default=Fraction(0))
 
 
-def sound_offset(media: MediaFile) -> Fraction:
+def audio_offset(media: MediaFile) -> Fraction:
     """How many seconds after 0 ms the earliest sound of the file begins; 0 where there is none."""
     zero = origin(media)
     return min(_first_times(media, AvAudioStream), default=zero) - zero

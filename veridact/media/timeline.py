@@ -28,7 +28,7 @@ def _times(manifest: Manifest, known: Clocks, media: MediaFile) -> dict[str, Any
     streams = [s for s in manifest.source.streams if isinstance(s, VideoStream | PictureStream)]
     unknown = [s for s in streams if not known[s.index].pts]
     return {
-        "pts": {s.index: timestamps.read(media, s).tolist() for s in unknown},
+        "pts": {s.index: timestamps.read_pts(media, s).tolist() for s in unknown},
         "origin": origin(media).as_integer_ratio(),
     }
 

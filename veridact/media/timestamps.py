@@ -33,7 +33,7 @@ def _of_picture(media: MediaFile, index: int) -> "array[int]":
     return array("q", picture_pts(durations_ms))
 
 
-def read(media: MediaFile, record: VideoStream | PictureStream) -> "array[int]":
+def read_pts(media: MediaFile, record: VideoStream | PictureStream) -> "array[int]":
     """The timeline of a stream, proven to be the manifest's by its digest; raises `BindingError` when it is not.
 
     A film has millions of frames, so that each takes eight bytes here and not forty.

@@ -12,7 +12,7 @@ import pytest
 
 from veridact.media.containers import MUXERS
 from veridact.media.video import open_media
-from veridact.render.audio.stream import AudioOut, render_audio
+from veridact.render.audio.stream import AudioOutput, render_audio
 from veridact.schema.plan.audio import SoundPlan
 
 FINE = {"fflags": "+bitexact", "movie_timescale": "14112000"}
@@ -114,7 +114,9 @@ def listen(path: Path, index: int = 0) -> Heard:
         )
 
 
-def render_to(source: Path, plan: SoundPlan, container: str, target: Path, index: int = 0, **kwargs: Any) -> AudioOut:
+def render_to(
+    source: Path, plan: SoundPlan, container: str, target: Path, index: int = 0, **kwargs: Any
+) -> AudioOutput:
     """Renders one stream of a file into a new one of its own."""
     options = dict(FINE) if container in {"mp4", "mov", "m4a"} else {"fflags": "+bitexact"}
     with open_media(source) as media:
@@ -140,11 +142,11 @@ def sound_file(tmp_path: Path) -> Callable[..., Path]:
 
 
 @pytest.fixture
-def rendered(tmp_path: Path) -> Callable[..., tuple[AudioOut, Path]]:
+def rendered(tmp_path: Path) -> Callable[..., tuple[AudioOutput, Path]]:
     """Renders a stream and gives what was decided and where it lies."""
     numbers: Iterator[int] = iter(range(1000))
 
-    def render(source: Path, plan: SoundPlan, container: str, **kwargs: Any) -> tuple[AudioOut, Path]:
+    def render(source: Path, plan: SoundPlan, container: str, **kwargs: Any) -> tuple[AudioOutput, Path]:
         target = tmp_path / f"out{next(numbers)}.{container}"
         return render_to(source, plan, container, target, **kwargs), target
 

@@ -10,7 +10,7 @@ import pytest
 from veridact.errors import MediaError
 from veridact.media.video import open_media
 from veridact.render.audio.aac_constants import CONFIGURATIONS, Element, access_unit
-from veridact.render.audio.aac_splice import adts_config, plain_config, read_config
+from veridact.render.audio.aac_splice import aac_lc_config, adts_config, read_config
 from veridact.render.audio.stream import render_audio
 from veridact.schema.plan.audio import Range, SoundPlan
 
@@ -45,7 +45,7 @@ def test_only_packets_that_touch_the_range_change(
     source = sound_file("aac", "mp4", options=NO_NOISE, **STREAMS[name])
     out, target = rendered(source, MUTED, container)
     before, after = heard(source), heard(target)
-    assert out.how == "replaced"
+    assert out.disposition == "replaced"
     assert (after.rate, after.layout, after.first) == (before.rate, before.layout, before.first)
     assert after.samples.shape == before.samples.shape
     changed = [i for i, (a, b) in enumerate(zip(before.packets, after.packets, strict=True)) if a != b]
@@ -76,7 +76,7 @@ def test_streams_without_a_sample_clock_are_covered_too(
     first = heard(source).first
     out, target = rendered(source, MUTED, "mp4", origin=first)
     after = heard(target)
-    assert out.how == "replaced"
+    assert out.disposition == "replaced"
     shift = int(first * 1000)
     assert not span(after, 300 + shift, 500 + shift).any()
     assert np.array_equal(after.samples[:, :12000], heard(source).samples[:, :12000])
@@ -144,16 +144,16 @@ def test_implicit_band_replication_is_found_and_not_substituted(tmp_path: Path) 
         path = tmp_path / f"{plain}.mp4"
         write_units(path, units, header, 22050)
         with open_media(path) as media:
-            assert (plain_config(media, 0, header) is not None) is plain
+            assert (aac_lc_config(media, 0, header) is not None) is plain
             out = render_audio(media, 0, MUTED, Fraction(0), "mp4")
-            assert (out.how, out.rate_hz) == (("replaced", 22050) if plain else ("re-encoded", 44100))
+            assert (out.disposition, out.rate_hz) == (("replaced", 22050) if plain else ("re-encoded", 44100))
 
 
 def test_eight_channels_are_all_covered(tmp_path: Path, rendered: Any, heard: Any) -> None:
     source = tmp_path / "eight.mp4"
     write_units(source, [access_unit(CONFIGURATIONS[12], 48000, "beep")] * 47, bytes.fromhex("11e0"), 48000)
     out, target = rendered(source, MUTED, "mp4")
-    assert out.how == "replaced"
+    assert out.disposition == "replaced"
     after = heard(target)
     assert after.samples.shape[0] == 8
     assert not span(after, 300, 500).any()

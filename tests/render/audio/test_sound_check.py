@@ -6,7 +6,7 @@ import pytest
 
 from veridact.audit.audio_content import audible_spans
 from veridact.media.video import open_media
-from veridact.render.readback import sound_digest
+from veridact.render.readback import audio_digest
 from veridact.schema.plan.audio import Range, SoundPlan
 
 PLAN = SoundPlan((Range(200, 300, "silence", 0), Range(400, 500, "beep", 0)))
@@ -48,17 +48,17 @@ def test_a_copied_stream_is_heard(sound_file: Any, rendered: Any) -> None:
 def test_the_digest_is_of_the_sound_and_not_of_its_packing(sound_file: Any, rendered: Any) -> None:
     source = sound_file("flac", "flac", form="s16")
     with open_media(source) as media:
-        kind, digest = sound_digest(media, 0)
+        kind, digest = audio_digest(media, 0)
     assert kind == "samples"
     for container in ("mp4", "mkv", "ogg"):
         _, target = rendered(source, SoundPlan(()), container)
         with open_media(target) as media:
-            assert sound_digest(media, 0) == (kind, digest)
+            assert audio_digest(media, 0) == (kind, digest)
     _, target = rendered(source, PLAN, "mp4")
     with open_media(target) as media:
-        assert sound_digest(media, 0)[1] != digest
+        assert audio_digest(media, 0)[1] != digest
 
 
 def test_the_digest_of_a_lossy_codec_is_of_its_packets(sound_file: Any) -> None:
     with open_media(sound_file("libopus", "ogg", form="s16")) as media:
-        assert sound_digest(media, 0)[0] == "packets"
+        assert audio_digest(media, 0)[0] == "packets"

@@ -9,8 +9,8 @@ import pytest
 from veridact.errors import MediaError
 from veridact.media.video import open_media
 from veridact.render.audio.decode import Block, decode_blocks
-from veridact.render.audio.pcm import choose_target, converted, placed
-from veridact.render.audio.tone import silence_of, tone
+from veridact.render.audio.pcm import choose_encoding, convert_samples, timed_blocks
+from veridact.render.audio.tone import silence_value, tone
 from veridact.schema.plan.audio import Range, SoundPlan, position_slack
 
 PLAN = SoundPlan((Range(200, 300, "silence", 0), Range(400, 500, "beep", 20)))
@@ -52,7 +52,7 @@ def source_samples(path: Path) -> tuple[np.ndarray[Any, Any], str, int, int]:
         blocks = list(decode_blocks(media, 0))
     start = int(blocks[0].pts * blocks[0].time_base * blocks[0].rate_hz)
     slack = position_slack(blocks[0].time_base, Fraction(0), blocks[0].rate_hz)
-    return np.concatenate([b.samples for b in blocks], axis=1), blocks[0].form, start, slack
+    return np.concatenate([b.samples for b in blocks], axis=1), blocks[0].sample_format, start, slack
 
 
 @pytest.mark.parametrize("name", MATRIX)
@@ -64,19 +64,19 @@ def test_covered_to_the_sample_and_everything_else_as_it_was(
     out, target = rendered(source, PLAN, container)
     after = heard(target)
     before, source_form, start, slack = source_samples(source)
-    assert (out.how, out.codec, after.codec) == ("re-encoded", expected, expected)
+    assert (out.disposition, out.codec, after.codec) == ("re-encoded", expected, expected)
     block = Block(0, Fraction(1, after.rate), after.rate, out.layout, source_form, before)
-    true = converted(block, choose_target(container, out.source_codec, block), out.source_codec)
+    true = convert_samples(block, choose_encoding(container, out.source_codec, block), out.source_codec)
     assert after.samples.shape == true.shape
     at = np.arange(start, start + true.shape[1])
     quiet = (at >= 200 * after.rate // 1000 - slack) & (at < 300 * after.rate // 1000 + slack)
     loud = (at >= 380 * after.rate // 1000 - slack) & (at < 520 * after.rate // 1000 + slack)
     assert out.counts.samples_covered == np.count_nonzero(quiet | loud)
-    assert np.all(after.samples[:, quiet] == silence_of(form))
+    assert np.all(after.samples[:, quiet] == silence_value(form))
     assert np.all(after.samples[:, loud] == tone(0, true.shape[1], after.rate, form)[loud])
     other = ~(quiet | loud)
     assert np.array_equal(after.samples[:, other], true[:, other])
-    assert np.any(true[:, quiet] != silence_of(form))
+    assert np.any(true[:, quiet] != silence_value(form))
 
 
 REFUSED = {
@@ -99,23 +99,23 @@ def block(samples: Any, form: str, pts: int = 0, time_base: Fraction = Fraction(
 def test_floats_become_24_bits_by_rounding_and_clipping() -> None:
     step = 1 / (1 << 23)
     given = block(np.array([0, step, 0.49 * step, 1.5 * step, -1.0, 1.0, 2.0, -3.0], "<f4"), "flt")
-    target = choose_target("flac", "opus", given)
-    found = converted(given, target, "opus")[0] >> 8
+    target = choose_encoding("flac", "opus", given)
+    found = convert_samples(given, target, "opus")[0] >> 8
     assert found.tolist() == [0, 1, 0, 2, -(1 << 23), (1 << 23) - 1, (1 << 23) - 1, -(1 << 23)]
 
 
 def test_lossy_32_bits_are_rounded_and_lossless_ones_refused() -> None:
     given = block(np.array([127, 128, -128, -129, 2**31 - 1], "<i4"), "s32")
-    target = choose_target("flac", "aac", given)
-    assert (converted(given, target, "aac")[0] >> 8).tolist() == [0, 1, 0, -1, (1 << 23) - 1]
+    target = choose_encoding("flac", "aac", given)
+    assert (convert_samples(given, target, "aac")[0] >> 8).tolist() == [0, 1, 0, -1, (1 << 23) - 1]
     with pytest.raises(MediaError, match="32 bits a sample"):
-        converted(given, choose_target("flac", "pcm_s32le", given), "pcm_s32le")
+        convert_samples(given, choose_encoding("flac", "pcm_s32le", given), "pcm_s32le")
 
 
 def test_samples_that_are_no_numbers_are_refused() -> None:
     given = block(np.array([0, np.nan], "<f4"), "flt")
     with pytest.raises(MediaError, match="no numbers"):
-        converted(given, choose_target("flac", "opus", given), "opus")
+        convert_samples(given, choose_encoding("flac", "opus", given), "opus")
 
 
 MS = Fraction(1, 1000)
@@ -135,11 +135,11 @@ def test_where_blocks_are_placed(name: str) -> None:
     stamps, expected = PLACED[name]
     quiet = np.zeros(1024, "<i2")
     blocks = [block(quiet, "s16", pts, base or Fraction(1, 48000)) for pts, base in stamps]
-    assert [(at, stamped) for at, stamped, _ in placed(iter(blocks), Fraction(0))] == expected
+    assert [(at, stamped) for at, stamped, _ in timed_blocks(iter(blocks), Fraction(0))] == expected
 
 
 @pytest.mark.parametrize(("stamps", "reason"), [([0, 48000 * 4000], "by hours"), (list(range(0, 900, 30)), "disagree")])
 def test_timestamps_that_cannot_be_are_refused(stamps: list[int], reason: str) -> None:
     blocks = [block(np.zeros(1024, "<i2"), "s16", pts) for pts in stamps]
     with pytest.raises(MediaError, match=reason):
-        list(placed(iter(blocks), Fraction(0)))
+        list(timed_blocks(iter(blocks), Fraction(0)))

@@ -42,16 +42,16 @@ def becomes(source: Path, index: int, number: int, plan: SoundPlan, container: s
     assert abs(moved - origin) <= Fraction(1, 1000) * (1 if container == "mkv" else 0) + Fraction(2, out.rate_hz)
     with open_media(target) as media:
         assert list(audible_spans(media, 0, plan, moved)) == []
-    if out.how == "copied":
+    if out.disposition == "copied":
         after = heard(target)
         try:
             before = heard(source, number)
         except av.FFmpegError:  # tags or half a packet at its ends, which the copy leaves out
-            return f"{out.how} {out.source_codec} without what is no sound at its ends"
+            return f"{out.disposition} {out.source_codec} without what is no sound at its ends"
         length = min(before.samples.shape[1], after.samples.shape[1])
         assert length >= before.samples.shape[1]
         assert np.array_equal(before.samples[:, :length], after.samples[:, :length])
-    return f"{out.how} {out.source_codec} as {out.codec}, {out.layout}, {out.rate_hz} Hz"
+    return f"{out.disposition} {out.source_codec} as {out.codec}, {out.layout}, {out.rate_hz} Hz"
 
 
 @pytest.mark.real_media

@@ -39,7 +39,7 @@ def test_a_stream_without_ranges_is_copied_bit_for_bit(name: str, sound_file: An
     for container in containers:
         out, target = rendered(source, NOTHING, container)
         after = heard(target)
-        assert (out.how, out.counts.packets_replaced) == ("copied", 0)
+        assert (out.disposition, out.counts.packets_replaced) == ("copied", 0)
         if kind != "adts":
             assert b"".join(after.packets) == payload, container
         if not codec.startswith("pcm_"):
