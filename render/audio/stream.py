@@ -146,7 +146,7 @@ def render_audio(media: MediaFile, index: int, plan: SoundPlan, origin: Fraction
     cannot store (naming one that can) and for audio that cannot be covered exactly.
     """
     fitting = fit(media, index, container)
-    refusal = fitting.refusal(not plan.covers_nothing, unless=", or remove the ranges")
+    refusal = fitting.refusal(not plan.covers_nothing, alternative=", or remove the ranges")
     with demux(media) as source:
         stream = audio_stream(source, index)
         copy = AudioOutput(
