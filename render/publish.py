@@ -79,7 +79,7 @@ def _check_target(target: Path, media: Path, force: bool) -> None:
         if media.exists() and target.samefile(media):
             raise SafetyError(f"{target} is the input itself; choose another name")
         if not target.is_file():
-            raise SafetyError(f"{target} is no regular file; choose another name")
+            raise SafetyError(f"{target} is not a regular file; choose another name")
         if not force:
             raise SafetyError(f"{target} exists; {OR_FORCE}")
     if not target.parent.is_dir():
@@ -117,7 +117,7 @@ def _locked(folder: Path, resume: bool) -> Iterator[int]:
     try:
         folder.mkdir(mode=0o700, exist_ok=True)
     except PermissionError:
-        raise MachineError(f"not allowed to write in {folder.parent}") from None
+        raise MachineError(f"not allowed to write in {folder.parent}; choose another folder") from None
     try:
         fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
     except OSError:

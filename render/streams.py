@@ -113,7 +113,9 @@ def check_streams(source: InputContainer, manifest: Manifest) -> None:
     for stream, record in zip(source.streams, manifest.source.streams, strict=True):
         kind = record.type if isinstance(record, VideoStream | AudioStream) else None
         if kind is not None and (stream.type, codec_name(stream)) != (kind, record.codec):
-            raise BindingError(f"stream {record.index} is not the {record.codec} {kind} that the manifest lists")
+            raise BindingError(
+                f"stream {record.index} is not the {record.codec} {kind} that the manifest lists; run locate again"
+            )
 
 
 def _expected(media: MediaFile, stream: StreamOutput, beside_video: bool) -> ExpectedStream:

@@ -137,7 +137,7 @@ def decode_stream(container: InputContainer, stream: AudioStream) -> Iterator[Bl
     except (av.FFmpegError, ValueError) as e:
         raise MediaError(f"sound packet {number} of stream {stream.index} does not decode: {reason_of(e)}") from None
     if parameters is None:
-        raise MediaError(f"stream {stream.index} has no sound that decodes")
+        raise MediaError(f"stream {stream.index} has no sound that decodes; drop it in output.streams")
 
 
 def decode_blocks(media: MediaFile, index: int) -> Iterator[Block]:

@@ -117,7 +117,7 @@ def convert_samples(block: Block, encoding: AudioEncoding, codec: str) -> NDArra
         wide: NDArray[Any] = np.clip((samples.astype(np.int64) + 128) >> 8, -(1 << 23), (1 << 23) - 1)
     else:
         if not np.all(np.isfinite(samples)):
-            raise MediaError("the sound holds samples that are no numbers; it cannot be rendered")
+            raise MediaError("the sound has samples that are no numbers; drop the stream in output.streams")
         wide = np.clip(np.rint(samples.astype(np.float64) * (1 << 23)), -(1 << 23), (1 << 23) - 1).astype(np.int64)
     return np.asarray(wide << 8, "<i4")
 

@@ -95,7 +95,7 @@ def _picture_record(manifest: Manifest) -> PictureStream:
     """The only stream of a picture's manifest."""
     record = manifest.source.streams[0]
     if not isinstance(record, PictureStream):
-        raise BindingError("the manifest lists no picture")
+        raise BindingError("the manifest lists no picture; run locate again")
     return record
 
 
@@ -110,7 +110,9 @@ def check_picture(image: Image.Image, record: PictureStream) -> None:
     """Raises `BindingError` for a picture of another size, orientation or number of frames than the manifest's."""
     stored = (record.coded_width, record.coded_height, record.orientation, record.frames)
     if (*image.size, exif_orientation(image), frame_count(image)) != stored:
-        raise BindingError("the picture has another size, orientation or number of frames than the manifest")
+        raise BindingError(
+            "the picture has another size, orientation or number of frames than the manifest; run locate again"
+        )
 
 
 def save_options(image: Image.Image, manifest: Manifest) -> dict[str, Any]:
@@ -146,7 +148,7 @@ def _paint(
     """Paints the covers on every frame in place; raises `BindingError` for other frame times than the manifest's."""
     pts = picture_pts(durations_ms)
     if record.pts_sha256 is not None and record.pts_sha256 != pts_sha256(pts):
-        raise BindingError("the picture's frames are shown at other times than the manifest says")
+        raise BindingError("the picture's frames have other times than in the manifest; run locate again")
     raster = Raster(record.width, record.height, 1, 1, 1)
     with patience():
         plan = StreamPlan(manifest, record, pts, raster)

@@ -20,7 +20,10 @@ def check(frame: VideoFrame, record: VideoStream, number: int, pts: Sequence[int
         raise BindingError(f"frame {number} of stream {record.index} is not at the manifest's time; run locate again")
     stored = (record.coded_width, record.coded_height, record.orientation)
     if (frame.width, frame.height, orientation(frame)) != stored:
-        raise BindingError(f"frame {number} of stream {record.index} has another size or orientation than the manifest")
+        raise BindingError(
+            f"frame {number} of stream {record.index} has another size or orientation than in the manifest; "
+            "run locate again"
+        )
 
 
 def copy(frame: VideoFrame, spec: VideoSpec) -> tuple[VideoFrame, list[Plane]]:

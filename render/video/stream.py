@@ -170,7 +170,9 @@ class _SourceFrames:
             progress(number)
             yield frame
         if number + 1 != len(self._pts):
-            raise BindingError(f"stream {self._record.index} ends after {number + 1} of {len(self._pts)} frames")
+            raise BindingError(
+                f"stream {self._record.index} ends after {number + 1} of {len(self._pts)} frames; run locate again"
+            )
 
 
 def _prepend(first: VideoFrame, rest: Iterator[VideoFrame]) -> Iterator[VideoFrame]:

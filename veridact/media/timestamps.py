@@ -47,7 +47,7 @@ def read_pts(media: MediaFile, record: VideoStream | PictureStream) -> "array[in
         if len(pts) == record.frames and pts_sha256(pts) == record.pts_sha256 and first_fault(pts) is None:
             return pts
     if not pts:
-        raise MediaError(f"stream {record.index} has no frame")
+        raise MediaError(f"stream {record.index} has no frame; drop it in output.streams")
     raise BindingError(
         f"stream {record.index} has {len(pts)} frames on another timeline than the manifest's {record.frames}; "
         "run locate again"

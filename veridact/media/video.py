@@ -91,7 +91,7 @@ def open_media(path: str | os.PathLike[str]) -> Iterator[MediaFile]:
 
 def _refuse_open(url: str, flags: int, options: object) -> None:
     """FFmpeg's callback for opening a further file; always raises `MediaError`."""
-    raise MediaError("the file refers to another file or address, which is never followed")
+    raise MediaError("the file refers to another file or address, which is never followed; remux it into one file")
 
 
 def reason_of(error: Exception) -> str:
@@ -258,7 +258,7 @@ def orientation(frame: VideoFrame) -> int:
         return 1
     exif = orientation_of_matrix(tuple(int(v) for v in np.frombuffer(memoryview(side_data), np.int32)[:9]))
     if exif is None:
-        raise MediaError("the display matrix turns the picture by other than a multiple of 90 degrees")
+        raise MediaError("the display matrix is not a multiple of 90 degrees; encode the footage upright first")
     return exif
 
 
@@ -279,7 +279,7 @@ def has_captions(frame: VideoFrame) -> bool:
 def fraction(value: Fraction | None) -> Fraction:
     """A time base; raises `MediaError` where it is missing or not positive."""
     if value is None or value <= 0:
-        raise MediaError("a stream has no time base")
+        raise MediaError("a stream has no time base; remux it first: ffmpeg -i IN -map 0 -c copy OUT.mkv")
     return value
 
 
