@@ -1,4 +1,4 @@
-"""Renders a folder of cases on a processor made weaker, and prints a digest a case: run by test_exactness in processes.
+"""Renders a folder of cases with processor features disabled and prints a digest per case; test_exactness starts it.
 
 usage: exact_render.py FOLDER CPU_FLAGS X264_ASM JOBS NAME…
 (CPU_FLAGS: a number for av_force_cpu_flags, or `all`; X264_ASM: 0 or 1; a case NAME is NAME.json beside its media)
@@ -20,7 +20,7 @@ from veridact.tools import manifest_file
 
 
 def without_assembly(configure: Any) -> Any:
-    """`encoder.configure` that tells x264 to use plain C, which the receipt does not mention."""
+    """`encoder.configure` with x264 in plain C, which the receipt does not mention."""
 
     def changed(context: Any, spec: Any) -> None:
         configure(context, spec)

@@ -228,5 +228,5 @@ def test_captions_are_dropped_and_named_and_seen_where_they_are(
     assert '"captions"' in receipt.read_text()
     checked = ["verify", receipt, "--manifest", manifest, "--content"]
     assert command(*checked, "--output", out)[0] == 0
-    code, told, _ = command(*checked, "--output", source)
-    assert (code, "there are captions" in told) == (1, True)
+    code, stdout, _ = command(*checked, "--output", source)
+    assert (code, "there are captions" in stdout) == (1, True)

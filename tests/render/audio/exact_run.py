@@ -1,4 +1,4 @@
-"""Renders sound under forced processor features and prints a digest a case: run by test_sound_exactness in processes.
+"""Renders audio under forced processor features and prints a digest per case; test_sound_exactness starts it.
 
 usage: exact_run.py FLAGS CONTAINER=FILE…   (FLAGS: a number for av_force_cpu_flags, or `all`)
 """
