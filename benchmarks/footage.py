@@ -98,7 +98,7 @@ def lengthen(path: Path, target: Path, seconds: int) -> Path:
     return target
 
 
-def manifest_of(path: Path, covers: int, ranges: int = 0) -> reader.Read:
+def manifest_of(path: Path, covers: int, ranges: int = 0) -> reader.LoadedManifest:
     """A manifest with moving ellipses on the picture and ranges in the sound, evenly spread."""
     with video.open_media(path) as opened:
         source, name = read_source(opened), opened.format.name
@@ -126,4 +126,4 @@ def manifest_of(path: Path, covers: int, ranges: int = 0) -> reader.Read:
         schema="veridact.manifest/1", source=source, producers=(), output=output, scope="listed", effects=used,
         tracks=tuple(tracks), audio=tuple(sound), ext={},
     )  # fmt: skip
-    return reader.Read(manifest, writer.write(manifest))
+    return reader.LoadedManifest(manifest, writer.write(manifest))

@@ -21,7 +21,7 @@ from veridact.schema.plan.video import Raster, StreamPlan
 SEGMENTS = 4
 
 
-def parts(path: Path, read: reader.Read) -> dict[str, float]:
+def parts(path: Path, read: reader.LoadedManifest) -> dict[str, float]:
     """CPU milliseconds a frame by part, over the first segments of a clip, as one worker has them."""
     spent: dict[str, float] = defaultdict(float)
 
@@ -35,7 +35,7 @@ def parts(path: Path, read: reader.Read) -> dict[str, float]:
     if not isinstance(record, VideoStream):
         raise TypeError(f"{path} does not begin with video")
     with open_media(path) as opened, demux(opened) as source:
-        pts = timestamps.read(opened, record)
+        pts = timestamps.read_pts(opened, record)
         stream = source.streams.video[0]
         decoded = decode(source, stream)
         spec = video.spec_of(stream, next(decoded), "h264")

@@ -51,10 +51,10 @@ class Took(NamedTuple):
     cpu_seconds: float
 
 
-def rendered(path: Path, read: reader.Read, jobs: int) -> None:
+def rendered(path: Path, read: reader.LoadedManifest, jobs: int) -> None:
     out = path.with_name(f"rendered{SUFFIXES[read.manifest.output.container][0]}")
     options = pipeline.Options(jobs, True, False, False, True)
-    pipeline.render(path, read, out, out.with_suffix(".jsonl"), options, pipeline.silently)
+    pipeline.render(path, read, out, out.with_suffix(".jsonl"), options, pipeline.no_progress)
 
 
 def x264_of(container: Any, width: int, height: int, threads: int) -> Any:
@@ -67,7 +67,7 @@ def x264_of(container: Any, width: int, height: int, threads: int) -> Any:
     return stream
 
 
-def in_segments(path: Path, read: reader.Read, jobs: int) -> None:
+def in_segments(path: Path, read: reader.LoadedManifest, jobs: int) -> None:
     """What no render of this design can be faster than: decoding, and encoding in segments, and nothing besides."""
     with open_media(path) as opened, demux(opened) as source:
         stream = source.streams.video[0]

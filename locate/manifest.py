@@ -121,7 +121,7 @@ def effects(source: Source, options: Options) -> Effects:
 
 
 def _fitting(kind: str, profile: str) -> frozenset[str]:
-    tables = {"picture": rules.PICTURE_CONTAINERS, "audio": rules.SOUND_CONTAINERS}
+    tables = {"picture": rules.PICTURE_CONTAINERS, "audio": rules.AUDIO_CONTAINERS}
     return tables.get(kind) or rules.VIDEO_CONTAINERS[profile]
 
 

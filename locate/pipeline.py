@@ -19,7 +19,7 @@ from veridact.locate.video.scan import StreamDetections, decode_again, detect_st
 from veridact.locate.video.shots import detect_shots
 from veridact.locate.video.smoothing import dense_tracks
 from veridact.locate.video.tracker import track
-from veridact.media.containers import check_sound
+from veridact.media.containers import check_audio
 from veridact.media.video import MediaFile, open_media
 from veridact.progress import ReportProgress
 from veridact.sandbox.syscalls import give_back_memory
@@ -51,7 +51,7 @@ def locate(path: Path, options: Options, detectors: Sequence[Detector], report: 
         source, heard = listen(media, source, options, report)
         producers = [*(registry.producers(detectors) if detected else ()), *heard.producers]
         manifest = compose(source, media.format, producers, covers, heard.ranges, options)
-        check_sound(media, manifest)
+        check_audio(media, manifest)
         media.check_unchanged()
     return Located(manifest, heard.remarks())
 

@@ -1,1 +1,1 @@
-"""The only place where pixels and samples change: applies a manifest, byte for byte, and never loads a model."""
+"""Applies a manifest to its footage: the only package that changes pixels and samples; it loads no model."""

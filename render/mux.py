@@ -1,4 +1,4 @@
-"""Putting rendered streams into one container: packets of all streams interleaved by time, nothing else written."""
+"""Muxing the rendered streams into one container: packets interleaved by decoding time, no metadata but languages."""
 
 import errno
 import heapq
@@ -19,38 +19,41 @@ from av.video.stream import VideoStream as AvVideoStream
 from veridact.errors import MachineError, MediaError, VeridactError
 from veridact.media.containers import MUXERS
 from veridact.media.video import fraction, reason_of
-from veridact.render.audio.stream import AudioOut
+from veridact.render.audio.stream import AudioOutput
 from veridact.render.video import segment_files
 from veridact.render.video.encoder import PROFILES, configure
-from veridact.render.video.matroska_aspect import tell_shapes
+from veridact.render.video.matroska_aspect import write_aspect_ratios
 from veridact.render.video.stream import EncodedVideo
 from veridact.sandbox.heartbeat import beat
 from veridact.schema.geometry import matrix_of_orientation
 
-NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS, errno.ENOMEM, errno.ENOENT}
+WRITE_ERRNOS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS, errno.ENOMEM, errno.ENOENT}
+"""Errors of the disk or the machine, not of the container."""
+
 MAX_TIMESCALE = 2**31 - 1
 
 
-Timed: TypeAlias = "tuple[Fraction, int, int, Packet[AvStream]]"
-"""Decoding time in seconds, output stream, running number (both to break ties), packet."""
+TimedPacket: TypeAlias = "tuple[Fraction, int, int, Packet[AvStream]]"
+"""(decoding time in seconds, index of the output stream, number of the packet, packet): sorts without ties."""
 
 
 def _options(
-    container: str, time_bases: Sequence[Fraction], streams: Sequence[EncodedVideo | AudioOut]
+    container: str, time_bases: Sequence[Fraction], streams: Sequence[EncodedVideo | AudioOutput]
 ) -> dict[str, str]:
-    """Muxer options under which the timestamps and offsets of all streams stay what they are."""
+    """Muxer options under which the timestamps and offsets of all streams are stored exactly."""
     options = {"fflags": "+bitexact"}
     if container in {"mp4", "mov", "m4a"}:
         scale = lcm(*(base.denominator for base in time_bases))
         options["movie_timescale"] = str(min(scale, MAX_TIMESCALE))
         options["use_editlist"] = "1"
     for stream in streams:
-        if isinstance(stream, AudioOut):
+        if isinstance(stream, AudioOutput):
             options |= stream.muxer_options()
     return options
 
 
 def _add_video(output: OutputContainer, video: EncodedVideo, extradata: bytes) -> AvVideoStream:
+    """Adds a video stream configured as its segments were encoded, with `extradata` as its codec header."""
     spec = video.spec
     stream = output.add_stream(PROFILES[spec.profile].encoder, rate=spec.rate)
     if not isinstance(stream, AvVideoStream):
@@ -65,9 +68,12 @@ def _add_video(output: OutputContainer, video: EncodedVideo, extradata: bytes) -
     return stream
 
 
-def _video_packets(video: EncodedVideo, stream: AvStream, place: int) -> "Iterator[Timed]":
-    """The packets of a video stream. Packet i is decoded at the time frame i - reorder is shown: what closed groups of
-    pictures with that much reordering allow, and the same however the segments were made."""
+def _video_packets(video: EncodedVideo, stream: AvStream, output_index: int) -> Iterator[TimedPacket]:
+    """The packets of a video stream in decoding order, with computed decoding times and durations.
+
+    Packet i gets the presentation time of frame i - reorder as its dts. That is valid for closed GOPs with that much
+    reordering, and independent of how the segments were encoded. Raises `VeridactError` where dts > pts.
+    """
     pts, base = video.pts, video.spec.time_base
     reorder = PROFILES[video.spec.profile].reorder
     step = pts[1] - pts[0] if len(pts) > 1 else 1
@@ -83,41 +89,45 @@ def _video_packets(video: EncodedVideo, stream: AvStream, place: int) -> "Iterat
             packet.duration = (pts[following] if following < len(pts) else end) - encoded.pts
             if packet.dts > encoded.pts:
                 raise VeridactError("the encoder reordered frames further than its options allow")
-            yield packet.dts * base, place, number, packet
+            yield packet.dts * base, output_index, number, packet
             number += 1
 
 
-def _audio_packets(audio: AudioOut, stream: AvAudioStream, place: int) -> Iterator[Timed]:
+def _audio_packets(audio: AudioOutput, stream: AvAudioStream, output_index: int) -> Iterator[TimedPacket]:
+    """The packets of an audio stream in order."""
     for number, packet in enumerate(audio.packets(stream)):
-        at = packet.dts if packet.dts is not None else 0
-        yield at * fraction(packet.time_base), place, number, cast("Packet[AvStream]", packet)
+        dts = packet.dts if packet.dts is not None else 0
+        yield dts * fraction(packet.time_base), output_index, number, cast("Packet[AvStream]", packet)
 
 
 def write(
-    path: Path, container: str, streams: Sequence[EncodedVideo | AudioOut], languages: Sequence[str | None]
+    path: Path, container: str, streams: Sequence[EncodedVideo | AudioOutput], languages: Sequence[str | None]
 ) -> None:
-    """Writes the streams into a new file at `path`; raises `MediaError` where the container cannot hold one."""
+    """Muxes the streams into a new file at `path`, each with its language where it has one.
+
+    Raises `MediaError` where the container cannot store a stream, `MachineError` where the file cannot be written.
+    """
     bases = [s.spec.time_base if isinstance(s, EncodedVideo) else Fraction(1, s.rate_hz) for s in streams]
     try:
         with av.open(str(path), "w", format=MUXERS[container], options=_options(container, bases, streams)) as output:
-            sources: list[Iterator[Timed]] = []
-            for place, source in enumerate(streams):
+            packets: list[Iterator[TimedPacket]] = []
+            for output_index, source in enumerate(streams):
                 if isinstance(source, EncodedVideo):
-                    extradata = segment_files.head(source.paths[0]).extradata
-                    sources.append(_video_packets(source, _add_video(output, source, extradata), place))
+                    extradata = segment_files.read_header(source.paths[0]).extradata
+                    packets.append(_video_packets(source, _add_video(output, source, extradata), output_index))
                 else:
-                    sources.append(_audio_packets(source, source.add_to(output), place))
+                    packets.append(_audio_packets(source, source.add_to(output), output_index))
             for stream, language in zip(output.streams, languages, strict=True):
                 stream.metadata.clear()
                 if language:
                     stream.metadata["language"] = language
             output.start_encoding()
-            for _, _, _, packet in heapq.merge(*sources):
+            for _, _, _, packet in heapq.merge(*packets):
                 output.mux(packet)
                 beat()
         if container == "mkv":
-            tell_shapes(path, [s.spec.sample_aspect_ratio for s in streams if isinstance(s, EncodedVideo)])
+            write_aspect_ratios(path, [s.spec.sample_aspect_ratio for s in streams if isinstance(s, EncodedVideo)])
     except (av.FFmpegError, ValueError) as e:
-        if getattr(e, "errno", None) in NO_ROOM:
+        if getattr(e, "errno", None) in WRITE_ERRNOS:
             raise MachineError(f"the output cannot be written: {reason_of(e)}") from None
         raise MediaError(f"the {container} container cannot hold these streams: {reason_of(e)}") from None

@@ -1,4 +1,4 @@
-"""Where a render works and how it ends: a hidden folder beside the target, then two renames, receipt before output."""
+"""Staging and publishing: a hidden folder beside the target, then two renames, the receipt before the output."""
 
 import fcntl
 import hashlib
@@ -17,42 +17,51 @@ OR_FORCE = "choose another name or give --force"
 
 
 @dataclass(frozen=True)
-class Place:
-    """The hidden `folder` of a render, the descriptor whose lock makes it ours, and the two files it will leave."""
+class StagingFolder:
+    """The hidden folder in which a render works, locked for this render, and the two targets it publishes to.
 
-    folder: Path
-    lock: int
-    output: Path
-    audit: Path
+    `lock_fd` is the open descriptor that holds the lock; `force` allows existing targets to be replaced.
+    """
+
+    path: Path
+    lock_fd: int
+    target_output: Path
+    target_receipt: Path
     force: bool
 
     @property
-    def new_output(self) -> Path:
-        return self.folder / "output"
+    def output(self) -> Path:
+        """The staged output file, not yet published."""
+        return self.path / "output"
 
     @property
-    def new_audit(self) -> Path:
-        return self.folder / "audit"
+    def receipt(self) -> Path:
+        """The staged receipt, not yet published."""
+        return self.path / "audit"
 
     def publish(self) -> None:
-        """Moves the finished pair to its place, so that there is never an output without its receipt."""
-        for path in (self.new_output, self.new_audit):
+        """Moves the staged pair to its targets in an order that never leaves an output without its receipt.
+
+        Raises `SafetyError` when a target has appeared meanwhile and `force` is off.
+        """
+        for path in (self.output, self.receipt):
             _sync(path)
         if self.force:
-            self.output.unlink(missing_ok=True)
-            self.new_audit.replace(self.audit)
-            self.new_output.replace(self.output)
+            self.target_output.unlink(missing_ok=True)
+            self.receipt.replace(self.target_receipt)
+            self.output.replace(self.target_output)
         else:
-            move_to_free_name(self.new_audit, self.audit, OR_FORCE)
+            move_to_free_name(self.receipt, self.target_receipt, OR_FORCE)
             try:
-                move_to_free_name(self.new_output, self.output, OR_FORCE)
+                move_to_free_name(self.output, self.target_output, OR_FORCE)
             except BaseException:
-                self.audit.unlink()
+                self.target_receipt.unlink()
                 raise
-        _sync(self.output.parent)
+        _sync(self.target_output.parent)
 
 
 def _sync(path: Path) -> None:
+    """Flushes a file or folder to disk (fsync)."""
     fd = os.open(path, os.O_RDONLY)
     try:
         os.fsync(fd)
@@ -61,6 +70,7 @@ def _sync(path: Path) -> None:
 
 
 def _check_target(target: Path, media: Path, force: bool) -> None:
+    """Refuses a target that must not be written: a link, a folder, the input, or an existing file without `force`."""
     if target.is_symlink():
         raise SafetyError(f"{target} is a symbolic link, which is never followed; choose another name")
     if target.is_dir():
@@ -69,7 +79,7 @@ def _check_target(target: Path, media: Path, force: bool) -> None:
         if media.exists() and target.samefile(media):
             raise SafetyError(f"{target} is the input itself; choose another name")
         if not target.is_file():
-            raise SafetyError(f"{target} is no regular file; choose another name")
+            raise SafetyError(f"{target} is not a regular file; choose another name")
         if not force:
             raise SafetyError(f"{target} exists; {OR_FORCE}")
     if not target.parent.is_dir():
@@ -77,10 +87,11 @@ def _check_target(target: Path, media: Path, force: bool) -> None:
 
 
 @contextmanager
-def work_in(media: Path, output: Path, audit: Path, force: bool, resume: bool) -> Iterator[Place]:
-    """The place of one render. Whatever happens, the hidden folder is gone at the end, and with it all that it held.
+def staging_folder(media: Path, output: Path, audit: Path, force: bool, resume: bool) -> Iterator[StagingFolder]:
+    """The staging folder of one render, removed with its contents when the context ends, however it ends.
 
-    Raises `SafetyError` when a target exists or another render is writing the same one.
+    Raises `UsageError` for targets that cannot be a pair, `SafetyError` when a target exists without `force` or another
+    render is writing the same one.
     """
     if output == audit:
         raise UsageError("the receipt and the output need different names")
@@ -90,23 +101,23 @@ def work_in(media: Path, output: Path, audit: Path, force: bool, resume: bool) -
         raise UsageError("--audit must be on the same file system as the output")
     name = hashlib.sha256(os.fsencode(output.name)).hexdigest()[:16]
     folder = output.parent / f"{FOLDER_PREFIX}{name}"
-    with _locked(folder, resume) as lock:
+    with _locked(folder, resume) as lock_fd:
         try:
-            yield Place(folder, lock, output, audit, force)
+            yield StagingFolder(folder, lock_fd, output, audit, force)
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextmanager
 def _locked(folder: Path, resume: bool) -> Iterator[int]:
-    """Makes the folder ours, for as long as the descriptor that it gives is open anywhere.
+    """Creates the folder and locks it for as long as the yielded descriptor is open in any process.
 
-    What a killed render left in it is removed, or kept for `resume`.
+    Files left by a killed render are removed; with `resume`, finished segments are kept.
     """
     try:
         folder.mkdir(mode=0o700, exist_ok=True)
     except PermissionError:
-        raise MachineError(f"not allowed to write in {folder.parent}") from None
+        raise MachineError(f"not allowed to write in {folder.parent}; choose another folder") from None
     try:
         fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
     except OSError:

@@ -9,7 +9,7 @@ from veridact import __version__
 from veridact.schema import digests
 from veridact.schema.manifest import Manifest
 from veridact.schema.plan import effects
-from veridact.schema.reader import Read
+from veridact.schema.reader import LoadedManifest
 from veridact.schema.receipt import EntryType
 
 KNOWN_TAGS = frozenset(
@@ -35,7 +35,7 @@ class StreamOutcome:
     type: str
     codec: str
     disposition: str
-    why: str
+    reason: str
     dropped: Sequence[str] = ()
 
 
@@ -50,7 +50,7 @@ class OutputStreamRecord:
 
 
 @dataclass(frozen=True)
-class Rendered:
+class RenderResult:
     """Everything a renderer reports: nothing in it depends on the machine, the clock or the number of workers.
 
     `begins` is how many seconds after 0 ms of the manifest the earliest stream of the output begins: more than 0 only
@@ -78,7 +78,7 @@ def _timelines(manifest: Manifest) -> list[dict[str, Any]]:
     return [{k: r[k] for k in ("index", "frames", "pts_sha256") if k in r} for r in records if "pts_sha256" in r]
 
 
-def _items(read: Read, rendered: Rendered) -> Iterator[tuple[EntryType, dict[str, Any]]]:
+def _items(read: LoadedManifest, rendered: RenderResult) -> Iterator[tuple[EntryType, dict[str, Any]]]:
     manifest = read.manifest
     for number, track in enumerate(manifest.tracks):
         frames, pixels = rendered.covered.get(number, (0, 0))
@@ -112,7 +112,7 @@ def _items(read: Read, rendered: Rendered) -> Iterator[tuple[EntryType, dict[str
 
 
 def bodies(
-    read: Read, rendered: Rendered, toolchain: list[dict[str, str]], output: Mapping[str, Any]
+    read: LoadedManifest, rendered: RenderResult, toolchain: list[dict[str, str]], output: Mapping[str, Any]
 ) -> Iterator[tuple[EntryType, dict[str, Any]]]:
     """The entries of the receipt before its seal, in the order of SPEC §4; `output` has the file's sha256 and bytes."""
     manifest = read.manifest
@@ -138,7 +138,7 @@ def bodies(
         },
     )
     for s in rendered.streams:
-        body = {"index": s.index, "type": s.type, "codec": s.codec, "disposition": s.disposition, "why": s.why}
+        body = {"index": s.index, "type": s.type, "codec": s.codec, "disposition": s.disposition, "why": s.reason}
         yield "stream", {**body, "metadata_dropped": list(s.dropped)}
     yield from _items(read, rendered)
     for text in rendered.warnings:

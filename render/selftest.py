@@ -1,10 +1,10 @@
-"""A known answer from each encoder that a render is about to use, asked for before any footage is touched.
+"""Known-answer tests of the encoders that a render uses, run before any footage is decoded.
 
-A few tiny pictures and sounds, made from a hash so that they are the same everywhere, go through the very settings of
-the render. `GOLDEN` holds the digests of what they must become, in this release with its pinned wheels; where a
-processor, an emulator or a foreign build gives anything else, the promise of equal bytes would be broken in silence.
+A few small pictures and audio clips, derived from a hash and so the same everywhere, are encoded with the settings of
+the render. `GOLDEN` lists the digests that this release gives with its pinned wheels. Without the test, a processor,
+emulator or foreign build that gives other bytes would break reproducibility silently.
 
-`python -c "from veridact.render import selftest; print(selftest.measured())"` prints the table anew.
+`python -c "from veridact.render import selftest; print(selftest.measured())"` prints a new table.
 """
 
 import hashlib
@@ -22,8 +22,8 @@ from PIL import Image
 from veridact.errors import MachineError
 from veridact.media.containers import LOSSLESS_OF
 from veridact.render.audio.decode import Block
-from veridact.render.audio.pcm import add_encoder, choose_target
-from veridact.render.pictures.stream import PILLOW_FORMAT, indexed, save_options
+from veridact.render.audio.pcm import add_encoder, choose_encoding
+from veridact.render.pictures.stream import PILLOW_FORMAT, save_options, to_palette
 from veridact.render.video import encoder, frames
 from veridact.render.video.encoder import VideoSpec
 from veridact.render.video.interlace import FieldOrder
@@ -46,7 +46,7 @@ GOLDEN = {
     "sound flac": "001cb8a4474894e4f00e24b5c1045685f02e06d84045863939ed9a13dad010b6",
     "sound alac": "f1e8e38c1e4bc8040f6df25168efee37e31fec2b9aceefc4595b6dfb308b8ed5",
 }
-"""What each case of `CASES` must give: SHA-256 over the encoded bytes and what they decode to again."""
+"""For each case of `CASES`: SHA-256 over the encoded bytes and the samples that they decode to."""
 
 _SIZE = (64, 48)
 _FRAMES = 8
@@ -64,25 +64,26 @@ SPEC = VideoSpec(
     colorspace=2,
     orientation=1,
 )
-_SOUND = {"flac": "mkv", "alac": "mov"}
-"""The encoders of covered sound, and a container that calls for each."""
+_AUDIO = {"flac": "mkv", "alac": "mov"}
+"""The encoders of covered audio, each with a container that uses it."""
 _RATE_HZ = 48000
 
 
-def _bytes(name: str, count: int) -> Samples:
-    """`count` bytes that look like noise: SHAKE-128 of a name."""
+def _noise(name: str, count: int) -> Samples:
+    """`count` pseudo-random bytes: SHAKE-128 of `name`."""
     return np.frombuffer(hashlib.shake_128(name.encode()).digest(count), np.uint8)
 
 
 def picture(number: int, rows: int, columns: int) -> Samples:
-    """One plane of a moving picture: a gradient with coarse texture and fine noise, values 16 to 235."""
-    texture = _bytes("texture", (rows // 4 + 1) * (columns // 4 + 1)).reshape(rows // 4 + 1, -1) // 2
+    """One plane of frame `number` of a moving picture, shape (rows, columns), values 16 to 235."""
+    texture = _noise("texture", (rows // 4 + 1) * (columns // 4 + 1)).reshape(rows // 4 + 1, -1) // 2
     coarse = np.roll(texture.repeat(4, axis=0).repeat(4, axis=1)[:rows, :columns], number, axis=1)
     slope = np.add.outer(np.arange(rows), np.arange(columns)) % 64
-    return np.asarray(16 + coarse + slope + _bytes(f"noise {number}", rows * columns).reshape(rows, columns) % 16)
+    return np.asarray(16 + coarse + slope + _noise(f"noise {number}", rows * columns).reshape(rows, columns) % 16)
 
 
 def _video_frames(spec: VideoSpec) -> Iterator[VideoFrame]:
+    """The frames of the test clip in the pixel format of `spec`."""
     shift = layout_of(spec.pixel_format).bits - 8
     for number in range(_FRAMES):
         frame = VideoFrame(spec.width, spec.height, spec.pixel_format)
@@ -94,45 +95,46 @@ def _video_frames(spec: VideoSpec) -> Iterator[VideoFrame]:
 
 
 def _video(profile: str, pixel_format: str, fields: FieldOrder = "progressive") -> str:
-    """The digest of a short clip: the encoder's headers and packets, and the frames that they decode to."""
+    """The digest of the test clip: the encoder's extradata and packets, and the frames that they decode to."""
     spec = replace(SPEC, profile=profile, pixel_format=pixel_format, fields=fields)
     extradata, packets = encoder.encode(spec, _video_frames(spec))
-    found = hashlib.sha256(extradata)
+    digest = hashlib.sha256(extradata)
     for packet in packets:
-        found.update(f"{packet.pts} {packet.is_keyframe}\n".encode() + packet.data)
+        digest.update(f"{packet.pts} {packet.is_keyframe}\n".encode() + packet.data)
     for frame in encoder.decode(spec, extradata, packets):
-        found.update(frames.digest(frame).encode())
-    return found.hexdigest()
+        digest.update(frames.digest(frame).encode())
+    return digest.hexdigest()
 
 
 def _still(container: str) -> str:
-    """The digest of a small picture: the file, and the pixels that it decodes to."""
+    """The digest of the test picture: the file, and the pixels that it decodes to."""
     pixels = np.stack([picture(n, _SIZE[1], _SIZE[0]) for n in range(3)], axis=2).astype(np.uint8)
-    image = indexed(pixels) if container == "gif" else Image.fromarray(pixels)
+    image = to_palette(pixels) if container == "gif" else Image.fromarray(pixels)
     options = save_options(
         image, Manifest.model_construct(output=Output.model_construct(container=container, quality=None))
     )
     file = BytesIO()
     image.save(file, format=PILLOW_FORMAT[container], **options | ({"subsampling": 2} if container == "jpeg" else {}))
-    found = hashlib.sha256(file.getvalue())
+    digest = hashlib.sha256(file.getvalue())
     with Image.open(file, formats=[PILLOW_FORMAT[container]]) as image:
-        found.update(image.convert("RGB").tobytes())
-    return found.hexdigest()
+        digest.update(image.convert("RGB").tobytes())
+    return digest.hexdigest()
 
 
-def _sound(codec: str) -> str:
-    """The digest of a tenth of a second of sound: the packets that an encoder makes of it."""
-    samples = _bytes("sound", 4 * _RATE_HZ // 10).view("<i2").reshape(-1, 2).T // 8
-    target = choose_target(_SOUND[codec], "mp3", Block(0, Fraction(1, _RATE_HZ), _RATE_HZ, "stereo", "s16", samples))
-    shaped = np.ascontiguousarray(samples if target.planar else samples.T.reshape(1, -1))
-    found = hashlib.sha256()
+def _audio(codec: str) -> str:
+    """The digest of the packets that an audio encoder makes of a tenth of a second of noise."""
+    samples = _noise("sound", 4 * _RATE_HZ // 10).view("<i2").reshape(-1, 2).T // 8
+    block = Block(0, Fraction(1, _RATE_HZ), _RATE_HZ, "stereo", "s16", samples)
+    encoding = choose_encoding(_AUDIO[codec], "mp3", block)
+    shaped = np.ascontiguousarray(samples if encoding.planar else samples.T.reshape(1, -1))
+    digest = hashlib.sha256()
     with av.open(BytesIO(), "w", format="matroska") as output:
-        stream = add_encoder(output, target)
-        frame = AudioFrame.from_ndarray(shaped, "s16p" if target.planar else "s16", target.layout)
+        stream = add_encoder(output, encoding)
+        frame = AudioFrame.from_ndarray(shaped, "s16p" if encoding.planar else "s16", encoding.layout)
         frame.sample_rate, frame.pts = _RATE_HZ, 0
         for packet in [*stream.encode(frame), *stream.encode(None)]:
-            found.update(f"{packet.pts}\n".encode() + bytes(packet))
-    return found.hexdigest()
+            digest.update(f"{packet.pts}\n".encode() + bytes(packet))
+    return digest.hexdigest()
 
 
 CASES: dict[str, tuple[Callable[..., str], tuple[str, ...]]] = {
@@ -143,29 +145,30 @@ CASES: dict[str, tuple[Callable[..., str], tuple[str, ...]]] = {
     "lossless 10 bit": (_video, ("lossless", "yuv420p10le")),
     "lossless RGB": (_video, ("lossless", "bgr0")),
     **{f"picture {name}": (_still, (name,)) for name in PILLOW_FORMAT},
-    **{f"sound {name}": (_sound, (name,)) for name in _SOUND},
+    **{f"sound {name}": (_audio, (name,)) for name in _AUDIO},
 }
+"""For each case, the function that gives its digest and the arguments of that function."""
 
 
 def cases_for(manifest: Manifest) -> list[str]:
-    """The cases that a render of this manifest depends on."""
+    """The names of the cases whose encoders a render of this manifest uses."""
     output = manifest.output
     if manifest.source.kind == "picture":
         return [f"picture {output.container}"]
-    found = [name for name in CASES if output.profile and name.startswith(f"{output.profile} ")]
-    sound = f"sound {LOSSLESS_OF.get(output.container)}"
-    return found + ([sound] if sound in CASES and any(s.type == "audio" for s in manifest.source.streams) else [])
+    video = [name for name in CASES if output.profile and name.startswith(f"{output.profile} ")]
+    audio = f"sound {LOSSLESS_OF.get(output.container)}"
+    return video + ([audio] if audio in CASES and any(s.type == "audio" for s in manifest.source.streams) else [])
 
 
 def measured(names: list[str] | None = None) -> dict[str, str]:
-    """What this machine gives for the named cases, or for all."""
+    """The digests that this machine gives for the named cases, or for all."""
     return {name: CASES[name][0](*CASES[name][1]) for name in names or CASES}
 
 
 def check(manifest: Manifest) -> None:
-    """Raises `MachineError` when an encoder that this render needs does not give the bytes it gives everywhere else."""
-    for name, found in measured(cases_for(manifest)).items():
-        if found != GOLDEN[name]:
+    """Raises `MachineError` when an encoder that the render of `manifest` uses does not give the digest in `GOLDEN`."""
+    for name, digest in measured(cases_for(manifest)).items():
+        if digest != GOLDEN[name]:
             raise MachineError(
                 f"the encoder of this machine does not give the promised bytes ({name}); "
                 "install the exact wheels that veridact asks for, on x86-64"

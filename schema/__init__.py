@@ -1,1 +1,1 @@
-"""The contract between finding and hiding: the manifest, the receipt, their digests, exact geometry and time."""
+"""The contract between `locate` and `render`: manifest, receipt, their digests, exact geometry and time."""

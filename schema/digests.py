@@ -1,4 +1,4 @@
-"""The digests of a manifest: of its bytes, of its content and of what decides the output (SPEC §1.1 rule 11)."""
+"""The digests of a manifest: of its bytes, its content, and the part that decides the output (SPEC §1.1 rule 11)."""
 
 import hashlib
 from typing import Any
@@ -20,11 +20,12 @@ def canonical(value: Any) -> bytes:
 
 
 def manifest_sha256(manifest: Manifest) -> str:
-    """The digest of the whole content, however it was formatted."""
+    """The digest of the whole content, independent of formatting."""
     return sha256_hex(canonical(manifest.document()))
 
 
 def _cover(item: Track | AudioRange, manifest: Manifest) -> dict[str, Any]:
+    """What an item contributes to the plan: its stream, effect (`keep` for none) and extent."""
     effect = effect_of(item, manifest)
     extent: dict[str, Any] = (
         {"segments": [s.model_dump(mode="json") for s in item.segments]}
@@ -39,7 +40,7 @@ def _cover(item: Track | AudioRange, manifest: Manifest) -> dict[str, Any]:
 
 
 def plan_document(manifest: Manifest) -> dict[str, Any]:
-    """Just what decides output bytes: stream dispositions, covers, audio ranges, effects, container and profile."""
+    """The part of a manifest that decides output bytes: dispositions, covers, ranges, effects, container, profile."""
     return {
         "source": {"sha256": manifest.source.sha256},
         "output": manifest.output.model_dump(mode="json", exclude_none=True),
@@ -53,5 +54,5 @@ def plan_document(manifest: Manifest) -> dict[str, Any]:
 
 
 def plan_sha256(manifest: Manifest) -> str:
-    """The digest of `plan_document`: equal for manifests that render the same bytes."""
+    """The digest of `plan_document`; manifests with equal digests render the same bytes."""
     return sha256_hex(canonical(plan_document(manifest)))

@@ -1,7 +1,7 @@
 """The JSON Schema (2020-12) of the manifest, generated from the models and committed beside them.
 
 `python -m veridact.schema.json_schema` writes it; a test compares the committed file with what this module generates.
-It holds the `schema` layer, no more: the layers `text` and `rules` have no place in JSON Schema.
+It expresses the `schema` layer only: JSON Schema has no means for the layers `text` and `rules`.
 """
 
 import json
@@ -14,24 +14,26 @@ PATH = Path(__file__).with_name("veridact.manifest-1.schema.json")
 
 
 def _exact(node: Any) -> Any:
-    """Makes the schema refuse what the models refuse, in every engine.
+    """Tightens a generated schema so that every validator refuses what the models refuse.
 
-    Member names outside a pattern are refused, and `$` means the end: some engines let it stand before a last newline.
+    Member names outside a pattern are refused, and `$` is made to mean the end: in some engines it also matches before
+    a final newline.
     """
     if isinstance(node, list):
         return [_exact(v) for v in node]
     if not isinstance(node, dict):
         return node
-    done = {k: _exact(v) for k, v in node.items() if k != "patternProperties"}
-    if isinstance(done.get("pattern"), str):
-        done["pattern"] = _end(done["pattern"])
+    exact = {k: _exact(v) for k, v in node.items() if k != "patternProperties"}
+    if isinstance(exact.get("pattern"), str):
+        exact["pattern"] = _end(exact["pattern"])
     if "patternProperties" in node:
-        done["patternProperties"] = {_end(p): _exact(v) for p, v in node["patternProperties"].items()}
-        done["additionalProperties"] = False
-    return done
+        exact["patternProperties"] = {_end(p): _exact(v) for p, v in node["patternProperties"].items()}
+        exact["additionalProperties"] = False
+    return exact
 
 
 def _end(pattern: str) -> str:
+    """The pattern with `$` matching only at the very end."""
     return pattern.removesuffix("$") + "(?!\\n)$"
 
 
@@ -43,7 +45,7 @@ def document() -> dict[str, Any]:
 
 
 def text() -> str:
-    """The JSON Schema as it is committed."""
+    """The JSON Schema as the committed text."""
     return json.dumps(document(), indent=2, ensure_ascii=False) + "\n"
 
 

@@ -1,8 +1,8 @@
-"""The manifest `veridact.manifest/1`: what is hidden, where and when, written to be read and edited by people.
+"""The manifest `veridact.manifest/1`: what is covered, where and when, in a form that people read and edit.
 
-Frame numbers are 0-based in presentation order, boxes are integer pixels of the picture as displayed, sound times are
-integer milliseconds; every range is half-open. These models are the `schema` layer and nothing more: the checks of the
-text come before them (`strictjson`), those that compare one field with another after them (`rules`).
+Frame numbers are 0-based in presentation order, boxes are in integer pixels of the picture as displayed, audio times in
+integer milliseconds; every range is half-open. These models are the `schema` layer only: the text is checked before
+them (`strict_json`), relations between fields after them (`rules`).
 """
 
 from typing import Annotated, Any, Literal
@@ -15,7 +15,7 @@ MAX_TRACKS = 100_000
 MAX_KEYS = 1_000_000
 MAX_INT = 2**53 - 1
 MAX_PIXELS_OFF = 1_000_000
-"""Coordinates and sides are held to ±1,000,000 px: far above any picture, far below where products stop being exact."""
+"""Bound of coordinates and sides in pixels: far above any picture, far below where products stop being exact."""
 
 VideoLabel = Literal["face", "head", "plate", "person", "vehicle", "screen", "text", "document", "custom", "keep"]
 AudioLabel = Literal[
@@ -38,7 +38,7 @@ Coordinate = Annotated[int, Field(ge=-MAX_PIXELS_OFF, le=MAX_PIXELS_OFF)]
 Extent = Annotated[int, Field(ge=1, le=MAX_PIXELS_OFF)]
 Orientation = Annotated[int, Field(ge=1, le=8)]
 _LIST = Field(strict=False)
-"""A JSON list may become a tuple; what stands in it is read strictly all the same."""
+"""Lets a JSON list become a tuple; its elements are validated strictly nevertheless."""
 TimeBase = Annotated[
     tuple[Annotated[int, Field(ge=1, le=2**31 - 1)], Annotated[int, Field(ge=1, le=2**31 - 1)]],
     _LIST,
@@ -55,13 +55,13 @@ SettingValue = bool | Annotated[int, Field(ge=-MAX_INT, le=MAX_INT)] | Annotated
 
 
 class Model(BaseModel):
-    """A frozen record that refuses fields it does not know and never coerces one type into another."""
+    """Base of all records: frozen, refuses unknown fields, coerces no type into another."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
 class VideoStream(Model):
-    """A video stream that can be covered; `pts_sha256` binds its timeline (see `timeline.pts_sha256`)."""
+    """A video stream; `pts_sha256` is the digest of its timeline (see `timeline.pts_sha256`)."""
 
     index: Index
     type: Literal["video"]
@@ -78,7 +78,7 @@ class VideoStream(Model):
 
 
 class AudioStream(Model):
-    """An audio stream; `duration_ms` is for the reader, rounded up."""
+    """An audio stream; `duration_ms`, rounded up, is for people to read."""
 
     index: Index
     type: Literal["audio"]
@@ -90,7 +90,7 @@ class AudioStream(Model):
 
 
 class PictureStream(Model):
-    """A still or animated picture; animated ones carry a time base (1/1000) and the digest of their frame times."""
+    """A still or animated picture; only animated ones have a time base (1/1000) and a digest of frame times."""
 
     index: Annotated[int, Field(ge=0, le=0)]
     type: Literal["picture"]
@@ -107,7 +107,7 @@ class PictureStream(Model):
 
 
 class OtherStream(Model):
-    """A stream that is never rendered: subtitles, telemetry, attachments, cover art, what cannot be decoded."""
+    """A stream that is never rendered: subtitles, telemetry, attachments, cover art, streams that do not decode."""
 
     index: Index
     type: Literal["data", "subtitle", "attachment", "unknown"]
@@ -118,7 +118,7 @@ Stream = Annotated[VideoStream | AudioStream | PictureStream | OtherStream, Fiel
 
 
 class Source(Model):
-    """The one file this manifest is for."""
+    """The file that the manifest is for."""
 
     kind: Literal["video", "picture", "audio"]
     sha256: Hex
@@ -127,7 +127,7 @@ class Source(Model):
 
 
 class Producer(Model):
-    """Who or what proposed items: a model, an imported file or a person; nothing here changes a rendered byte."""
+    """Who or what proposed items: a model, an imported file or a person; changes no rendered byte."""
 
     id: ProducerId
     kind: Literal["model", "import", "person", "tool"]
@@ -139,14 +139,14 @@ class Producer(Model):
 
 
 class OutputStream(Model):
-    """What happens to one input stream; a stream that is not listed is dropped."""
+    """The disposition of one input stream; a stream that is not listed is dropped."""
 
     index: Index
     disposition: Literal["render", "drop"]
 
 
 class Output(Model):
-    """The container and profile of the result; `quality` is for pictures, `profile` for video."""
+    """The container and encoding of the output; `quality` is for pictures, `profile` for video."""
 
     container: Container
     profile: Literal["h264", "lossless"] | None = None
@@ -155,7 +155,7 @@ class Output(Model):
 
 
 class Solid(Model):
-    """One colour: black."""
+    """A solid cover in black."""
 
     effect: Literal["solid"]
     shape: Literal["box", "ellipse"]
@@ -163,7 +163,7 @@ class Solid(Model):
 
 
 class Cells(Model):
-    """A mosaic or a blur of at most `cells` cells along the long side: nothing finer than a cell is left."""
+    """A mosaic or blur of at most `cells` cells along the long side of the track's largest box."""
 
     effect: Literal["mosaic", "blur"]
     shape: Literal["box", "ellipse"]
@@ -197,7 +197,7 @@ class VideoEffects(Model):
 
 
 class AudioEffects(Model):
-    """The effect of each spoken label; a label without one takes `default`."""
+    """The effect of each audio label; a label without one takes `default`."""
 
     default: AudioEffect
     person_name: AudioEffect | None = None
@@ -220,28 +220,28 @@ class Effects(Model):
 
 
 class Origin(Model):
-    """Where an item comes from: the id of a producer, or `hand`; `score` is in thousandths."""
+    """Where an item comes from: the id of a producer, or `hand`; `score` is a confidence in thousandths."""
 
     by: ProducerId
     score: Permille | None = None
 
 
 class Key(Model):
-    """The box on one frame; between two keys it moves linearly in presentation time."""
+    """A keyframe: the bounding box on one frame; between two keys it moves linearly in presentation time."""
 
     frame: Frame
     box: Box
 
 
 class Segment(Model):
-    """An unbroken stretch of a track: from its first key's frame up to, not including, `end`."""
+    """An unbroken run of frames of a track, half-open: from the frame of its first key to `end`."""
 
     end: Positive
     keys: Annotated[tuple[Key, ...], Field(strict=False, min_length=1), FailFast()]
 
 
 class Track(Model):
-    """One thing to cover (or, in scope `everything`, to keep) in one video stream or picture."""
+    """One object to cover (or, in scope `everything`, to keep) in one video stream or picture."""
 
     id: ItemId
     stream: Index
@@ -256,7 +256,7 @@ class Track(Model):
 
 
 class AudioRange(Model):
-    """A stretch of sound to cover (or keep) in one audio stream, or in all where `stream` is null."""
+    """A half-open range of milliseconds to cover (or keep) in one audio stream, or in all where `stream` is null."""
 
     id: ItemId
     stream: Index | None
@@ -272,7 +272,7 @@ class AudioRange(Model):
 
 
 class Manifest(Model):
-    """The whole document, in the order in which it is written."""
+    """The whole document; the fields are declared in the order in which they are written."""
 
     model_config = ConfigDict(
         extra="forbid", frozen=True, strict=True, title="veridact.manifest/1", serialize_by_alias=True
@@ -289,5 +289,5 @@ class Manifest(Model):
     ext: dict[ReverseDns, JsonValue]
 
     def document(self) -> dict[str, Any]:
-        """The manifest as plain JSON values, fields in their written order, absent fields left out."""
+        """The manifest as plain JSON values, fields in written order, unset fields omitted."""
         return self.model_dump(mode="json", exclude_unset=True)

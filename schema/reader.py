@@ -1,4 +1,4 @@
-"""Reading a manifest: bytes or a path in, a checked `Manifest` out, through the layers text, schema and rules."""
+"""Reading a manifest: bytes to a validated `Manifest`, through the layers text, schema and rules."""
 
 import re
 from dataclasses import dataclass
@@ -16,17 +16,17 @@ _SCHEMA = re.compile(r"veridact\.manifest/([0-9]{1,6})")
 
 
 @dataclass(frozen=True)
-class Read:
-    """A manifest and the bytes it was read from."""
+class LoadedManifest:
+    """A valid manifest and the bytes it was read from."""
 
     manifest: Manifest
     raw: bytes
 
 
 def _check_version(tree: Any) -> None:
-    """Refuses a document of another major version and names what upgrades it."""
+    """Raises `ManifestError` for a document of another major version, naming the remedy."""
     if not isinstance(tree, dict) or not isinstance(tree.get("schema"), str):
-        return  # the schema layer says what is missing
+        return  # the models report the missing field
     match = _SCHEMA.fullmatch(tree["schema"])
     if match and (major := int(match[1])) != MAJOR:
         advice = (
@@ -38,10 +38,11 @@ def _check_version(tree: Any) -> None:
 
 
 _TAGS = {"video", "audio", "picture", "data", "subtitle", "attachment", "unknown", "solid", "mosaic", "blur"}
+"""Discriminator values, which pydantic inserts into error locations."""
 
 
 def _path(loc: tuple[int | str, ...], tree: Any) -> str:
-    """The JSON path of a pydantic location, without the names of union members that pydantic puts into it."""
+    """The JSON path of a pydantic error location, without the discriminator values in it."""
     path = "$"
     value = tree
     for step in loc:
@@ -56,8 +57,8 @@ def _path(loc: tuple[int | str, ...], tree: Any) -> str:
     return path
 
 
-def _most_telling(error: ValidationError) -> ErrorDetails:
-    """An unknown field before anything else: where `scope` is typed `scoep`, the typo is the news, not its absence."""
+def _first_error(error: ValidationError) -> ErrorDetails:
+    """The error to report, unknown fields first: for `scoep` the typo is reported, not the missing `scope`."""
     errors = error.errors(include_url=False, include_input=False)
     return next((e for e in errors if e["type"] == "extra_forbidden"), errors[0])
 
@@ -70,27 +71,27 @@ _REASONS = {
     "dict_type": "input should be an object",
     "too_short": "list should not be empty",
 }
-"""Pydantic's reasons in the words of JSON; the others need no translation."""
+"""Pydantic's error types whose messages speak of Python types, with messages in terms of JSON."""
 
 
 def validate(tree: Any) -> Manifest:
-    """The `schema` layer: plain JSON values as a `Manifest`, or the first thing that does not fit."""
+    """The `schema` layer: plain JSON values as a `Manifest`; raises `ManifestError` for the first invalid value."""
     _check_version(tree)
     try:
         return Manifest.model_validate(tree)
     except ValidationError as e:
-        found = _most_telling(e)
-        reason = _REASONS.get(found["type"], found["msg"].replace("Tuple", "List"))
-        raise ManifestError("schema", _path(found["loc"], tree), reason[:1].lower() + reason[1:]) from None
+        details = _first_error(e)
+        reason = _REASONS.get(details["type"], details["msg"].replace("Tuple", "List"))
+        raise ManifestError("schema", _path(details["loc"], tree), reason[:1].lower() + reason[1:]) from None
 
 
 def read_without_rules(raw: bytes) -> Manifest:
-    """A manifest through the layers text and schema only, for tools that report every broken rule."""
+    """Reads a manifest through the layers text and schema only, for tools that report every broken rule."""
     return validate(strict_json.loads(raw))
 
 
-def read(raw: bytes) -> Read:
-    """A manifest through all three layers; raises `ManifestError`."""
+def read(raw: bytes) -> LoadedManifest:
+    """Reads a manifest through all three layers; raises `ManifestError`."""
     manifest = read_without_rules(raw)
     rules.check(manifest)
-    return Read(manifest, raw)
+    return LoadedManifest(manifest, raw)

@@ -1,9 +1,9 @@
-"""The receipt `veridact.audit/1`: a chain of canonical JSON lines, each holding the hash of the one before.
+"""The receipt `veridact.audit/1`: a hash chain of canonical JSON lines, each with the hash of the previous one.
 
     hash    = SHA-256("veridact.audit/1\\0entry\\0" ‖ RFC 8785 form of the entry without "hash")
     prev(0) = SHA-256("veridact.audit/1\\0genesis\\0")
 
-The head of a receipt is the hash of its last entry, the seal. A receipt holds no clock, host, user, path or process.
+The head of a receipt is the hash of its last entry, the seal. A receipt contains no time, host, user, path or process.
 """
 
 import hashlib
@@ -23,7 +23,7 @@ EntryType = Literal["genesis", "input", "manifest", "stream", "track", "audio", 
 
 
 class Entry(BaseModel):
-    """One line of a receipt."""
+    """One entry of a receipt, stored as one line."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
@@ -41,12 +41,12 @@ def genesis_prev(version: str = AUDIT) -> str:
 
 
 def entry_hash(entry: dict[str, Any], version: str = AUDIT) -> str:
-    """The hash of an entry given without its `hash`."""
+    """The hash of an entry that does not yet have its `hash` field."""
     return hashlib.sha256(f"{version}\0entry\0".encode() + canonical(entry)).hexdigest()
 
 
 def chain(bodies: Iterable[tuple[EntryType, dict[str, Any]]], version: str = AUDIT) -> bytes:
-    """The receipt of the bodies, in order, closed with a seal that counts them."""
+    """Chains the bodies in order into a receipt, closed by a seal with their numbers."""
     lines: list[bytes] = []
     prev = genesis_prev(version)
     totals: dict[str, int] = {}
@@ -65,17 +65,20 @@ def chain(bodies: Iterable[tuple[EntryType, dict[str, Any]]], version: str = AUD
 
 
 def _strict_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
+    """A JSON object; raises `ValueError` for a member name that occurs twice."""
+    members = dict(pairs)
+    if len(members) != len(pairs):
         raise ValueError("a member name occurs twice")
-    return found
+    return members
 
 
 def _no_number(text: str) -> Any:
+    """Refuses a number that is not an integer."""
     raise ValueError(f"{text[:20]} is not an integer")
 
 
 def _parse_line(line: bytes, number: int) -> Entry:
+    """Line `number`, counted from 0, as an entry; raises `AuditError` where it is none or not canonical."""
     where = f"line {number + 1}"
     try:
         tree = json.loads(line, object_pairs_hook=_strict_object, parse_float=_no_number, parse_constant=_no_number)
@@ -90,7 +93,7 @@ def _parse_line(line: bytes, number: int) -> Entry:
 
 
 def read(raw: bytes) -> tuple[str, list[Entry]]:
-    """The version and entries of a receipt whose chain holds; raises `AuditError` with the line that breaks it."""
+    """The version and entries of a receipt with an intact chain; raises `AuditError` naming the line that breaks it."""
     if len(raw) > MAX_BYTES:
         raise AuditError(f"larger than {MAX_BYTES // 2**20} MiB; this is no receipt")
     if not raw.endswith(b"\n"):
@@ -102,6 +105,7 @@ def read(raw: bytes) -> tuple[str, list[Entry]]:
 
 
 def _check_chain(entries: Sequence[Entry], version: str) -> None:
+    """Raises `AuditError` for the first entry whose number, predecessor or hash is wrong."""
     prev = genesis_prev(version)
     for number, entry in enumerate(entries):
         where = f"line {number + 1}"
@@ -130,6 +134,7 @@ _ONCE: tuple[EntryType, ...] = ("genesis", "input", "manifest", "output", "seal"
 
 
 def _check_order(entries: Sequence[Entry]) -> None:
+    """Raises `AuditError` for entries that are missing, repeated or out of order, or not those the seal counts."""
     kinds = [e.type for e in entries]
     last = entries[-1]
     if last.type != "seal":
@@ -142,7 +147,7 @@ def _check_order(entries: Sequence[Entry]) -> None:
 
 
 def head(entries: Sequence[Entry]) -> str:
-    """The hash that stands for the whole receipt."""
+    """The hash of the last entry, which identifies the whole receipt."""
     return entries[-1].hash
 
 

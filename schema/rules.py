@@ -1,6 +1,6 @@
-"""The `rules` layer: what one field of a manifest demands of another, as a table of small checks.
+"""The `rules` layer: relations between the fields of a manifest, as a table of small checks.
 
-Each check yields `(path, reason)` for what it refuses; the first one found is the error.
+Each check yields a fault, `(path, reason)`, for every value it refuses; the first fault is reported as the error.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -20,7 +20,7 @@ from veridact.schema.manifest import (
 
 
 class Fault(NamedTuple):
-    """One broken rule: where it stands in the document, and why it is refused."""
+    """One broken rule: the JSON path of the value, and the reason."""
 
     path: str
     reason: str
@@ -30,18 +30,19 @@ Faults = Iterator[Fault]
 
 PICTURE_CONTAINERS = frozenset({"jpeg", "png", "webp", "tiff", "bmp", "gif"})
 VIDEO_CONTAINERS = {"h264": frozenset({"mp4", "mov", "mkv"}), "lossless": frozenset({"mkv"})}
-SOUND_CONTAINERS = frozenset({"flac", "wav", "m4a", "mp3", "ogg", "mkv", "mp4", "mov"})
+AUDIO_CONTAINERS = frozenset({"flac", "wav", "m4a", "mp3", "ogg", "mkv", "mp4", "mov"})
 REVIEWED = frozenset({"accepted", "edited", "added"})
 
 
 def _streams(m: Manifest) -> Faults:
+    """Streams are numbered in order and fit the kind of the source."""
     kinds = {s.type for s in m.source.streams}
     for i, stream in enumerate(m.source.streams):
         if stream.index != i:
             yield Fault(f"$.source.streams[{i}].index", f"streams are listed in order; expected {i}")
         if isinstance(stream, PictureStream):
-            timed = (stream.time_base is not None, stream.pts_sha256 is not None)
-            if timed != (stream.frames > 1,) * 2:
+            has_timeline = (stream.time_base is not None, stream.pts_sha256 is not None)
+            if has_timeline != (stream.frames > 1,) * 2:
                 yield Fault(
                     f"$.source.streams[{i}]",
                     "time_base and pts_sha256 belong to animated pictures, and those need both",
@@ -57,6 +58,7 @@ def _streams(m: Manifest) -> Faults:
 
 
 def _output(m: Manifest) -> Faults:
+    """Container, profile, quality and stream dispositions fit the source."""
     kind, out = m.source.kind, m.output
     if (out.profile is not None) != (kind == "video"):
         yield Fault("$.output.profile", "a video needs a profile, and only a video has one")
@@ -67,7 +69,7 @@ def _output(m: Manifest) -> Faults:
     allowed = {
         "picture": PICTURE_CONTAINERS,
         "video": VIDEO_CONTAINERS.get(out.profile or "", frozenset()),
-        "audio": SOUND_CONTAINERS,
+        "audio": AUDIO_CONTAINERS,
     }[kind]
     if out.container not in allowed:
         yield Fault(
@@ -90,15 +92,17 @@ def _output(m: Manifest) -> Faults:
 
 
 def _effects(m: Manifest) -> Faults:
-    seen = any(isinstance(s, VideoStream | PictureStream) for s in m.source.streams)
-    heard = any(isinstance(s, AudioStream) for s in m.source.streams)
-    if seen and m.effects.video is None:
+    """Effects are given for the media that the source has."""
+    has_picture = any(isinstance(s, VideoStream | PictureStream) for s in m.source.streams)
+    has_audio = any(isinstance(s, AudioStream) for s in m.source.streams)
+    if has_picture and m.effects.video is None:
         yield Fault("$.effects.video", "needed, with a default: the source has a picture")
-    if heard and m.effects.audio is None:
+    if has_audio and m.effects.audio is None:
         yield Fault("$.effects.audio", "needed, with a default: the source has sound")
 
 
 def _ids(m: Manifest) -> Faults:
+    """No id is used twice."""
     groups: Sequence[tuple[str, Sequence[Producer | Track | AudioRange]]] = (
         ("producers", m.producers),
         ("tracks", m.tracks),
@@ -113,6 +117,7 @@ def _ids(m: Manifest) -> Faults:
 
 
 def _items(m: Manifest) -> Faults:
+    """Items name a known producer, and `keep` is used in scope `everything` only."""
     producers = {p.id for p in m.producers} | {"hand"}
     groups: Sequence[tuple[str, Sequence[Track | AudioRange]]] = (
         ("tracks", m.tracks),
@@ -130,6 +135,7 @@ def _items(m: Manifest) -> Faults:
 
 
 def _tracks(m: Manifest) -> Faults:
+    """Tracks belong to video streams or pictures."""
     for i, track in enumerate(m.tracks):
         path = f"$.tracks[{i}]"
         stream = m.source.streams[track.stream] if track.stream < len(m.source.streams) else None
@@ -140,7 +146,8 @@ def _tracks(m: Manifest) -> Faults:
 
 
 def _segments(track: Track, path: str, frames: int) -> Faults:
-    before = 0
+    """Segments and keys are in order, do not overlap and lie within the stream's frames."""
+    previous_end = 0
     for j, segment in enumerate(track.segments):
         last = -1
         for k, key in enumerate(segment.keys):
@@ -148,16 +155,17 @@ def _segments(track: Track, path: str, frames: int) -> Faults:
             if key.frame <= last:
                 yield Fault(where, "the keys of a segment come in increasing frame order")
             last = key.frame
-        if segment.keys[0].frame < before:
+        if segment.keys[0].frame < previous_end:
             yield Fault(f"{path}.segments[{j}]", "segments come in order and do not overlap")
         if segment.end <= last:
             yield Fault(f"{path}.segments[{j}].end", f"must come after the last key's frame {last}")
         if segment.end > frames:
             yield Fault(f"{path}.segments[{j}].end", f"the source has {frames} frames; `end` is at most {frames}")
-        before = segment.end
+        previous_end = segment.end
 
 
 def _audio(m: Manifest) -> Faults:
+    """Ranges belong to audio streams and are not empty."""
     streams = m.source.streams
     for i, item in enumerate(m.audio):
         path = f"$.audio[{i}]"
@@ -171,6 +179,7 @@ def _audio(m: Manifest) -> Faults:
 
 
 def _counts(m: Manifest) -> Faults:
+    """There are at most `MAX_KEYS` keys."""
     keys = sum(len(s.keys) for t in m.tracks for s in t.segments)
     if keys > MAX_KEYS:
         yield Fault("$.tracks", f"{keys} keys; at most {MAX_KEYS} are allowed")
@@ -186,10 +195,11 @@ RULES: tuple[Callable[[Manifest], Faults], ...] = (
     _tracks,
     _audio,
 )
+"""All checks, in the order in which their faults are reported."""
 
 
 def faults(m: Manifest) -> Faults:
-    """Every broken rule of a manifest that has passed the schema, in the order of `RULES`."""
+    """Every fault of a manifest that has passed the schema, in the order of `RULES`."""
     for rule in RULES:
         yield from rule(m)
 

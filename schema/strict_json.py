@@ -1,8 +1,8 @@
-"""Strict reading of JSON: the `text` layer, where every way in which parsers differ is an error (SPEC §1.1 rule 1).
+"""The `text` layer: strict JSON, in which everything that parsers treat differently is an error (SPEC §1.1 rule 1).
 
 Refused: a byte-order mark, bytes that are not UTF-8, duplicate or non-ASCII member names, fractions, exponents, NaN,
 integers outside ±(2⁵³-1), lone surrogates, nesting over 16, more than 64 MiB, and more values than the largest valid
-manifest could hold, so that no document can fill the memory of the reader. Errors name the JSON path.
+manifest has, so that no document can exhaust memory. Errors name the JSON path.
 """
 
 import json
@@ -15,7 +15,7 @@ from veridact.schema.manifest import MAX_INT
 MAX_BYTES = 64 * 1024 * 1024
 MAX_DEPTH = 16
 MAX_CONTAINERS = 3_500_000
-"""Objects and lists; a million keys are two each, a hundred thousand tracks and ranges about six."""
+"""Objects and lists: two for each of a million keys, about six for each of a hundred thousand tracks and ranges."""
 MAX_VALUES = 12_000_000
 MAX_MEMBERS = 1000
 """Members of one object."""
@@ -23,18 +23,19 @@ _MAX_DIGITS = 16  # 2**53 - 1 has sixteen
 
 
 class _Refused:
-    """Stands in the parsed tree where something was refused, so that its path can be told afterwards."""
+    """A placeholder in the parsed tree for a refused value, so that its JSON path can be reported after parsing."""
 
     def __init__(self, reason: str) -> None:
         self.reason = reason
 
 
 def _short(name: str) -> str:
+    """A member name for an error message: ASCII, at most 40 characters."""
     return ascii(name if len(name) <= 40 else name[:37] + "...")
 
 
 class _Parser:
-    """Hooks for `json.loads` that put a `_Refused` where a rule is broken and remember that one was."""
+    """Hooks for `json.loads` that put a `_Refused` where a rule is broken; `refused` says whether any did."""
 
     def __init__(self) -> None:
         self.refused = False
@@ -44,44 +45,50 @@ class _Parser:
         return _Refused(reason)
 
     def integer(self, text: str) -> int | _Refused:
+        """An integer within ±(2⁵³-1)."""
         if len(text.lstrip("-")) <= _MAX_DIGITS and abs(value := int(text)) <= MAX_INT:
             return -0 if text == "-0" else value
         return self._refuse("an integer outside ±(2^53-1)")
 
     def fraction(self, text: str) -> _Refused:
+        """Refuses every number with a fraction or exponent."""
         return self._refuse(f"{text[:24]} has a fraction or an exponent; only integers are allowed")
 
     def constant(self, text: str) -> _Refused:
+        """Refuses NaN and the infinities."""
         return self._refuse(f"{text} is not JSON")
 
     def members(self, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        """An object with unique ASCII member names, at most `MAX_MEMBERS`."""
         if len(pairs) > MAX_MEMBERS:
             pairs = [("", self._refuse(f"an object of more than {MAX_MEMBERS} members"))]
-        found = dict(pairs)
-        if len(found) != len(pairs):
+        members = dict(pairs)
+        if len(members) != len(pairs):
             seen: set[str] = set()
             for name, _ in pairs:
                 if name in seen:
-                    found[name] = self._refuse(f"the member name {_short(name)} occurs twice")
+                    members[name] = self._refuse(f"the member name {_short(name)} occurs twice")
                 seen.add(name)
-        for name in found:
+        for name in members:
             if not name.isascii():
-                found[name] = self._refuse(f"the member name {_short(name)} is not ASCII")
-        return found
+                members[name] = self._refuse(f"the member name {_short(name)} is not ASCII")
+        return members
 
 
 def member_path(parent: str, name: str) -> str:
-    """The JSON path of a member: `.name` where the name is an identifier, `["name"]` elsewhere."""
+    """The JSON path of a member: `.name` where the name is an identifier, else `["name"]`."""
     return f"{parent}.{name}" if name.isidentifier() and name.isascii() else f"{parent}[{json.dumps(name)}]"
 
 
 def _children(value: Any) -> Iterator[tuple[int | str, Any]]:
+    """The members or elements of a value, each with its name or index."""
     if isinstance(value, dict):
         return iter(value.items())
     return iter(enumerate(value)) if isinstance(value, list) else iter(())
 
 
 def _path(steps: list[int | str]) -> str:
+    """The JSON path of a list of names and indexes."""
     path = "$"
     for step in steps:
         path = member_path(path, step) if isinstance(step, str) else f"{path}[{step}]"
@@ -106,6 +113,7 @@ def _check_values(tree: Any) -> None:
 
 
 def _too_deep(tree: Any) -> bool:
+    """Whether objects and lists are nested more than `MAX_DEPTH` deep."""
     level = [tree]
     for _ in range(MAX_DEPTH):
         level = [c for v in level for c in (v.values() if isinstance(v, dict) else v) if isinstance(c, dict | list)]
@@ -115,6 +123,7 @@ def _too_deep(tree: Any) -> bool:
 
 
 def _is_text(value: str) -> bool:
+    """Whether a string has no lone surrogate."""
     try:
         value.encode()
     except UnicodeEncodeError:
@@ -123,6 +132,7 @@ def _is_text(value: str) -> bool:
 
 
 def _check_value(value: Any, steps: list[int | str]) -> None:
+    """Raises `ManifestError` for a value that is refused, too deep or no text; not for those inside it."""
     if isinstance(value, _Refused):
         raise ManifestError("text", _path(steps), value.reason)
     if isinstance(value, dict | list) and len(steps) >= MAX_DEPTH:
@@ -132,7 +142,7 @@ def _check_value(value: Any, steps: list[int | str]) -> None:
 
 
 def _check_size(raw: bytes) -> None:
-    """Refuses what is too large to read, before any of it is parsed; a comma or bracket in a text counts as well."""
+    """Raises `ManifestError` for a document that is too large, before parsing; commas and brackets in strings count."""
     if len(raw) > MAX_BYTES:
         raise ManifestError("text", "$", f"more than {MAX_BYTES // 2**20} MiB")
     containers = raw.count(b"{") + raw.count(b"[")
@@ -143,7 +153,7 @@ def _check_size(raw: bytes) -> None:
 
 
 def loads(raw: bytes) -> Any:
-    """The JSON value of `raw`; raises `ManifestError` (layer `text`) with the JSON path of what is refused."""
+    """The JSON value of `raw`; raises `ManifestError` (layer `text`) with the JSON path of the refused value."""
     _check_size(raw)
     if raw.startswith(b"\xef\xbb\xbf"):
         raise ManifestError("text", "$", "begins with a byte-order mark; save it as plain UTF-8")

@@ -1,4 +1,4 @@
-"""Exact time: the digest of a video timeline, and milliseconds of sound as whole samples."""
+"""Exact time: the digest of a timeline, milliseconds as samples, and the clock that maps frames to seconds."""
 
 import hashlib
 from bisect import bisect_left, bisect_right
@@ -19,43 +19,43 @@ def pts_sha256(pts: Sequence[int]) -> str:
 
 
 def first_fault(pts: Sequence[int | None]) -> str | None:
-    """Why these presentation timestamps are no timeline (missing or not increasing), or None when they are one."""
-    before: int | None = None
+    """Why these presentation timestamps are not a timeline (missing or not increasing), or None when they are."""
+    previous: int | None = None
     for frame, value in enumerate(pts):
         if value is None:
             return f"frame {frame} has no timestamp"
-        if before is not None and value <= before:
+        if previous is not None and value <= previous:
             return f"the timestamp of frame {frame} does not come after the one before it"
-        before = value
+        previous = value
     return None
 
 
 def sample_range(start_ms: int, end_ms: int, rate_hz: int) -> tuple[int, int]:
-    """Half-open milliseconds as half-open samples at `rate_hz`, widened outward to whole samples."""
+    """Half-open milliseconds as half-open samples at `rate_hz`, rounded outward to whole samples."""
     return (start_ms * rate_hz // 1000, -(-end_ms * rate_hz // 1000))
 
 
 def inner_sample_range(start_ms: int, end_ms: int, rate_hz: int) -> tuple[int, int]:
-    """Half-open milliseconds as the half-open samples that lie wholly within them; empty where none does."""
+    """Half-open milliseconds as half-open samples at `rate_hz`, rounded inward to whole samples; may be empty."""
     start = -(-start_ms * rate_hz // 1000)
     return start, max(start, end_ms * rate_hz // 1000)
 
 
 def milliseconds_up(seconds: Fraction) -> int:
-    """A duration in milliseconds, rounded up."""
+    """A duration in seconds as milliseconds, rounded up."""
     return -int(-seconds * 1000 // 1)
 
 
 @dataclass(frozen=True)
 class Frame:
-    """A frame number, exact in any stream."""
+    """A point in time given as a 0-based frame number."""
 
     number: int
 
 
 @dataclass(frozen=True)
 class Seconds:
-    """Seconds since what a player shows as 0, exact."""
+    """A point in time given in exact seconds since the origin, which a player shows as 0."""
 
     value: Fraction
 
@@ -65,7 +65,7 @@ Instant = Frame | Seconds
 
 @dataclass(frozen=True)
 class Span:
-    """A half-open range of time; None is the start or the end of the clip."""
+    """A half-open range of time; None stands for the start or end of the clip."""
 
     start: Instant | None
     end: Instant | None
@@ -74,12 +74,13 @@ class Span:
 _COMMON = (25, 30, 24, 50, 60, 15, 10, 12, 20, 5, 29, 23, 59, 120, 48, 8, 100, 1)
 _RATES = tuple(dict.fromkeys((*_COMMON, *range(1, 241))))
 _FEW_FRAMES, _MAX_FRAMES = 30_000, 2_000_000
-"""Each guess hashes the whole timeline: long ones are compared with the common rates only, very long ones with none."""
+"""Each guess hashes a whole timeline: above the first number of frames only common rates are tried, above the second
+none."""
 
 
 @dataclass(frozen=True)
 class Clock:
-    """The timeline of one stream; `pts` is None where it is not known, `origin_seconds` what a player shows as 0."""
+    """The timeline of one stream: the `pts` of every frame, None where unknown, and the origin, 0 in a player."""
 
     stream: int
     frames: int
@@ -88,7 +89,7 @@ class Clock:
     origin_seconds: Fraction
 
     def pts_of(self, frame: int) -> int:
-        """The timestamp of a frame; raises `UsageError` where the timeline is not known."""
+        """The pts of a frame; raises `UsageError` where the timeline is unknown."""
         if self.pts is None:
             raise UsageError(
                 f"the frame rate of stream {self.stream} is not constant: name the footage with --media, "
@@ -97,9 +98,9 @@ class Clock:
         return self.pts[frame]
 
     def seconds_of(self, frame: int) -> Fraction | None:
-        """When a frame begins, in seconds as a player shows them; None where it is not known.
+        """The start of a frame in seconds since the origin; None where the timeline is unknown.
 
-        `frame` may be the number of frames: the last one is taken to last as long as the one before it.
+        `frame` may be the number of frames: the last frame is taken to last as long as the one before it.
         """
         if self.pts is None:
             return None
@@ -110,9 +111,9 @@ class Clock:
         return ticks * self.time_base - self.origin_seconds
 
     def frame_of(self, at: Instant, up: bool) -> int:
-        """The frame shown at a time or, with `up`, the first that begins at or after it; may be the number of frames.
+        """The frame presented at a time or, with `up`, the first that starts at or after it.
 
-        Raises `UsageError` where seconds are asked and the timeline is not known.
+        The result may be the number of frames. Raises `UsageError` for seconds where the timeline is unknown.
         """
         if isinstance(at, Frame):
             return at.number
@@ -125,9 +126,9 @@ class Clock:
         return bisect_left(self.pts, ticks) if up else max(0, bisect_right(self.pts, ticks) - 1)
 
     def span(self, span: Span, inward: bool = False) -> tuple[int, int]:
-        """A range as frames [first, end), widened outward to whole frames or, for a `keep`, narrowed `inward`.
+        """A range as frames [first, end), rounded outward to whole frames or, for a `keep`, `inward`.
 
-        Raises `UsageError` when it is empty or off the clip.
+        Raises `UsageError` when it is empty or outside the clip.
         """
         first = 0 if span.start is None else self.frame_of(span.start, up=inward)
         end = self.frames if span.end is None else self._end_of(span.end, inward)
@@ -138,32 +139,33 @@ class Clock:
         return first, end
 
     def _end_of(self, at: Instant, inward: bool) -> int:
-        """The frame after the last of a range that ends at a time: inward, the last is one that is over by then."""
+        """The end frame, exclusive, of a range that ends at a time; inward, the last frame ends by then."""
         length = self.seconds_of(self.frames)
         if inward and isinstance(at, Seconds) and length is not None and at.value >= length:
             return self.frames
         return self.frame_of(at, up=not inward)
 
     def assumed(self) -> "Clock":
-        """The same clock where it is known, else one that counts frames: near enough to look, not to cut."""
+        """The clock itself, or one with frame numbers as pts where the timeline is unknown: for display, not edits."""
         return self if self.pts is not None else replace(self, pts=range(self.frames))
 
     def second_in_frames(self) -> int:
-        """How many frames make up a second, on average; 25 where the timeline is not known."""
-        length = self.seconds_of(self.frames)
-        begin = self.seconds_of(0)
-        if length is None or begin is None or length <= begin:
+        """The mean number of frames per second, rounded, at least 1; 25 where the timeline is unknown."""
+        end = self.seconds_of(self.frames)
+        start = self.seconds_of(0)
+        if end is None or start is None or end <= start:
             return 25
-        return max(1, round(self.frames / (length - begin)))
+        return max(1, round(self.frames / (end - start)))
 
 
 Clocks = Mapping[int, Clock]
+"""The clock of each video stream or picture, by stream index."""
 
 
 def _guesses(time_base: Fraction, frames: int) -> Iterator[Sequence[int]]:
-    """The timestamps of constant rates, starting at 0 or, as some writers do, one or two frames later.
+    """Candidate timelines of constant frame rate, starting at frame 0, or one or two frames later as some muxers do.
 
-    Where a tick is a millisecond or more, any whole number of ticks is tried as well: pictures move like that.
+    Where a tick is a millisecond or more, every whole number of ticks per frame is tried too, as in animated pictures.
     """
     numbers: Any = np.arange(frames, dtype=np.int64)
     for rate in _RATES if frames <= _FEW_FRAMES else _COMMON:
@@ -178,7 +180,7 @@ def _guesses(time_base: Fraction, frames: int) -> Iterator[Sequence[int]]:
 
 
 def constant_rate(time_base: Fraction, frames: int, digest: str) -> Sequence[int] | None:
-    """The timestamps of a stream whose rate is constant, proven by their digest; None when it is not."""
+    """The pts of a stream with a constant frame rate, proven by their digest; None where no candidate has it."""
     if frames > _MAX_FRAMES:
         return None
     for guess in _guesses(time_base, frames):
@@ -187,7 +189,8 @@ def constant_rate(time_base: Fraction, frames: int, digest: str) -> Sequence[int
     return None
 
 
-def _known(stream: VideoStream | PictureStream) -> tuple[Fraction, Sequence[int] | None]:
+def _proven_timeline(stream: VideoStream | PictureStream) -> tuple[Fraction, Sequence[int] | None]:
+    """The time base of a stream, and its pts where the manifest's digest proves them."""
     if stream.time_base is None or stream.pts_sha256 is None:
         return Fraction(1, 1000), [0]
     time_base = Fraction(*stream.time_base)
@@ -195,13 +198,13 @@ def _known(stream: VideoStream | PictureStream) -> tuple[Fraction, Sequence[int]
 
 
 def from_manifest(manifest: Manifest) -> Clocks:
-    """The clocks of all streams with a picture, as far as the manifest alone proves them.
+    """The clocks of all video streams and pictures, as far as the manifest alone proves their timelines.
 
-    Where there is sound, or a timeline that it does not prove, 0 ms is taken to be 0 of the file's clock.
+    Where there is audio, or a timeline is not proven, the origin is taken to be 0 of the file's clock.
     """
     streams = [s for s in manifest.source.streams if isinstance(s, VideoStream | PictureStream)]
-    known = {s.index: _known(s) for s in streams}
-    starts = [pts[0] * time_base for time_base, pts in known.values() if pts]
-    heard = any(isinstance(s, AudioStream) for s in manifest.source.streams)
-    zero = Fraction(0) if heard or len(starts) < len(streams) else min(starts, default=Fraction(0))
-    return {s.index: Clock(s.index, s.frames, *known[s.index], zero) for s in streams}
+    timelines = {s.index: _proven_timeline(s) for s in streams}
+    starts = [pts[0] * time_base for time_base, pts in timelines.values() if pts]
+    has_audio = any(isinstance(s, AudioStream) for s in manifest.source.streams)
+    zero = Fraction(0) if has_audio or len(starts) < len(streams) else min(starts, default=Fraction(0))
+    return {s.index: Clock(s.index, s.frames, *timelines[s.index], zero) for s in streams}

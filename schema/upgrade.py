@@ -1,7 +1,7 @@
-"""Bringing an older manifest to the major version that is read today: one pure step for each major.
+"""Upgrading an older manifest to the current major version: one pure step for each major.
 
-A step takes the plain values of one major and gives those of the next; it opens nothing and guesses nothing. Major 0
-was never released. Its step stands here to prove the mechanism from end to end, and as the pattern for the next:
+A step turns the plain JSON values of one major into those of the next, without reading files and without guessing.
+Major 0 was never released; its step tests the mechanism from end to end and is the pattern for the next:
 
     veridact.manifest/0    a track has `id stream label status score end` and `keys`, an object {"FRAME": [x, y, w, h]};
                            `status` is "open", "kept" or "removed"; there are no segments, no sound and no `ext`
@@ -21,13 +21,14 @@ _STATUS = {"open": "proposed", "kept": "accepted", "removed": "rejected"}
 
 
 def _only(tree: Mapping[str, Any], fields: frozenset[str], path: str) -> None:
-    """Refuses a field that an older major does not know: it may be somebody's face, so it is not left behind."""
+    """Raises `ManifestError` for an unknown field: dropping it could uncover a face."""
     for name in tree:
         if name not in fields:
             raise ManifestError("schema", strict_json.member_path(path, name), "unknown field")
 
 
 def _track_from_0(track: Mapping[str, Any], path: str) -> Tree:
+    """A track of major 0 as one of major 1."""
     _only(track, frozenset({"id", "stream", "label", "status", "score", "end", "keys"}), path)
     keys = [{"frame": int(frame), "box": box} for frame, box in track["keys"].items()]
     by, score = ("hand", {}) if track["score"] is None else ("p0", {"score": track["score"]})
@@ -42,6 +43,7 @@ def _track_from_0(track: Mapping[str, Any], path: str) -> Tree:
 
 
 def _from_0(tree: Tree) -> Tree:
+    """A manifest of major 0 as one of major 1."""
     _only(tree, frozenset({"schema", "source", "output", "effects", "tracks"}), "$")
     producer = {"id": "p0", "kind": "tool", "name": "veridact.manifest/0", "settings": {}}
     return {
@@ -58,11 +60,11 @@ def _from_0(tree: Tree) -> Tree:
 
 
 STEPS: dict[int, Callable[[Tree], Tree]] = {0: _from_0}
-"""What brings a manifest of each older major to the next."""
+"""For each older major, the step to the next."""
 
 
 def major_of(tree: Any) -> int:
-    """The major version that a document says it has; raises `ManifestError` when it says none."""
+    """The major version in the `schema` field; raises `ManifestError` when there is none."""
     match = _SCHEMA.fullmatch(str(tree.get("schema"))) if isinstance(tree, dict) else None
     if match is None:
         raise ManifestError("schema", "$.schema", "this is no veridact manifest")
@@ -70,7 +72,10 @@ def major_of(tree: Any) -> int:
 
 
 def upgrade(raw: bytes) -> Manifest:
-    """The manifest in `raw`, of any major up to today's, as one of today's; raises `ManifestError` or `UsageError`."""
+    """The manifest in `raw`, of any major up to the current one, upgraded to that and validated.
+
+    Raises `ManifestError` for an invalid manifest, `UsageError` for one of a later major.
+    """
     tree = strict_json.loads(raw)
     major = major_of(tree)
     if major > MAJOR:

@@ -1,20 +1,20 @@
-"""Every way a command can end other than well, each with the exit code it deserves (SPEC §5)."""
+"""The exceptions of veridact, each with the exit code of the command that it ends (SPEC §5)."""
 
 
 class VeridactError(Exception):
-    """A one-line reason that says what to do next; `exit_code` is what the command exits with."""
+    """Base class: the message is one line that says what to do next; `exit_code` is the command's."""
 
     exit_code = 70
 
 
 class UsageError(VeridactError):
-    """The command line asks for something that makes no sense."""
+    """The arguments are invalid or contradict each other."""
 
     exit_code = 2
 
 
 class ManifestError(VeridactError):
-    """The manifest is not valid. `layer` is the check that refused it: text, schema or rules; `path` is a JSON path."""
+    """The manifest is not valid: `layer` (text, schema or rules) refused the value at the JSON path `path`."""
 
     exit_code = 3
 
@@ -26,7 +26,7 @@ class ManifestError(VeridactError):
 
 
 class MediaError(VeridactError):
-    """The media file cannot be read, or is refused for what it is."""
+    """The media file cannot be read, or has properties that are not supported."""
 
     exit_code = 4
 
@@ -38,24 +38,24 @@ class BindingError(VeridactError):
 
 
 class SafetyError(VeridactError):
-    """Going on could lose or show something: the target exists, an item is unreviewed, nothing would be covered."""
+    """Continuing could overwrite or expose data: a target exists, an item is unreviewed, nothing would be covered."""
 
     exit_code = 6
 
 
 class MissingModelError(VeridactError):
-    """A model, its weights or the extra that brings it is not installed."""
+    """A model, its weights or the extra that installs it is missing."""
 
     exit_code = 7
 
 
 class MachineError(VeridactError):
-    """This machine cannot do it: disk full, no permission, out of memory, self-test failed."""
+    """This machine cannot run the command: disk full, no permission, out of memory, self-test failed."""
 
     exit_code = 8
 
 
 class AuditError(VeridactError):
-    """A receipt cannot be read as one."""
+    """A receipt is malformed, or its hash chain is broken."""
 
     exit_code = 1

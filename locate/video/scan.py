@@ -13,7 +13,7 @@ from veridact.locate.video.detect import DetectorEnsemble
 from veridact.locate.video.detections import DetectionStore
 from veridact.locate.video.frames import DecodedFrame, FootageView, decode_picture, decode_video
 from veridact.locate.video.sampling import rates
-from veridact.media.origin import presents_anything
+from veridact.media.origin import has_presented_packet
 from veridact.media.pictures import frame_count, open_picture
 from veridact.media.pixel_formats import encoded_format
 from veridact.media.probe import VideoTimeline, audio_record, other_record, picture_record, video_record
@@ -95,7 +95,7 @@ def _footage(
             elif (
                 isinstance(stream, AvAudioStream)
                 and stream.codec_context is not None
-                and presents_anything(media, stream.index)
+                and has_presented_packet(media, stream.index)
             ):
                 streams.append(audio_record(container, stream, searched=False))
             else:
@@ -107,7 +107,7 @@ def _presents_frames(media: MediaFile, stream: AvVideoStream) -> bool:
     """Whether a video stream has any frames; an empty one is recorded as another stream and not rendered."""
     if stream.codec_context is not None and stream.codec_context.format is not None:
         return True
-    return presents_anything(media, stream.index)
+    return has_presented_packet(media, stream.index)
 
 
 def _video(

@@ -1,1 +1,1 @@
-"""Sound: which samples are covered, and the packets that carry the covered stream (see docs/sound-render.md)."""
+"""Rendering of audio streams: copied, spliced or re-encoded without loss (docs/sound-render.md)."""

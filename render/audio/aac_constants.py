@@ -1,7 +1,7 @@
-"""Constant AAC-LC access units: one decodes to exact silence for ever, one to a steady tone, for every layout.
+"""Constant AAC-LC access units: repeated, one decodes to exact silence and one to a steady tone, in every layout.
 
-A tone of a whole number of cycles in 1024 samples has the same spectrum in every frame, so a single access unit,
-repeated, is a beep. Nothing here runs an encoder: the bits are written as ISO/IEC 14496-3 §4.4 lays them out.
+A tone with a whole number of cycles in 1024 samples has the same spectrum in every frame, so one repeated access unit
+is a beep. No encoder runs: the bits are written directly, in the syntax of ISO/IEC 14496-3 §4.4.
 
     access unit = element… END          element = type(3) tag(4) body
     SCE, LFE body = channel             CPE body = common window(1)=0, channel, channel
@@ -26,14 +26,14 @@ _END = 7
 
 @dataclass(frozen=True)
 class Element:
-    """A channel element of an access unit and its instance tag."""
+    """A channel element of an access unit: its syntax element kind and its instance tag."""
 
     kind: Kind
     tag: int
 
 
 def _elements(*kinds: Kind) -> tuple[Element, ...]:
-    """Elements in their order, tags counted up for each kind."""
+    """The elements in stream order; instance tags count up from 0 within each kind."""
     return tuple(Element(kind, kinds[:i].count(kind)) for i, kind in enumerate(kinds))
 
 
@@ -53,7 +53,7 @@ CONFIGURATIONS: dict[int, tuple[Element, ...]] = {
 
 @dataclass(frozen=True)
 class Tone:
-    """The tone at one rate: `cycles` in 1024 samples, in scale factor band `band`, lines `low` to `high`."""
+    """The beep at one sample rate: `cycles` in 1024 samples, in scale factor band `band`, lines [low, high)."""
 
     cycles: int
     band: int
@@ -61,8 +61,8 @@ class Tone:
     high: int
 
 
-# About 1 kHz, in the middle of a scale factor band (ISO/IEC 14496-3 tables 4.129 to 4.147). The two loud lines are
-# 2·cycles − 1 and 2·cycles.
+# About 1 kHz, in the middle of a scale factor band (ISO/IEC 14496-3 tables 4.129 to 4.147). The two nonzero spectral
+# lines are 2·cycles − 1 and 2·cycles.
 TONES: dict[int, Tone] = {
     96000: Tone(11, 5, 20, 24),
     88200: Tone(11, 5, 20, 24),
@@ -80,27 +80,29 @@ TONES: dict[int, Tone] = {
 }
 _TONE_GAIN = 186  # a peak of about one eighth of full scale
 _SILENT_GAIN = 100
-# Codebook 7 (pairs without sign, table 4.A.8): the codewords of (0, 0), (0, 1) and (1, 0), then one sign bit a one.
+# Codebook 7 (unsigned pairs, table 4.A.8): codewords of (0, 0), (0, 1) and (1, 0), each 1 followed by a sign bit.
 _PAIRS = {(0, 0): (0, 1), (0, 1): (0b101, 3), (1, 0): (0b100, 3)}
 _CODEBOOK = 7
 
 
-class _Bits:
-    """A bit string that is written from the left."""
+class _BitWriter:
+    """A bit string written from the most significant bit; padded with zeros to whole bytes."""
 
     def __init__(self) -> None:
         self._text: list[str] = []
 
     def put(self, value: int, width: int) -> None:
+        """Appends `value` as `width` bits."""
         self._text.append(format(value, f"0{width}b"))
 
     def bytes(self) -> bytes:
+        """The bits so far as bytes."""
         text = "".join(self._text)
         return int(text.ljust(-(-len(text) // 8) * 8, "0"), 2).to_bytes(-(-len(text) // 8), "big")
 
 
-def _channel(bits: _Bits, tone: Tone | None) -> None:
-    """One individual channel stream: a long sine window with the two lines of `tone`, or with none."""
+def _channel(bits: _BitWriter, tone: Tone | None) -> None:
+    """Writes one individual_channel_stream: a long sine window with the two spectral lines of `tone`, or all zero."""
     bits.put(_TONE_GAIN if tone else _SILENT_GAIN, 8)
     bits.put(0, 4)  # reserved bit, only-long window sequence, sine window
     bits.put(tone.band + 1 if tone else 0, 6)
@@ -112,20 +114,20 @@ def _channel(bits: _Bits, tone: Tone | None) -> None:
         bits.put(0, 1)  # the one scale factor equals the gain
     bits.put(0, 3)  # no pulses, no noise shaping, no gain control
     if tone:
-        loud = {2 * tone.cycles - 1, 2 * tone.cycles}
+        nonzero = {2 * tone.cycles - 1, 2 * tone.cycles}
         for line in range(tone.low, tone.high, 2):
-            pair = (int(line in loud), int(line + 1 in loud))
+            pair = (int(line in nonzero), int(line + 1 in nonzero))
             bits.put(*_PAIRS[pair])
             for _ in range(sum(pair)):
                 bits.put(0, 1)
 
 
 def access_unit(elements: Sequence[Element], rate_hz: int, effect: Effect) -> bytes:
-    """The constant access unit of a channel layout; a low-frequency channel stays silent in a beep.
+    """The constant access unit of a channel layout for one effect; low-frequency channels stay silent in a beep.
 
-    Raises `KeyError` for a rate that AAC has no index for.
+    `rate_hz` must be in `RATES_HZ`; raises `KeyError` otherwise.
     """
-    bits = _Bits()
+    bits = _BitWriter()
     tone = TONES[rate_hz] if effect == "beep" else None
     for element in elements:
         bits.put(_ELEMENT[element.kind], 3)

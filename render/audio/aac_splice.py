@@ -1,10 +1,10 @@
-"""AAC-LC without re-encoding: only packets whose window touches a cover are replaced, all others stay bit for bit.
+"""Covering AAC-LC without re-encoding: packets whose window overlaps a cover are replaced, all others kept bit-exact.
 
     window of packet p:   [p ........ p+1024 ........ p+2048)
-    decoded from p:       [p ........ p+1024) = second half of the packet before + first half of this one
+    decoded from p:       [p ........ p+1024) = second half of the previous window + first half of this one
 
-A kept packet's window holds no covered sample, and every decoded sample of a cover comes from replaced packets alone.
-HE-AAC, 960-sample frames, other object types and unusual layouts are not substituted; they are decoded instead.
+The window of a kept packet contains no covered sample, and every decoded sample of a cover comes from replaced packets
+only. HE-AAC, 960-sample frames, other object types and unusual layouts are decoded and re-encoded instead.
 """
 
 from collections.abc import Iterator
@@ -25,8 +25,8 @@ from veridact.render.audio.aac_constants import (
     Element,
     access_unit,
 )
-from veridact.render.audio.decode import decoder_of
-from veridact.render.audio.packets import SoundPacket, sound_packets
+from veridact.render.audio.decode import exact_decoder
+from veridact.render.audio.packets import AudioPacket, audio_packets
 from veridact.schema.plan.audio import Covers, Effect, Overlap, sample_position
 
 _LOW_COMPLEXITY = 2
@@ -37,28 +37,29 @@ _PROBED_PACKETS = 64
 
 @dataclass(frozen=True)
 class AacConfig:
-    """A plain AAC-LC stream: `header` is its AudioSpecificConfig, `elements` what an access unit holds, in order."""
+    """A plain AAC-LC stream: its AudioSpecificConfig `header`, and the channel elements of an access unit in order."""
 
     header: bytes
     rate_hz: int
     elements: tuple[Element, ...]
 
 
-class _Bits:
-    """Reads a bit string from the left; reading past the end gives zeros."""
+class _BitReader:
+    """Reads a bit string from the most significant bit; reading past the end gives zeros."""
 
     def __init__(self, data: bytes) -> None:
         self._value = int.from_bytes(data, "big")
         self.left = len(data) * 8
 
     def take(self, width: int) -> int:
+        """The next `width` bits as an unsigned integer."""
         self.left -= width
         return (self._value >> self.left if self.left >= 0 else self._value << -self.left) & ((1 << width) - 1)
 
 
 def read_config(header: bytes) -> AacConfig | None:
-    """The stream of an AudioSpecificConfig (ISO/IEC 14496-3 §1.6.2.1), or None when it is not plain AAC-LC."""
-    bits = _Bits(header)
+    """Parses an AudioSpecificConfig (ISO/IEC 14496-3 §1.6.2.1); None when it is not plain AAC-LC."""
+    bits = _BitReader(header)
     if bits.take(5) != _LOW_COMPLEXITY:
         return None
     index = bits.take(4)
@@ -76,8 +77,8 @@ def read_config(header: bytes) -> AacConfig | None:
     return AacConfig(header, rate_hz, elements)
 
 
-def _program_elements(bits: _Bits) -> tuple[Element, ...] | None:
-    """The channel elements of a program config element (§4.4.1.1); None when it mixes down or couples channels."""
+def _program_elements(bits: _BitReader) -> tuple[Element, ...] | None:
+    """The channel elements of a program_config_element (§4.4.1.1); None when it has coupling channels."""
     bits.take(4 + 2 + 4)
     front, side, back, low, data, coupled = (bits.take(n) for n in (4, 4, 4, 2, 3, 4))
     for width in (4, 4, 3):
@@ -94,8 +95,8 @@ def _program_elements(bits: _Bits) -> tuple[Element, ...] | None:
     return None if coupled else tuple(elements)
 
 
-def without_adts(packets: Iterator[SoundPacket], header: bytes) -> Iterator[SoundPacket]:
-    """The packets of an ADTS stream without their headers; raises `MediaError` where the stream changes."""
+def strip_adts(packets: Iterator[AudioPacket], header: bytes) -> Iterator[AudioPacket]:
+    """The packets of an ADTS stream without ADTS headers; raises `MediaError` where the configuration changes."""
     for number, packet in enumerate(packets):
         if adts_config(packet.data) != header:
             raise MediaError(
@@ -104,24 +105,27 @@ def without_adts(packets: Iterator[SoundPacket], header: bytes) -> Iterator[Soun
         yield replace(packet, data=packet.data[7 if packet.data[1] & 1 else 9 :])
 
 
-def plain_config(media: MediaFile, index: int, header: bytes | None) -> AacConfig | None:
-    """The config of stream `index` when its packets may be substituted; the first packets are decoded to find SBR."""
+def aac_lc_config(media: MediaFile, index: int, header: bytes | None) -> AacConfig | None:
+    """The configuration of stream `index` when its packets may be spliced, else None.
+
+    The first packets are decoded to detect implicitly signalled SBR, which the header does not mention. Raises
+    `MediaError` when they do not decode.
+    """
     config = read_config(header) if header else None
     if config is None:
         return None
-    channels = sum(2 if e.kind == "cpe" else 1 for e in config.elements)
+    expected = (FRAME_SAMPLES, config.rate_hz, sum(2 if e.kind == "cpe" else 1 for e in config.elements))
     with demux(media) as container:
         stream = container.streams[index]
         if not isinstance(stream, AudioStream) or stream.profile not in {"LC", None}:
             return None
-        decoder = decoder_of(stream)
+        decoder = exact_decoder(stream)
         decoder.flags2 |= av.codec.context.Flags2.skip_manual
         number = frames = 0
         try:
-            for packet in sound_packets(container, stream):
+            for packet in audio_packets(container, stream):
                 for frame in decoder.decode(packet) if packet.size else ():
-                    found = (frame.samples, frame.sample_rate, frame.layout.nb_channels)
-                    if found != (FRAME_SAMPLES, config.rate_hz, channels):
+                    if (frame.samples, frame.sample_rate, frame.layout.nb_channels) != expected:
                         return None
                     frames += 1
                 number += 1
@@ -132,15 +136,16 @@ def plain_config(media: MediaFile, index: int, header: bytes | None) -> AacConfi
     return config if frames else None
 
 
-def substituted(
-    packets: Iterator[SoundPacket], config: AacConfig, covers: Covers, origin: Fraction
-) -> Iterator[tuple[SoundPacket, int]]:
-    """Every packet, replaced where its window touches a cover, and how many samples of covers it decodes to.
+def splice_packets(
+    packets: Iterator[AudioPacket], config: AacConfig, covers: Covers, origin: Fraction
+) -> Iterator[tuple[AudioPacket, int]]:
+    """Every packet, replaced where its window overlaps a cover, with the number of covered samples it decodes to.
 
-    Silence wins where both effects are touched; -1 stands for a packet that stays as it is.
+    The number is -1 for a packet that is kept. Silence wins where both effects overlap the window. `origin` is 0 ms of
+    the manifest in seconds of the stream's clock.
     """
     overlap, expected = Overlap(config.rate_hz), None
-    units = {e: access_unit(config.elements, config.rate_hz, e) for e in ("silence", "beep")}
+    constants = {e: access_unit(config.elements, config.rate_hz, e) for e in ("silence", "beep")}
     for packet in packets:
         start = int(sample_position(packet.pts, packet.time_base, origin, config.rate_hz) // 1)
         overlap.check(start if expected is None else expected, start)
@@ -150,4 +155,4 @@ def substituted(
             yield packet, -1
             continue
         effect: Effect = "silence" if "silence" in effects else "beep"
-        yield replace(packet, data=units[effect]), covers.count(start, start + FRAME_SAMPLES)
+        yield replace(packet, data=constants[effect]), covers.count(start, start + FRAME_SAMPLES)

@@ -1,4 +1,4 @@
-"""The sound decoder process: FFmpeg's plain C paths only, blocks to standard output (see `decode.py`)."""
+"""The audio decoder process: FFmpeg's plain C code only, decoded blocks to standard output (see `decode.py`)."""
 
 import ctypes
 import json
@@ -18,33 +18,34 @@ from veridact.sandbox import syscalls
 
 
 def force_plain_c() -> None:
-    """Turns off every processor extension in the libavutil that PyAV brings; raises `OSError` when it is not found."""
+    """Disables every processor extension in the libavutil of PyAV's wheel; raises `OSError` when that fails."""
     folder = Path(av.__file__).parent.parent / "av.libs"
-    found = sorted(folder.glob("libavutil-*"))
-    if not found:
+    libraries = sorted(folder.glob("libavutil-*"))
+    if not libraries:
         raise OSError("the libavutil of PyAV's wheel is not there")
-    library = ctypes.CDLL(str(found[0]))
+    library = ctypes.CDLL(str(libraries[0]))
     library.av_force_cpu_flags(0)
     if library.av_get_cpu_flags() != 0:
         raise OSError("the plain C paths cannot be forced")
 
 
 def _send(out: BinaryIO, block: Block) -> None:
+    """Writes a block as a line of JSON and its raw samples, channel after channel."""
     data = block.samples.tobytes()
-    head = {
+    header = {
         "pts": block.pts,
         "time_base": [block.time_base.numerator, block.time_base.denominator],
         "rate_hz": block.rate_hz,
         "layout": block.layout,
-        "form": block.form,
+        "sample_format": block.sample_format,
         "channels": block.samples.shape[0],
         "bytes": len(data),
     }
-    out.write(json.dumps(head).encode() + b"\n" + data)
+    out.write(json.dumps(header).encode() + b"\n" + data)
 
 
 def serve(request: dict[str, Any], out: BinaryIO) -> None:
-    """Decodes one stream of an inherited descriptor to `out`; what goes wrong is sent as the last line."""
+    """Decodes one stream of an inherited file descriptor to `out`; the last line says `done`, `refused` or `failed`."""
     media = MediaFile(request["fd"], request["size"], Format("ffmpeg", request["format"]), "")
     try:
         force_plain_c()
@@ -53,11 +54,11 @@ def serve(request: dict[str, Any], out: BinaryIO) -> None:
             if isinstance(stream, AudioStream):
                 for block in decode_stream(container, stream):
                     _send(out, block)
-        last = {"done": True}
+        last: dict[str, Any] = {"done": True}
     except VeridactError as e:
-        last = {"refused": str(e)}  # type: ignore[dict-item]
+        last = {"refused": str(e)}
     except OSError as e:
-        last = {"failed": str(e)}  # type: ignore[dict-item]
+        last = {"failed": str(e)}
     out.write(json.dumps(last).encode() + b"\n")
     out.flush()
 

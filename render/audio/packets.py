@@ -1,7 +1,7 @@
-"""The packets of one audio stream that a player presents, in order, with nothing but sound in them.
+"""The packets of one audio stream that a player presents, in order, without tags or other side data.
 
-A packet that an edit list hides wholly is left out; of those before the first presented one, as much is kept as the
-decoder needs to start (priming). Side data other than the samples to skip is not carried on: it may hold tags.
+A packet wholly hidden by an edit list is dropped; before the first presented packet, as many are kept as the decoder
+needs to start (priming). The only side data kept is `skip_samples`, since any other may contain tags.
 """
 
 from collections.abc import Iterator
@@ -17,12 +17,12 @@ from veridact.errors import MediaError
 from veridact.media.probe import codec_name
 from veridact.media.video import fraction
 
-AudioPacket: TypeAlias = "Packet[AudioStream]"
-# How much sound before the first presented sample a decoder wants, in samples at 48 kHz (RFC 7845 §4.6 for Opus).
-# Codecs whose packets overlap want one packet; the others want none.
+AvAudioPacket: TypeAlias = "Packet[AudioStream]"
+# Pre-roll of Opus: decoded and discarded before the first presented sample, at 48 kHz (RFC 7845 §4.6). Other codecs
+# whose packets overlap need one packet, those in NO_OVERLAP none.
 OPUS_PREROLL_SAMPLES = 3840
 NO_OVERLAP = ("pcm_", "adpcm_", "flac", "alac", "tta", "wavpack", "ape")
-# The two bytes that every packet of a codec begins with, and the bits of them that count.
+# The sync word that begins every packet of a codec, and the mask of its fixed bits.
 SYNC_WORDS = {
     "mp1": (0xFFE0, 0xFFE0),
     "mp2": (0xFFE0, 0xFFE0),
@@ -31,18 +31,19 @@ SYNC_WORDS = {
     "eac3": (0x0B77, 0xFFFF),
     "aac": (0xFFF0, 0xFFF6),
 }
-# A clock this much coarser than a sample makes packets jitter; a deviation beyond it is a gap in the sound.
+# Rounding to a time base coarser than a sample makes pts jitter; a deviation of more ticks than this is a gap.
 _GAP_TICKS = 3
-_LONGEST_JUNK = 64
-# The last packet of an OGG file may begin after the sound ends; FFmpeg gives its negative duration as 32 bits.
+_MAX_JUNK_PACKETS = 64
+_MAX_PRIMING_PACKETS = 64
+# The last packet of an Ogg file may begin after the stream ends; FFmpeg wraps its negative duration to 32 bits.
 _NEGATIVE = 1 << 31
 
 
 @dataclass(frozen=True, slots=True)
-class SoundPacket:
-    """One packet: `pts` and `duration` in `time_base`, `skip` samples not presented at its start.
+class AudioPacket:
+    """One compressed packet: `pts` and `duration` in ticks of `time_base`, `skip` samples hidden at its start.
 
-    `note` is FFmpeg's own record of samples not presented at its start and end, where the source has one.
+    `skip_side_data` is FFmpeg's `skip_samples` record (samples hidden at start and end), where the source has one.
     """
 
     data: bytes
@@ -51,43 +52,43 @@ class SoundPacket:
     time_base: Fraction
     key: bool = True
     skip: int = 0
-    note: PacketSideData | None = None
+    skip_side_data: PacketSideData | None = None
 
-    def to_av(self) -> AudioPacket:
-        """The packet as FFmpeg wants it, without a stream."""
+    def to_av(self) -> AvAudioPacket:
+        """The packet as a PyAV packet, not yet assigned to a stream."""
         packet = cast("Packet[AudioStream]", Packet(self.data))
         packet.pts = packet.dts = self.pts
         packet.duration = self.duration
         packet.time_base = self.time_base
         packet.is_keyframe = self.key
-        if self.note is not None:
-            self.note.update(self.skip.to_bytes(4, "little") + bytes(self.note)[4:])
-            packet.set_sidedata(self.note)
+        if self.skip_side_data is not None:
+            self.skip_side_data.update(self.skip.to_bytes(4, "little") + bytes(self.skip_side_data)[4:])
+            packet.set_sidedata(self.skip_side_data)
         return packet
 
 
-def _is_sound(packet: AudioPacket, codec: str, has_header: bool) -> bool:
-    """Whether a packet begins as one of its codec does, for codecs that begin every packet with a sync word."""
+def _has_sync_word(packet: AvAudioPacket, codec: str, has_header: bool) -> bool:
+    """Whether a packet begins with its codec's sync word; true for codecs that have none."""
     if codec not in SYNC_WORDS or (codec == "aac" and has_header):
         return True
     word, mask = SYNC_WORDS[codec]
     return int.from_bytes(bytes(packet)[:2], "big") & mask == word
 
 
-def sound_packets(container: InputContainer, stream: AudioStream) -> Iterator[AudioPacket]:
-    """The packets as demuxed, without tags or halves of packets at both ends, which some files show as sound.
+def audio_packets(container: InputContainer, stream: AudioStream) -> Iterator[AvAudioPacket]:
+    """The packets as demuxed, without the tags or partial packets that some files have at both ends.
 
-    Ends with the empty packet that flushes a decoder. Raises `MediaError` for a packet that is cut short.
+    Ends with the empty packet that flushes a decoder. Raises `MediaError` for a packet that is damaged or cut short.
     """
     codec, has_header = codec_name(stream), bool(stream.codec_context.extradata)
-    junk: list[AudioPacket] = []
+    junk: list[AvAudioPacket] = []
     number = 0
     for packet in container.demux(stream):
         if packet.is_corrupt:
             raise MediaError(f"stream {stream.index} is damaged or cut short near sound packet {number}")
         if packet.size == 0:
             yield packet
-        elif _is_sound(packet, codec, has_header) or len(junk) >= _LONGEST_JUNK:
+        elif _has_sync_word(packet, codec, has_header) or len(junk) >= _MAX_JUNK_PACKETS:
             yield from junk
             yield packet
             junk = []
@@ -96,11 +97,14 @@ def sound_packets(container: InputContainer, stream: AudioStream) -> Iterator[Au
             junk.append(packet)
 
 
-def _read(container: InputContainer, stream: AudioStream) -> Iterator[tuple[SoundPacket, bool]]:
-    """Every packet and whether the demuxer marks it as not presented; raises `MediaError` for what cannot be placed."""
+def _timed_packets(container: InputContainer, stream: AudioStream) -> Iterator[tuple[AudioPacket, bool]]:
+    """Every packet, and whether the demuxer flags it to be discarded.
+
+    Raises `MediaError` for a packet without a timestamp and for a codec configuration that changes mid-stream.
+    """
     time_base = fraction(stream.time_base)
     number = 0
-    for packet in sound_packets(container, stream):
+    for packet in audio_packets(container, stream):
         if packet.size == 0:
             continue
         where = f"sound packet {number} of stream {stream.index}"
@@ -109,25 +113,30 @@ def _read(container: InputContainer, stream: AudioStream) -> Iterator[tuple[Soun
         pts = packet.pts if packet.pts is not None else packet.dts
         if pts is None:
             raise MediaError(f"{where} has no timestamp; remux it first: ffmpeg -i IN -map 0 -c copy OUT.mkv")
-        skip, note = 0, None
+        skip, side_data = 0, None
         if packet.has_sidedata("skip_samples"):
-            note = packet.get_sidedata("skip_samples")
-            skip = int.from_bytes(bytes(note)[:4], "little")
+            side_data = packet.get_sidedata("skip_samples")
+            skip = int.from_bytes(bytes(side_data)[:4], "little")
         duration = packet.duration or 0
         if duration >= _NEGATIVE:
-            duration = 1  # at 0 the OGG muxer would leave the packet without a timestamp
-        found = SoundPacket(bytes(packet), pts, duration, time_base, packet.is_keyframe, skip, note)
-        yield found, packet.is_discard
+            duration = 1  # with 0 the Ogg muxer would leave the packet without a timestamp
+        yield (
+            AudioPacket(bytes(packet), pts, duration, time_base, packet.is_keyframe, skip, side_data),
+            packet.is_discard,
+        )
         number += 1
 
 
-def presented_packets(container: InputContainer, stream: AudioStream) -> Iterator[SoundPacket]:
-    """The packets to copy: the presented ones, and before them as much priming as the codec needs."""
+def presented_packets(container: InputContainer, stream: AudioStream) -> Iterator[AudioPacket]:
+    """The packets to copy: those presented, preceded by the priming that the codec needs.
+
+    Raises `MediaError` when no packet is presented.
+    """
     codec = codec_name(stream)
-    waiting: list[SoundPacket] = []
-    start: Fraction | None = None  # seconds: the first presented sample, once it is known
+    before: list[AudioPacket] = []
+    start: Fraction | None = None  # of the first presented sample in seconds, once known
     begun = False
-    for packet, hidden in _read(container, stream):
+    for packet, hidden in _timed_packets(container, stream):
         if begun:
             if not hidden:
                 yield packet
@@ -136,26 +145,29 @@ def presented_packets(container: InputContainer, stream: AudioStream) -> Iterato
             start = packet.pts * packet.time_base + Fraction(packet.skip, stream.sample_rate)
         ends = (packet.pts + packet.duration) * packet.time_base
         if hidden or (start is not None and ends <= start):
-            waiting = [*waiting, packet][-64:]
+            before = [*before, packet][-_MAX_PRIMING_PACKETS:]
             continue
         begun = True
-        yield from _priming(waiting, packet, start, codec, stream.sample_rate)
+        yield from _with_priming(before, packet, start, codec, stream.sample_rate)
     if not begun:
         raise MediaError(f"stream {stream.index} has no sound that is presented; leave the stream out")
 
 
-def _priming(
-    waiting: list[SoundPacket], first: SoundPacket, start: Fraction | None, codec: str, rate_hz: int
-) -> Iterator[SoundPacket]:
-    """The kept tail of the packets before `first`, then `first`; the first of them says how much to skip."""
+def _with_priming(
+    before: list[AudioPacket], first: AudioPacket, start: Fraction | None, codec: str, rate_hz: int
+) -> Iterator[AudioPacket]:
+    """The priming packets among those `before` the first presented packet, then that packet.
+
+    The first packet yielded carries the number of samples to skip up to `start` (seconds).
+    """
     if codec.startswith(NO_OVERLAP):
-        waiting = []
+        before = []
     elif codec == "opus":
-        reach = (first.pts * first.time_base) - Fraction(OPUS_PREROLL_SAMPLES, 48_000)
-        waiting = [p for p in waiting if (p.pts + p.duration) * p.time_base > reach]
+        preroll_start = (first.pts * first.time_base) - Fraction(OPUS_PREROLL_SAMPLES, 48_000)
+        before = [p for p in before if (p.pts + p.duration) * p.time_base > preroll_start]
     else:
-        waiting = waiting[-1:]
-    kept = [*waiting, first]
+        before = before[-1:]
+    kept = [*before, first]
     skip = 0
     if start is not None:
         skip = max(0, round((start - kept[0].pts * kept[0].time_base) * rate_hz))
@@ -164,20 +176,21 @@ def _priming(
         yield replace(packet, skip=0)
 
 
-def starts(packet: SoundPacket, rate_hz: int) -> Fraction:
-    """When the first presented sample of a first packet sounds, in seconds, to the tick of a coarse clock.
+def packet_start(packet: AudioPacket, rate_hz: int) -> Fraction:
+    """The presentation time, in seconds, of the first sample of a first packet that is not skipped.
 
-    Such a clock (Matroska's) has rounded the timestamp and not the priming: -23 ms and 1024 samples at 44.1 kHz are 0.
+    In a time base coarser than a sample (Matroska's), it is rounded to a tick: there the pts is rounded but the number
+    of priming samples is not, so that -23 ms and 1024 samples at 44.1 kHz mean 0.
     """
     seconds = packet.pts * packet.time_base + Fraction(packet.skip, rate_hz)
     coarse = packet.time_base > Fraction(1, rate_hz)
     return round(seconds / packet.time_base) * packet.time_base if coarse else seconds
 
 
-def steady_packets(packets: Iterator[SoundPacket], rate_hz: int, frame_samples: int) -> Iterator[SoundPacket]:
-    """Packets of a constant length, timed by counting samples where the file's clock is coarser than a sample.
+def retimed_packets(packets: Iterator[AudioPacket], rate_hz: int, frame_samples: int) -> Iterator[AudioPacket]:
+    """Packets of constant duration, with pts counted in samples where the time base is coarser than a sample.
 
-    A Matroska or MPEG-TS file rounds every timestamp; the rounding is taken out, a true gap is not.
+    Matroska and MPEG-TS round every timestamp; the rounding is removed, a true gap is kept.
     """
     grid = Fraction(1, rate_hz)
     expected = 0
@@ -186,22 +199,22 @@ def steady_packets(packets: Iterator[SoundPacket], rate_hz: int, frame_samples: 
         if packet.time_base <= grid and (packet.time_base.denominator % rate_hz == 0):
             yield packet
             continue
-        at = packet.pts * packet.time_base * rate_hz
+        stamped = packet.pts * packet.time_base * rate_hz
         if first and packet.skip:
-            expected = round(starts(packet, rate_hz) * rate_hz) - packet.skip
-        elif first or abs(at - expected) > max(_GAP_TICKS * packet.time_base * rate_hz, Fraction(2)):
-            expected = max(expected, round(at)) if not first else round(at)
+            expected = round(packet_start(packet, rate_hz) * rate_hz) - packet.skip
+        elif first or abs(stamped - expected) > max(_GAP_TICKS * packet.time_base * rate_hz, Fraction(2)):
+            expected = max(expected, round(stamped)) if not first else round(stamped)
         first = False
         yield replace(packet, pts=expected, duration=frame_samples, time_base=grid)
         expected += frame_samples
 
 
-def increasing_packets(packets: Iterator[SoundPacket]) -> Iterator[SoundPacket]:
-    """Packets whose timestamps increase, as MP4 wants them: one that repeats a time moves on by a tick.
+def monotonic_packets(packets: Iterator[AudioPacket]) -> Iterator[AudioPacket]:
+    """Packets with strictly increasing pts, as MP4 requires: one that does not increase is moved to the next tick.
 
-    Raises `MediaError` when the sound runs more than 100 ms ahead of its timestamps, which is no rounding.
+    Raises `MediaError` when packets run more than 100 ms ahead of their timestamps, which is more than rounding.
     """
-    last: SoundPacket | None = None
+    last: AudioPacket | None = None
     for packet in packets:
         if last is not None and packet.pts <= last.pts:
             if (last.pts + 1 - packet.pts) * packet.time_base > Fraction(1, 10):
@@ -212,10 +225,10 @@ def increasing_packets(packets: Iterator[SoundPacket]) -> Iterator[SoundPacket]:
 
 
 def presented_start(container: InputContainer, stream: AudioStream) -> Fraction:
-    """When the first presented sample of a stream sounds, in seconds of the file's own clock."""
-    silent_start = codec_name(stream) == "vorbis"  # the first packet only primes (Vorbis I §4.3.8)
+    """The presentation time of the stream's first presented sample, in seconds of the file's clock."""
+    priming_only = codec_name(stream) == "vorbis"  # the first packet decodes to nothing (Vorbis I §4.3.8)
     for number, packet in enumerate(presented_packets(container, stream)):
-        if silent_start and number == 0 and not packet.skip:
+        if priming_only and number == 0 and not packet.skip:
             continue
-        return starts(packet, stream.sample_rate)
+        return packet_start(packet, stream.sample_rate)
     raise MediaError(f"stream {stream.index} has no sound")

@@ -1,4 +1,4 @@
-"""The beep as whole numbers: a sine of about 1 kHz that fits 1024 samples a whole number of times, at every rate."""
+"""The beep in integers: a sine of about 1 kHz with a whole number of cycles in 1024 samples, at every sample rate."""
 
 from functools import cache
 from typing import Any
@@ -7,11 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 PERIOD_SAMPLES = 1024
-_PI = 57952155664616982739  # π · 2⁶⁴, rounded down
+_PI = 57952155664616982739  # floor(π · 2⁶⁴)
 _ONE = 1 << 64
 _PEAK = 1 << 20  # one eighth of full scale at 24 bits
-# The 24-bit tone in each sample form: (dtype, shift to the right, silence).
-_FORMS = {
+# How the 24-bit tone is stored in each sample format: (dtype, shift to the right, value of silence).
+_FORMATS = {
     "u8": ("u1", 16, 128),
     "s16": ("<i2", 8, 0),
     "s32": ("<i4", -8, 0),
@@ -21,12 +21,12 @@ _FORMS = {
 
 
 def cycles(rate_hz: int) -> int:
-    """How many times the tone fits 1024 samples: near 1 kHz, at most a quarter of the rate."""
+    """The tone's cycles in 1024 samples: as near to 1 kHz as possible, at most a quarter of the sample rate."""
     return max(1, min(PERIOD_SAMPLES // 4, (1000 * PERIOD_SAMPLES + rate_hz // 2) // rate_hz))
 
 
 def _sine(step: int) -> int:
-    """The sine of `step` 1024ths of a turn, times the peak, by its Taylor series in whole numbers (no libm)."""
+    """`_PEAK`·sin(2π·step/1024), rounded: a Taylor series in fixed point with 64 fractional bits, so without libm."""
     step %= PERIOD_SAMPLES
     if step >= PERIOD_SAMPLES // 2:
         return -_sine(step - PERIOD_SAMPLES // 2)
@@ -40,19 +40,20 @@ def _sine(step: int) -> int:
 
 @cache
 def _table() -> NDArray[np.int64]:
+    """One full turn of the sine in 1024 steps."""
     return np.array([_sine(n) for n in range(PERIOD_SAMPLES)], np.int64)
 
 
-def silence_of(form: str) -> int:
-    """The number that means silence in a sample form."""
-    return _FORMS[form][2]
+def silence_value(sample_format: str) -> int:
+    """The sample value of silence in a sample format."""
+    return _FORMATS[sample_format][2]
 
 
-def tone(start: int, count: int, rate_hz: int, form: str) -> NDArray[Any]:
-    """`count` samples of the beep from sample `start` on, in the numbers of `form`."""
-    dtype, shift, middle = _FORMS[form]
+def tone(start: int, count: int, rate_hz: int, sample_format: str) -> NDArray[Any]:
+    """Samples [start, start + count) of the beep in a sample format, shape (count,)."""
+    dtype, shift, zero = _FORMATS[sample_format]
     steps = (np.arange(start, start + count, dtype=np.int64) * cycles(rate_hz)) % PERIOD_SAMPLES
     values = _table()[steps]
-    if form in {"flt", "dbl"}:
+    if sample_format in {"flt", "dbl"}:
         return (values / (1 << 23)).astype(dtype)
-    return ((values >> shift if shift >= 0 else values << -shift) + middle).astype(dtype)
+    return ((values >> shift if shift >= 0 else values << -shift) + zero).astype(dtype)

@@ -1,1 +1,1 @@
-"""Still and animated pictures."""
+"""Rendering of still and animated pictures."""

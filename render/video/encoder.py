@@ -1,6 +1,6 @@
-"""The encoders and their exact options: one segment in, the same packets out on every x86-64 machine.
+"""The video encoders and their options: a segment gives the same packets on every x86-64 machine.
 
-docs/determinism.md says why each option is there.
+docs/determinism.md says why each option is set.
 """
 
 from collections.abc import Iterable, Iterator
@@ -22,7 +22,7 @@ X264_PARAMS = "threads=1:lookahead-threads=1:sliced-threads=0:cpu-independent=1:
 
 @dataclass(frozen=True)
 class Profile:
-    """A video encoder with fixed options; `reorder` is how many frames a packet may come before its presentation."""
+    """A video encoder with fixed options and its decoder; `reorder` is the reordering depth in frames."""
 
     encoder: str
     decoder: str
@@ -63,7 +63,10 @@ PROFILES = {
 
 @dataclass(frozen=True)
 class VideoSpec:
-    """All that an encoder must know of a stream: the encoded size (even where chroma needs it), format and colours."""
+    """The parameters of an encoded stream: its size in pixels (whole chroma blocks), pixel format, times and colours.
+
+    The colour fields are FFmpeg's AVCOL codes; `orientation` is the EXIF value.
+    """
 
     profile: str
     width: int
@@ -82,7 +85,7 @@ class VideoSpec:
 
 @dataclass(frozen=True)
 class EncodedPacket:
-    """A packet of compressed video: `pts` in the stream's time base."""
+    """A packet of compressed video; `pts` in ticks of the stream's time base."""
 
     pts: int
     is_keyframe: bool
@@ -90,7 +93,7 @@ class EncodedPacket:
 
 
 def configure(context: VideoCodecContext, spec: VideoSpec) -> None:
-    """Sets everything that decides an encoder's output."""
+    """Sets every parameter of an encoder that affects its output."""
     context.width, context.height, context.pix_fmt = spec.width, spec.height, spec.pixel_format
     context.time_base, context.framerate = spec.time_base, spec.rate
     context.thread_count = 1
@@ -99,7 +102,7 @@ def configure(context: VideoCodecContext, spec: VideoSpec) -> None:
     if spec.fields != "progressive":
         context.flags |= Flags.interlaced_dct | Flags.interlaced_me
         context.field_order = CODES[spec.fields]
-    if spec.fields == "bottom" and spec.profile == "h264":  # else x264 tells of pictures that their top is first
+    if spec.fields == "bottom" and spec.profile == "h264":  # without it, x264 marks pictures as top field first
         context.options = {**context.options, "x264-params": f"{X264_PARAMS}:bff=1"}
     context.color_range, context.colorspace = spec.color_range, spec.colorspace
     context.color_primaries, context.color_trc = spec.color_primaries, spec.color_trc
@@ -108,7 +111,7 @@ def configure(context: VideoCodecContext, spec: VideoSpec) -> None:
 
 
 def encode(spec: VideoSpec, frames: Iterable[VideoFrame]) -> tuple[bytes, list[EncodedPacket]]:
-    """The frames as one closed group of pictures: the codec's extradata and the packets in decoding order."""
+    """Encodes the frames as one closed GOP: the codec's extradata, and the packets in decoding order."""
     context = cast(VideoCodecContext, av.CodecContext.create(PROFILES[spec.profile].encoder, "w"))
     configure(context, spec)
     mark = marker(spec.fields, spec.width, spec.height, spec.pixel_format)
@@ -116,7 +119,7 @@ def encode(spec: VideoSpec, frames: Iterable[VideoFrame]) -> tuple[bytes, list[E
     for frame in frames:
         packets += context.encode(mark(frame))
         beat()
-    with patience():  # a dozen of the largest frames wait in the encoder
+    with patience():  # the encoder may buffer a dozen of the largest frames
         packets += context.encode(None)
     encoded = [EncodedPacket(p.pts, p.is_keyframe, bytes(p)) for p in packets if p.pts is not None]
     if len(encoded) != len(packets):
@@ -125,7 +128,7 @@ def encode(spec: VideoSpec, frames: Iterable[VideoFrame]) -> tuple[bytes, list[E
 
 
 def decode(spec: VideoSpec, extradata: bytes, packets: Iterable[EncodedPacket]) -> Iterator[VideoFrame]:
-    """The frames that a player would show for one encoded segment."""
+    """Decodes one encoded segment: the frames in presentation order, as a player shows them."""
     context = cast(VideoCodecContext, av.CodecContext.create(PROFILES[spec.profile].decoder, "r"))
     context.extradata = extradata
     context.thread_count = 1

@@ -1,14 +1,14 @@
-"""Interlaced footage: which field of a frame is shown first, read from decoded frames and set on those to be encoded.
+"""The field order of interlaced video: read from decoded frames and set on the frames to be encoded.
 
-Frames only say that they are interlaced, not how; FFmpeg's filters `select` and `setfield` read and write the rest, and
-touch no sample.
+PyAV exposes only whether a frame is interlaced. FFmpeg's filters `select` and `setfield` read and write the field order
+and change no sample.
 """
 
 from collections.abc import Callable
 from fractions import Fraction
 from typing import Literal
 
-from av.error import BlockingIOError as NothingYet
+from av.error import BlockingIOError as NoFrameYet
 from av.filter import Graph
 from av.video.format import VideoFormat
 from av.video.frame import VideoFrame
@@ -24,6 +24,7 @@ _MODES: dict[FieldOrder, str] = {"progressive": "prog", "top": "tff", "bottom": 
 
 
 def _filter(width: int, height: int, pixel_format: str, name: str, argument: str) -> Graph:
+    """A filter graph with one filter between a buffer source and sink."""
     graph = Graph()
     shape = VideoFormat(pixel_format, width, height)
     source = graph.add_buffer(width=width, height=height, format=shape, time_base=Fraction(1, 1000))
@@ -35,20 +36,20 @@ def _filter(width: int, height: int, pixel_format: str, name: str, argument: str
 
 
 def order_of(frame: VideoFrame) -> FieldOrder:
-    """Which field of a decoded frame is shown first."""
+    """The field order of a decoded frame: which field is presented first, or progressive."""
     if not frame.interlaced_frame:
         return "progressive"
     graph = _filter(frame.width, frame.height, frame.format.name, "select", r"eq(interlace_type\,TOPFIRST)")
     graph.vpush(frame)
     try:
         graph.vpull()
-    except NothingYet:
+    except NoFrameYet:
         return "bottom"
     return "top"
 
 
 def marker(order: FieldOrder, width: int, height: int, pixel_format: str) -> Callable[[VideoFrame], VideoFrame]:
-    """What marks frames as having their fields in this order; for one thread."""
+    """A function that returns frames marked with this field order; to be used by one thread."""
     if order == "progressive":
         return lambda frame: frame
     graph = _filter(width, height, pixel_format, "setfield", _MODES[order])
@@ -63,9 +64,9 @@ def marker(order: FieldOrder, width: int, height: int, pixel_format: str) -> Cal
 
 
 def block_of(layout: Layout, interlaced: bool) -> tuple[int, int]:
-    """The pixels, across and down, that share chroma samples: whole rows of blocks of both fields where interlaced.
+    """The size in pixels, (across, down), of the block that shares chroma samples; of both fields where interlaced.
 
-    The chroma of a field lies between rows of that field alone (ITU-T H.264 §6.2, figure 6-2), so a row of 4:2:0 chroma
-    reaches over four rows of the frame.
+    The chroma of a field is sampled within that field alone (ITU-T H.264 §6.2, figure 6-2), so a 4:2:0 chroma row of an
+    interlaced frame spans four luma rows.
     """
     return layout.step_x, layout.step_y * (2 if interlaced and layout.step_y > 1 else 1)

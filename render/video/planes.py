@@ -1,4 +1,4 @@
-"""The planes of a picture as arrays: what a cover is painted on, without any conversion of colour."""
+"""The planes of a picture as arrays over its own memory, on which covers are painted without colour conversion."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,10 +16,10 @@ Samples = NDArray[Any]
 
 @dataclass(frozen=True)
 class Plane:
-    """One colour component: `samples` has shape (rows, columns) and is a view onto the picture's own memory.
+    """One component of a picture: `samples` has shape (rows, columns) and is a view of the picture's memory.
 
-    `step_x`×`step_y` is how many pixels of the picture one sample stands for, `black` the value of a solid cover,
-    `quantum` the step to which means are rounded down; an `opaque` plane is alpha, which every effect makes opaque.
+    One sample covers `step_x`×`step_y` pixels. `black` is the value of a solid cover, `quantum` the step to which means
+    are rounded down. An `opaque` plane is alpha, which every effect makes opaque.
     """
 
     samples: Samples
@@ -32,9 +32,9 @@ class Plane:
 
 @dataclass(frozen=True)
 class Layout:
-    """How a pixel format is stored: bits a component, the chroma block, and the components by role, in storage order.
+    """A pixel format: bits per component, chroma block size in pixels, and component roles in storage order.
 
-    Roles: `y` luma, `u` and `v` chroma, `r`, `g`, `b` colours, `a` alpha, `0` unused. `packed` formats hold all
+    Roles: `y` luma, `u` and `v` chroma, `r`, `g`, `b` colours, `a` alpha, `0` unused. `packed` formats store all
     components in one plane.
     """
 
@@ -46,6 +46,7 @@ class Layout:
 
 
 def _planar() -> dict[str, Layout]:
+    """The planar formats, by FFmpeg's names."""
     table: dict[str, Layout] = {}
     blocks = {"420": (2, 2), "422": (2, 1), "444": (1, 1), "411": (4, 1), "410": (4, 4), "440": (1, 2)}
     for name, (step_x, step_y) in blocks.items():
@@ -86,7 +87,7 @@ def layout_of(pixel_format: str) -> Layout:
 
 
 def plane_of(samples: Samples, role: str, layout: Layout, full_range: bool) -> Plane:
-    """One plane with the values that its role asks for."""
+    """One plane, with the black and quantum of its role and bit depth."""
     scale = 1 << (layout.bits - 8)
     peak = (1 << layout.bits) - 1
     black = {"y": 0 if full_range else 16 * scale, "u": 128 * scale, "v": 128 * scale, "a": peak}.get(role, 0)
@@ -95,7 +96,7 @@ def plane_of(samples: Samples, role: str, layout: Layout, full_range: bool) -> P
 
 
 def plane_arrays(frame: VideoFrame, layout: Layout) -> list[Samples]:
-    """Every component of a frame as an array of shape (rows, columns) over the frame's own memory."""
+    """Every component of a frame in storage order, as arrays of shape (rows, columns) over the frame's memory."""
     dtype = np.dtype(np.uint8 if layout.bits == 8 else "<u2")
     arrays: list[Samples] = []
     for plane in frame.planes:
@@ -117,6 +118,6 @@ def frame_planes(frame: VideoFrame, full_range: bool) -> list[Plane]:
 
 
 def picture_planes(pixels: Samples, bands: Sequence[str]) -> list[Plane]:
-    """The planes of a picture held as an array of shape (rows, columns, bands)."""
+    """The planes of a picture given as an array of shape (rows, columns, bands), with `bands` as Pillow names them."""
     layout = Layout(8 * pixels.dtype.itemsize, 1, 1, "".join("a" if b == "A" else "r" for b in bands), packed=True)
     return [plane_of(pixels[:, :, i], role, layout, full_range=True) for i, role in enumerate(layout.roles)]

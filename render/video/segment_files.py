@@ -1,11 +1,11 @@
-"""Encoded segments on disk: each a file with its own digest, so that an interrupted render can go on from them.
+"""Encoded segments on disk, each with a digest, from which an interrupted render can be resumed.
 
-one line of JSON: {"binding": ..., "extradata": hex, "frames_sha256": [...], "packets": [[pts, key, size], ...], ...}
-the packets' bytes, one after another
-32 bytes: SHA-256 of all before
+header: one line of JSON, {"binding": …, "extradata": hex, "frames_sha256": […], "packets": [[pts, key, size], …], …}
+body: the bytes of the packets, one after another
+trailer: 32 bytes, SHA-256 of header and body
 
-The binding says for which footage, manifest and release a segment was made. One that was left by any other render, or
-that is damaged, is never used: it may show what this manifest covers.
+The binding identifies the footage, manifest and release that a segment was made for. A segment of any other render, or
+a damaged one, is never used: it may show what this manifest covers.
 """
 
 import hashlib
@@ -24,12 +24,12 @@ from veridact.schema.manifest import Manifest
 DIGEST_BYTES = 32
 CHUNK_BYTES = 1 << 20
 Covered = dict[int, tuple[int, int]]
-"""For each track: the frames and the pixels of them that were covered."""
+"""For each track, by its index in the manifest: the frames on which it was painted, and the pixels in all."""
 
 
 @dataclass(frozen=True)
 class Segment:
-    """What encoding one segment yields; `frame_digests` are those of the decoded result, in presentation order."""
+    """An encoded segment: its packets, and the digests of its decoded frames in presentation order."""
 
     extradata: bytes
     packets: list[EncodedPacket]
@@ -38,29 +38,29 @@ class Segment:
 
 
 @dataclass(frozen=True)
-class Head:
-    """What a segment file says of itself; `table` holds (pts, is a key frame, bytes) for each packet."""
+class Header:
+    """The header of a segment file; `packet_table` has [pts, is keyframe, size in bytes] for each packet."""
 
     binding: str
     extradata: bytes
     frame_digests: list[str]
     covered: Covered
-    table: list[list[int]]
+    packet_table: list[list[int]]
 
 
 def binding_of(manifest: Manifest) -> str:
-    """The digest of all that decides a segment: the whole manifest, which names its footage, and the toolchain."""
+    """The digest of all that affects a segment: the manifest, which binds the footage, and the toolchain."""
     return digests.sha256_hex(digests.canonical([digests.manifest_sha256(manifest), toolchain()]))
 
 
 def _bound(path: Path, binding: str) -> str:
-    """The binding with the stream and the number of the segment, which are its name."""
+    """The binding with the file's name, which is the stream and number of the segment."""
     return f"{binding} {path.stem}"
 
 
 def write(path: Path, binding: str, segment: Segment) -> None:
-    """Writes a segment whole or not at all."""
-    head = {
+    """Writes a segment atomically: to a temporary file, flushed to disk, then renamed."""
+    header = {
         "binding": _bound(path, binding),
         "extradata": segment.extradata.hex(),
         "frames_sha256": segment.frame_digests,
@@ -70,7 +70,7 @@ def write(path: Path, binding: str, segment: Segment) -> None:
     digest = hashlib.sha256()
     temporary = path.with_suffix(".tmp")
     with temporary.open("wb") as file:
-        for part in (json.dumps(head).encode() + b"\n", *(p.data for p in segment.packets)):
+        for part in (json.dumps(header).encode() + b"\n", *(p.data for p in segment.packets)):
             digest.update(part)
             file.write(part)
         file.write(digest.digest())
@@ -81,35 +81,35 @@ def write(path: Path, binding: str, segment: Segment) -> None:
 
 
 def is_usable(path: Path, binding: str) -> bool:
-    """Whether a finished, undamaged segment of this very render is there."""
+    """Whether `path` is an undamaged segment with this binding."""
     if not path.is_file() or path.is_symlink():
         return False
-    left = path.stat().st_size - DIGEST_BYTES
+    remaining = path.stat().st_size - DIGEST_BYTES
     digest = hashlib.sha256()
     with path.open("rb") as file:
-        while left > 0 and (chunk := file.read(min(left, CHUNK_BYTES))):
+        while remaining > 0 and (chunk := file.read(min(remaining, CHUNK_BYTES))):
             digest.update(chunk)
-            left -= len(chunk)
-        return file.read() == digest.digest() and head(path).binding == _bound(path, binding)
+            remaining -= len(chunk)
+        return file.read() == digest.digest() and read_header(path).binding == _bound(path, binding)
 
 
-def head(path: Path) -> Head:
-    """The first line of a segment that `write` made."""
+def read_header(path: Path) -> Header:
+    """The header of a segment file that `write` made."""
     with path.open("rb") as file:
-        told = json.loads(file.readline())
-    return Head(
-        binding=told["binding"],
-        extradata=bytes.fromhex(told["extradata"]),
-        frame_digests=told["frames_sha256"],
-        covered={track: (frames, pixels) for track, frames, pixels in told["covered"]},
-        table=told["packets"],
+        header = json.loads(file.readline())
+    return Header(
+        binding=header["binding"],
+        extradata=bytes.fromhex(header["extradata"]),
+        frame_digests=header["frames_sha256"],
+        covered={track: (frames, pixels) for track, frames, pixels in header["covered"]},
+        packet_table=header["packets"],
     )
 
 
 def packets(path: Path) -> Iterator[EncodedPacket]:
-    """The packets of a segment in decoding order, one at a time."""
-    table = head(path).table
+    """The packets of a segment in decoding order, read one at a time."""
+    table = read_header(path).packet_table
     with path.open("rb") as file:
         file.readline()
-        for pts, key, size in table:
-            yield EncodedPacket(pts, bool(key), file.read(size))
+        for pts, is_keyframe, size in table:
+            yield EncodedPacket(pts, bool(is_keyframe), file.read(size))

@@ -1,4 +1,4 @@
-"""One video stream: decoded once, cut into segments by frame number, painted and encoded by workers in any order.
+"""Rendering one video stream: decoded once, split into segments by frame number, painted and encoded by workers.
 
 decoder ──frames──► segment 0 ──► worker: copy, paint, encode, decode again, digest ──► segment file 0
                     segment 1 ──► worker: ...                                      ──► segment file 1
@@ -25,20 +25,20 @@ from veridact.schema.plan.video import Raster, StreamPlan
 
 SEGMENT_BYTES = 100_000_000
 SEGMENT_FRAMES = (24, 64)
-"""A segment holds about `SEGMENT_BYTES` of decoded pictures, within these limits: long enough to compress well, short
-enough that the frames of one that wait for a worker fit into memory."""
+"""The least and the greatest length of a segment, which aims at `SEGMENT_BYTES` of decoded frames: long enough to
+compress well, short enough that the frames of a segment waiting for a worker fit into memory."""
 
 FEW_SEGMENTS = 4
-"""Another segment would make so few ones much shorter, and the output larger."""
+"""Up to this number of segments, splitting evenly would make them much shorter and the output larger."""
 
 Progress = Callable[[int], None]
 
 
 @dataclass(frozen=True)
 class EncodedVideo:
-    """A video stream ready to be put into a container; `paths` are its segment files in order.
+    """An encoded video stream, ready to mux; `paths` are its segment files in order.
 
-    `captions` is whether closed captions travelled with its frames, `mixed` whether some are interlaced and some not.
+    `captions` is whether the source frames carried closed captions, `mixed` whether some are interlaced and some not.
     """
 
     record: VideoStream
@@ -50,14 +50,14 @@ class EncodedVideo:
 
     @property
     def widened(self) -> bool:
-        """Whether a side had to be made whole blocks of chroma."""
+        """Whether width or height was increased to whole chroma blocks."""
         return (self.spec.width, self.spec.height) != (self.record.coded_width, self.record.coded_height)
 
 
 def segment_frames(record: VideoStream, bits: int) -> int:
-    """How many frames a segment has: a rule on the input alone, so that no number of workers moves a boundary.
+    """The number of frames of a segment, from the input alone, so that boundaries do not depend on the workers.
 
-    Where there are many, they are of one length and of an even number, so that two workers end together.
+    Above `FEW_SEGMENTS` the segments have equal lengths and an even count, so that two workers finish together.
     """
     frame_bytes = record.coded_width * record.coded_height * 3 // 2 * (1 if bits == 8 else 2)
     low, high = SEGMENT_FRAMES
@@ -67,7 +67,7 @@ def segment_frames(record: VideoStream, bits: int) -> int:
 
 
 def spec_of(stream: AvVideoStream, first: VideoFrame, profile: str) -> VideoSpec:
-    """What the encoder must know, from the stream and its first frame; an odd side is made whole chroma blocks."""
+    """The encoder's parameters, from the stream and its first frame; sides are rounded up to whole chroma blocks."""
     name = encoded_format(profile, first.format.name)
     layout = layout_of(name)
     order = interlace.order_of(first)
@@ -92,7 +92,7 @@ def spec_of(stream: AvVideoStream, first: VideoFrame, profile: str) -> VideoSpec
 def _encode_segment(
     numbered: Iterator[workers.Numbered], plan: StreamPlan, raster: Raster, spec: VideoSpec
 ) -> segment_files.Segment:
-    """Paints and encodes the frames of one segment, and decodes the result again to digest what a viewer will see."""
+    """Paints and encodes the frames of one segment, then decodes the packets to digest what a player will show."""
     covered: segment_files.Covered = {}
 
     def painted() -> Iterator[VideoFrame]:
@@ -120,7 +120,11 @@ def encode_stream(
     jobs: int,
     progress: Progress,
 ) -> EncodedVideo:
-    """Renders one video stream into segment files in `folder`; raises when a frame is not the manifest's."""
+    """Renders one video stream into segment files in `folder`.
+
+    `progress` is called with the number of each decoded frame. Raises `BindingError` for frames that are not the
+    manifest's, `MediaError` for frames that do not decode.
+    """
     with demux(media) as container:
         stream = next(s for s in container.streams.video if s.index == record.index)
         decoded = decode(container, stream)
@@ -135,20 +139,6 @@ def encode_stream(
         length = segment_frames(record, layout.bits)
         paths = [folder / f"{record.index:04}-{i:07}.segment" for i in range(-(-len(pts) // length))]
 
-        captioned: set[bool] = set()
-        interlaced: set[bool] = set()
-
-        def checked() -> Iterator[VideoFrame]:
-            number = -1
-            for number, frame in enumerate(_again(first, decoded)):
-                frames.check(frame, record, number, pts)
-                captioned.add(has_captions(frame))
-                interlaced.add(frame.interlaced_frame)
-                progress(number)
-                yield frame
-            if number + 1 != len(pts):
-                raise BindingError(f"stream {record.index} ends after {number + 1} of {len(pts)} frames")
-
         def work(segment: int, numbered: Iterator[workers.Numbered]) -> None:
             if segment_files.is_usable(paths[segment], binding):
                 for _ in numbered:
@@ -156,10 +146,35 @@ def encode_stream(
             else:
                 segment_files.write(paths[segment], binding, _encode_segment(numbered, plan, raster, spec))
 
-        workers.run(checked(), length, jobs, work)
-    return EncodedVideo(record, spec, pts, paths, True in captioned, len(interlaced) > 1)
+        source = _SourceFrames(record, pts)
+        workers.run(source.checked(_prepend(first, decoded), progress), length, jobs, work)
+    return EncodedVideo(record, spec, pts, paths, True in source.captioned, len(source.interlaced) > 1)
 
 
-def _again(first: VideoFrame, rest: Iterator[VideoFrame]) -> Iterator[VideoFrame]:
+class _SourceFrames:
+    """The decoded frames of a stream, checked against the manifest, and the flags seen on them."""
+
+    def __init__(self, record: VideoStream, pts: Sequence[int]) -> None:
+        self._record = record
+        self._pts = pts
+        self.captioned: set[bool] = set()
+        self.interlaced: set[bool] = set()
+
+    def checked(self, decoded: Iterator[VideoFrame], progress: Progress) -> Iterator[VideoFrame]:
+        """The frames in order; raises `BindingError` for a frame, or a number of frames, that is not the manifest's."""
+        number = -1
+        for number, frame in enumerate(decoded):
+            frames.check(frame, self._record, number, self._pts)
+            self.captioned.add(has_captions(frame))
+            self.interlaced.add(frame.interlaced_frame)
+            progress(number)
+            yield frame
+        if number + 1 != len(self._pts):
+            raise BindingError(
+                f"stream {self._record.index} ends after {number + 1} of {len(self._pts)} frames; run locate again"
+            )
+
+
+def _prepend(first: VideoFrame, rest: Iterator[VideoFrame]) -> Iterator[VideoFrame]:
     yield first
     yield from rest

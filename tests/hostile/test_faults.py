@@ -115,8 +115,8 @@ def heard(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], bool]], Non
 
             return waiting
 
-        monkeypatch.setattr(veridact.render.streams, "_tell_frame", then_waits(veridact.render.streams._tell_frame))
-        monkeypatch.setattr(veridact.locate.pipeline, "check_sound", then_waits(veridact.locate.pipeline.check_sound))
+        monkeypatch.setattr(veridact.render.streams, "_report_frame", then_waits(veridact.render.streams._report_frame))
+        monkeypatch.setattr(veridact.locate.pipeline, "check_audio", then_waits(veridact.locate.pipeline.check_audio))
 
     return after
 
@@ -436,12 +436,12 @@ def watch(event, what):
         os.abort()
 sys.addaudithook(watch)
 from veridact.render import pipeline
-make = pipeline._make
+render_and_read_back = pipeline._render_and_read_back
 def made(*arguments):
-    make(*arguments)
+    render_and_read_back(*arguments)
     if "/dev/shm" in open("/proc/self/maps").read():
         os.abort()
-pipeline._make = made
+pipeline._render_and_read_back = made
 {}
 from veridact.cli.main import run, veridact
 print(run(veridact, "veridact", sys.argv[1:]))

@@ -142,7 +142,7 @@ def assert_nothing_shows(path: Path, hidden_pieces: list[bytes]) -> int:
     data = path.read_bytes()
     assert not any(piece in data for piece in hidden_pieces), path
     if path.suffix in {".segment", ".tmp"} and b"\n" in data:
-        head = segment_files.head(path)
+        head = segment_files.read_header(path)
         packets = [p for p in segment_files.packets(path) if p.data]
         whole = packets[: None if path.suffix == ".segment" else max(0, len(packets) - 1)]
         frames = list(encoder.decode(SPEC, head.extradata, iter(whole)))

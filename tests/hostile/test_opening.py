@@ -324,7 +324,7 @@ def test_frames_are_counted_no_further_than_allowed(name: str, tmp_path: Path) -
             steps += 1
             return super().read(size)
 
-    assert gif.is_longer(Counted(path.read_bytes()), pictures.MAX_PICTURE_FRAMES)
+    assert gif.has_more_frames(Counted(path.read_bytes()), pictures.MAX_PICTURE_FRAMES)
     assert steps <= 2 * gif.MAX_GIF_BLOCKS + 100
 
 
@@ -378,8 +378,8 @@ def test_frames_are_counted_as_they_are_decoded(name: str) -> None:
     data = ODD_GIFS[name]
     with Image.open(io.BytesIO(data), formats=["GIF"]) as image:
         frames = image.n_frames
-    assert gif.is_longer(io.BytesIO(data), frames - 1)
-    assert not gif.is_longer(io.BytesIO(data), frames)
+    assert gif.has_more_frames(io.BytesIO(data), frames - 1)
+    assert not gif.has_more_frames(io.BytesIO(data), frames)
 
 
 def test_libtiff_says_nothing_beside_our_line(tmp_path: Path, run: Any) -> None:

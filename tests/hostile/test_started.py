@@ -28,7 +28,7 @@ from veridact.cli.main import main; main()
 """
 """A search or render that works for ever."""
 WORK = {"locate": {"module": "veridact.locate import isolation", "work": "_searched"},
-        "render": {"module": "veridact.render import pipeline", "work": "_make"}}  # fmt: skip
+        "render": {"module": "veridact.render import pipeline", "work": "_render_and_read_back"}}  # fmt: skip
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ import pytest
 from veridact.errors import MediaError
 from veridact.locate import manifest as compose
 from veridact.locate.options import Options
-from veridact.media.containers import LOSSLESS_OF, MUXERS, ONE_STREAM, SUFFIXES, check_sound
+from veridact.media.containers import LOSSLESS_OF, MUXERS, ONE_STREAM, SUFFIXES, check_audio
 from veridact.media.video import MediaFile, open_media
 from veridact.render import mux, pipeline
 from veridact.render.audio.stream import render_audio
@@ -106,7 +106,7 @@ def test_locate_lets_in_just_what_render_writes(
     containers = ("mkv", "wav", "mp3") if few else MUXERS
     with open_media(source) as media:
         for manifest in targets(made, covered, containers):
-            before = refused(lambda m=manifest: check_sound(media, m))
+            before = refused(lambda m=manifest: check_audio(media, m))
             after = refused(lambda m=manifest: written(media, m, tmp_path))
             assert (before is None) == (after is None), (manifest.output.container, before, after)
             if before and after:
@@ -128,7 +128,7 @@ def test_what_locate_let_in_and_render_refused(
     source = write(tmp_path / f"in.{suffix}", codec)
     audio = (spoken(),) if covered else ()
     with open_media(source) as media, pytest.raises(MediaError, match=says):
-        check_sound(media, make_manifest(source, (), container=container, audio=audio))
+        check_audio(media, make_manifest(source, (), container=container, audio=audio))
 
 
 @pytest.mark.parametrize(
@@ -148,7 +148,7 @@ def test_what_locate_refused_and_render_writes(
     source = write(tmp_path / f"in.{suffix}", codec)
     audio = (spoken(),) if covered else ()
     with open_media(source) as media:
-        check_sound(media, make_manifest(source, (), container=container, audio=audio))
+        check_audio(media, make_manifest(source, (), container=container, audio=audio))
 
 
 @pytest.mark.parametrize("container", ["mp4", "mkv", "ogg"])
@@ -171,7 +171,7 @@ def test_layouts_that_alac_does_not_hold(layout: str, container: str, tmp_path: 
     manifest = make_manifest(source, (), container=container, audio=(spoken(),))
     with open_media(source) as media:
         before, after = (
-            refused(lambda: check_sound(media, manifest)),
+            refused(lambda: check_audio(media, manifest)),
             refused(lambda: written(media, manifest, tmp_path)),
         )
     assert (before is None) == (after is None) == (container != "m4a" or layout.startswith("5."))
@@ -183,7 +183,7 @@ def test_a_dropped_sound_is_not_asked_about(tmp_path: Path, make_manifest: Make)
     kept = tuple(OutputStream(index=i, disposition=d) for i, d in enumerate(("render", "drop")))
     output = made.output.model_copy(update={"container": "wav", "streams": kept})
     with open_media(source) as media:
-        check_sound(media, made.model_copy(update={"output": output}))
+        check_audio(media, made.model_copy(update={"output": output}))
 
 
 @pytest.mark.parametrize("container", MUXERS)
@@ -194,7 +194,7 @@ def test_two_sounds_go_only_where_two_can(
     source = write(tmp_path / "in.mkv", codecs.get(container, "pcm_s16le"), streams=2)
     manifest = make_manifest(source, (), container=container)
     with open_media(source) as media:
-        before = refused(lambda: check_sound(media, manifest))
+        before = refused(lambda: check_audio(media, manifest))
     out = tmp_path / f"out{SUFFIXES[container][0]}"
     code, _, err = command("render", "--allow-uncovered", source, saved(manifest), out)
     assert (code, before is not None) == ((4, True) if container in ONE_STREAM else (0, False)), err
@@ -210,6 +210,6 @@ def test_an_mp3_with_something_to_cover_becomes_flac(tmp_path: Path, make_manife
 
 def test_the_tables_name_every_container() -> None:
     assert set(SUFFIXES) == set(get_args(Container))
-    assert set(MUXERS) == rules.SOUND_CONTAINERS
+    assert set(MUXERS) == rules.AUDIO_CONTAINERS
     assert set(LOSSLESS_OF) | {"mp3"} == set(MUXERS)
     assert pipeline.SUFFIXES is SUFFIXES

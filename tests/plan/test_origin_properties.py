@@ -18,7 +18,7 @@ from veridact.audit import content
 from veridact.locate.speech import pipeline as hearing
 from veridact.media import origin as origins
 from veridact.media import timeline
-from veridact.media.origin import first_time, origin, sound_offset
+from veridact.media.origin import audio_offset, first_time, origin
 from veridact.media.video import open_media
 from veridact.render import streams
 from veridact.schema.manifest import AudioRange, Manifest, Origin, OutputStream
@@ -259,7 +259,7 @@ def test_one_function_says_when_0_ms_is() -> None:
     """Nobody reads the container's own start times, which count packets that never become sound."""
     asked = (streams, content, hearing, timeline, lint_audio)
     assert {module.origin for module in asked} == {origins.origin}
-    assert registry.sound_offset is sound_offset
+    assert registry.audio_offset is audio_offset
     sources = [p for folder in ("schema", "locate", "render") for p in (ROOT / folder).rglob("*.py")]
     readers = [
         p.name for p in sources for node in ast.walk(ast.parse(p.read_text()))

@@ -20,7 +20,7 @@ from veridact.media.sniff import Format
 from veridact.media.video import MediaFile, open_media
 from veridact.render import streams as footage
 from veridact.render.audio.aac_constants import WINDOW_SAMPLES
-from veridact.render.audio.stream import AudioOut, render_audio
+from veridact.render.audio.stream import AudioOutput, render_audio
 from veridact.schema import reader, rules
 from veridact.schema.manifest import AudioStream, Manifest
 from veridact.schema.plan import audibility, audio, dispositions, effects
@@ -196,9 +196,9 @@ def test_the_receipt_names_the_samples_that_are_covered_and_kept(manifest: Manif
         assert audibility.joined([*ground, *covered]) == rendered(manifest, stream)
 
 
-def audio_out(stream: AudioStream, plan: SoundPlan) -> AudioOut:
+def audio_out(stream: AudioStream, plan: SoundPlan) -> AudioOutput:
     """A decided stream of which nothing is read."""
-    return AudioOut(
+    return AudioOutput(
         NO_MEDIA, stream.index, plan, Fraction(0), "wav", "re-encoded", "", stream.codec, stream.codec,
         stream.sample_rate, 1, "mono", None, None, None,
     )  # fmt: skip

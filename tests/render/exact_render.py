@@ -1,4 +1,4 @@
-"""Renders a folder of cases on a processor made weaker, and prints a digest a case: run by test_exactness in processes.
+"""Renders a folder of cases with processor features disabled and prints a digest per case; test_exactness starts it.
 
 usage: exact_render.py FOLDER CPU_FLAGS X264_ASM JOBS NAME…
 (CPU_FLAGS: a number for av_force_cpu_flags, or `all`; X264_ASM: 0 or 1; a case NAME is NAME.json beside its media)
@@ -20,7 +20,7 @@ from veridact.tools import manifest_file
 
 
 def without_assembly(configure: Any) -> Any:
-    """`encoder.configure` that tells x264 to use plain C, which the receipt does not mention."""
+    """`encoder.configure` with x264 in plain C, which the receipt does not mention."""
 
     def changed(context: Any, spec: Any) -> None:
         configure(context, spec)
@@ -42,7 +42,7 @@ def main(folder: str, flags: str, asm: str, jobs: str, names: list[str]) -> None
         media = next(p for p in Path(folder).glob(f"{name}.*") if p.suffix != ".json")
         out = Path("made", str(os.getpid()) + SUFFIXES[read.manifest.output.container][0])
         audit = out.with_suffix(".jsonl")
-        pipeline.render(media, read, out, audit, options, pipeline.silently)
+        pipeline.render(media, read, out, audit, options, pipeline.no_progress)
         print(name, *(hashlib.sha256(path.read_bytes()).hexdigest() for path in (out, audit)))
 
 

@@ -1,4 +1,4 @@
-"""Frames of an animated picture that are alike stay frames of their own, however much is painted on them."""
+"""Equal consecutive frames of an animated picture stay separate frames."""
 
 from pathlib import Path
 from typing import Any
@@ -29,7 +29,7 @@ DURATIONS_MS = [40, 70, 100, 40, 90]
 
 
 def written(path: Path, frames: list[np.ndarray[Any, Any]]) -> Path:
-    """A PNG in which every frame is a frame, whatever it shows."""
+    """An animated PNG whose equal frames are not merged."""
     images = [Image.fromarray(frame) for frame in frames]
     images[0].save(
         path, save_all=True, append_images=images[1:], duration=DURATIONS_MS[: len(frames)],

@@ -1,6 +1,6 @@
 """Every real container with one cover across the clip: rendered frame for frame, or refused with a reason.
 
-The snapshot holds the reasons; PyAV alone, without our own reading, tells frames and times before and after.
+The snapshot has the reasons; frames and times before and after are read with PyAV alone, without our own code.
 """
 
 from fractions import Fraction
@@ -18,7 +18,7 @@ from veridact.schema.manifest import AudioRange, Manifest, Origin, VideoStream
 from veridact.tools import manifest_file
 
 OWN = {".flac": "flac", ".mp3": "flac", ".ogg": "ogg", ".aac": "m4a", ".wav": "wav"}
-"""The container for what may hold sound alone; all else becomes MP4."""
+"""The output container of formats that may be audio only; all others become MP4."""
 
 OPTIONS = pipeline.Options(2, True, False, False, False)
 MILLISECOND = Fraction(1, 1000)
@@ -49,7 +49,7 @@ def covered(source: Path, make_manifest: Any, make_track: Any) -> Manifest:
 
 
 def shown(path: Path, indexes: list[int]) -> list[list[Fraction]]:
-    """When each frame of the streams is presented, in seconds; of sound, only the first."""
+    """The presentation time of each frame of the streams in seconds; of audio, only the first."""
     times: list[list[Fraction]] = []
     for index in indexes:
         with av.open(str(path)) as container:
@@ -58,7 +58,7 @@ def shown(path: Path, indexes: list[int]) -> list[list[Fraction]]:
                 try:
                     frames = packet.decode()
                 except av.FFmpegError:
-                    continue  # sound that was cut through
+                    continue  # audio cut in the middle of a packet
                 found += [f.pts * f.time_base for f in frames if f.pts is not None]
                 if found and stream.type == "audio":
                     break
@@ -67,12 +67,12 @@ def shown(path: Path, indexes: list[int]) -> list[list[Fraction]]:
 
 
 def becomes(source: Path, folder: Path, make_manifest: Any, make_track: Any, saved: Any) -> str:
-    """What a file becomes, once its output has been compared with it."""
+    """The outcome for a file, after comparing its output with it."""
     try:
         manifest = covered(source, make_manifest, make_track)
         out = folder / f"out{SUFFIXES[manifest.output.container][0]}"
         read = manifest_file.read_path(saved(manifest))
-        pipeline.render(source, read, out, folder / "receipt", OPTIONS, pipeline.silently)
+        pipeline.render(source, read, out, folder / "receipt", OPTIONS, pipeline.no_progress)
     except VeridactError as e:
         return f"refused: {str(e).replace(str(source), source.name)}"
     kept = [s.index for s in manifest.output.streams or ()]

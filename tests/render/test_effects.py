@@ -1,4 +1,4 @@
-"""Painting: what is under a cover is gone, what is outside is untouched, and little is left where a mosaic lies."""
+"""Painting: a cover removes what is under it and changes nothing outside; a mosaic keeps only cell means."""
 
 from dataclasses import replace
 from typing import Any

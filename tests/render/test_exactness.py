@@ -1,4 +1,4 @@
-"""One digest a clip, for output and receipt, whatever the processor, the workers and the surroundings."""
+"""One digest per clip, for output and receipt, on any processor, with any workers, in any environment."""
 
 import os
 import subprocess
@@ -21,7 +21,7 @@ KEYS = (Key(frame=0, box=(8, 8, 20, 16)), Key(frame=FRAMES - 1, box=(60, 30, 30,
 
 
 class Way(NamedTuple):
-    """How a process is started: one thing at a time differs from `Way()`."""
+    """How a process is started: each entry of `WAYS` differs from `Way()` in one respect."""
 
     flags: str = "all"
     asm: str = "1"

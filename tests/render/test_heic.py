@@ -1,4 +1,4 @@
-"""HEIC becomes PNG: what its decoder gives outside covers, no more than pixels, the decoder in the receipt."""
+"""HEIC becomes PNG: decoded samples outside covers, no metadata, the decoder named in the receipt."""
 
 import json
 import sys
@@ -15,7 +15,7 @@ BOX = (10, 8, 20, 12)
 
 @pytest.fixture
 def photo(picture: Any) -> Path:
-    """A HEIC picture with a place, a maker, and an orientation that HEIF says to ignore (ISO 23008-12, A.2.1)."""
+    """A HEIC picture with GPS, a maker, and an EXIF orientation that HEIF ignores (ISO 23008-12, A.2.1)."""
     heif.register_heif_opener(thumbnails=False)
     exif = Image.Exif()
     exif[0x0112], exif[0x010F] = 6, "SecretMake"

@@ -1,4 +1,4 @@
-"""Interlaced footage: its field order is kept, and a cover reaches the colours of both fields."""
+"""Interlaced footage: its field order is kept, and a cover extends to the chroma of both fields."""
 
 from pathlib import Path
 from typing import Any
@@ -19,8 +19,8 @@ def frames_of(path: Path) -> list[av.VideoFrame]:
         return list(container.decode(video=0))
 
 
-def told(path: Path) -> int:
-    """The field order that the headers of pictures tell (H.264 D.1.3, pic_struct), which some players go by."""
+def field_order_in_headers(path: Path) -> int:
+    """The field order in the picture timing SEI (H.264 D.1.3, pic_struct), which some players use."""
     with av.open(str(path)) as container:
         return int(container.streams.video[0].codec_context.field_order)
 
@@ -41,7 +41,7 @@ def test_the_field_order_is_kept(
     assert {order_of(frame) for frame in frames_of(media)} == {order}
     assert {order_of(frame) for frame in frames_of(out)} == {order}
     if profile == "h264":
-        assert told(out) == CODES[order]
+        assert field_order_in_headers(out) == CODES[order]
     receipt = f"{out}.audit.jsonl"
     assert command("verify", receipt, "--output", out, "--manifest", manifest, "--content")[0] == 0
 
@@ -51,7 +51,7 @@ def test_a_cover_takes_in_the_colours_of_both_fields(
     order: str, rows: tuple[int, int], clip: Any, make_manifest: Any, make_track: Any, saved: Any, command: Any,
     tmp_path: Path,
 ) -> None:  # fmt: skip
-    """Lines 10 to 13 have their colours in chroma rows 5 and 6, or, field by field, in 4 to 7."""
+    """Luma rows 10 to 13 share chroma rows 5 and 6 in a progressive frame, and 4 to 7 field by field."""
     media = clip("in.mkv", codec="ffv1", frames=3, fields=order)
     manifest = saved(make_manifest(media, (make_track(1, (8, 10, 20, 4), 3),), profile="lossless", container="mkv"))
     assert command("render", media, manifest, tmp_path / "out.mkv")[0] == 0

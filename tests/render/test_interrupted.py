@@ -1,4 +1,4 @@
-"""A render that is killed leaves no output, only covered segment_files, and goes on from none but its own."""
+"""A killed render leaves no output, only covered segments, and is resumed from its own segments only."""
 
 import fcntl
 import mmap
@@ -83,12 +83,12 @@ class Job:
         hidden = self.hidden()
         assert hidden is not None
         assert self.left() == [hidden]
-        wait_until_nobody_holds(hidden)
+        wait_for_lock(hidden)
         return hidden
 
 
-def wait_until_nobody_holds(folder: Path) -> None:
-    """The process that decodes dies with the command, a moment later."""
+def wait_for_lock(folder: Path) -> None:
+    """Waits until the child process, which dies a moment after the command, has released the lock."""
     fd = os.open(folder, os.O_RDONLY)
     fcntl.flock(fd, fcntl.LOCK_EX)
     os.close(fd)
@@ -110,7 +110,7 @@ def job(clip: Any, make_manifest: Any, make_track: Any, saved: Any, command: Any
 
 
 class Encoded:
-    """Which segments are encoded from now on, also in child processes: in memory that is shared with them."""
+    """Counts the encoded segments, also of child processes, in shared memory."""
 
     def __init__(self) -> None:
         self._times = mmap.mmap(-1, 2 * SEGMENTS)
@@ -225,7 +225,7 @@ def test_what_a_killed_render_leaves_is_covered(job: Job) -> None:
     x, y, w, h = BOX
     layout = layout_of("yuv420p")
     for path in hidden.iterdir():
-        head = segment_files.head(path)
+        head = segment_files.read_header(path)
         for frame in encoder.decode(SPEC, head.extradata, segment_files.packets(path)):
             luma = plane_arrays(frame, layout)[0]
             assert luma[y : y + h, x : x + w].max() <= 16 + 28

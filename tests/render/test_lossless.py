@@ -21,7 +21,7 @@ BOX = (8, 4, 16, 8)
 
 
 def filled(name: str, number: int) -> av.VideoFrame:
-    """A frame of a format with another picture in each component, using all of its bits."""
+    """A frame with another picture in each component, using all of its bits."""
     frame = av.VideoFrame(WIDTH, HEIGHT, name)
     frame.pts, frame.time_base = number, Fraction(1, 25)
     layout = layout_of(name)
@@ -125,8 +125,8 @@ def test_nothing_changes_outside_a_cover_and_verify_sees_it(
     receipt = f"{out}.audit.jsonl"
     assert command("verify", receipt, "--output", out, "--manifest", path, "--content")[0] == 0
     other = saved(make_manifest(source, (make_track(1, (24, 12, 16, 8), FRAMES),), profile="lossless", container="mkv"))
-    code, told, _ = command("verify", receipt, "--output", out, "--manifest", other, "--content")
-    assert (code, "is not covered on frame 0" in told) == (1, True)
+    code, stdout, _ = command("verify", receipt, "--output", out, "--manifest", other, "--content")
+    assert (code, "is not covered on frame 0" in stdout) == (1, True)
 
 
 @pytest.mark.parametrize("name", ["red first with alpha", "green first", "alpha beside chroma"])
@@ -145,7 +145,7 @@ def test_h264_refuses_what_it_cannot_hold_and_names_what_can(
 def test_transparency_that_ffmpeg_leaves_out_is_refused_with_what_keeps_it(
     decoder: str, clip: Any, make_manifest: Any
 ) -> None:
-    """What was see-through would be seen: WebM holds transparency beside the frames, in a stream of its own."""
+    """Transparent areas would become visible: WebM stores alpha beside the frames, in a stream of its own."""
     source = clip("in.webm", codec=decoder, pixel_format="yuva420p", frames=3, options={"auto-alt-ref": "0"})
     with pytest.raises(MediaError, match=f"ffmpeg -c:v {decoder} -i IN -c:v ffv1 -c:a copy OUT.mkv"):
         make_manifest(source, ())

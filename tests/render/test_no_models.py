@@ -1,4 +1,4 @@
-"""Render never loads a model library: watched while it works."""
+"""`render` never imports a model library: its imports are watched."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""Rendering pictures: upright, painted, and without a trace of what was beside the pixels."""
+"""Rendering pictures: oriented as displayed, painted, and without metadata."""
 
 import hashlib
 import io

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from veridact.media.pictures import displayed
-from veridact.media.timestamps import read as read_timeline
+from veridact.media.timestamps import read_pts
 from veridact.media.video import decode, demux, open_media, orientation
 from veridact.render.video import frames as render_frames
 from veridact.render.video.paint import paint
@@ -135,7 +135,7 @@ def painted_planes(source: Path, manifest: Manifest) -> list[list[np.ndarray[Any
     record = manifest.source.streams[0]
     result = []
     with open_media(source) as media:
-        pts = read_timeline(media, record)  # type: ignore[arg-type]
+        pts = read_pts(media, record)  # type: ignore[arg-type]
         with demux(media) as container:
             stream = container.streams.video[0]
             raster = Raster(record.coded_width, record.coded_height, record.orientation, 2, 2)  # type: ignore[union-attr]
@@ -228,5 +228,5 @@ def test_captions_are_dropped_and_named_and_seen_where_they_are(
     assert '"captions"' in receipt.read_text()
     checked = ["verify", receipt, "--manifest", manifest, "--content"]
     assert command(*checked, "--output", out)[0] == 0
-    code, told, _ = command(*checked, "--output", source)
-    assert (code, "there are captions" in told) == (1, True)
+    code, stdout, _ = command(*checked, "--output", source)
+    assert (code, "there are captions" in stdout) == (1, True)

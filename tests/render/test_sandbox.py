@@ -514,7 +514,7 @@ def test_the_help_names_the_choices(command: Any) -> None:
 def test_the_limits_are_documented() -> None:
     text = (ROOT / "docs" / "limits.md").read_text()
     assert f"{child.QUIET_SECONDS} seconds" in text
-    assert f"| {pipeline.MEMORY_BYTES // GIB} GiB, and {pipeline.JOB_BYTES_A_PIXEL} bytes a pixel" in text
+    assert f"| {pipeline.MEMORY_BYTES // GIB} GiB, and {pipeline.BYTES_PER_PIXEL_PER_JOB} bytes a pixel" in text
     assert f"{verify.LOOK_BYTES_A_PIXEL:,} bytes a pixel" in text
     told = (ROOT / "SECURITY.md").read_text()
     assert all(f"| {layer} |" in told for layer in policy.LAYERS)
@@ -534,5 +534,5 @@ def test_the_terms_of_a_render_are_tight(scene: dict[str, Path], command: Any, m
     [terms] = seen
     assert [path.parent for path in terms.box.writable] == [scene["folder"]]
     assert terms.box.readable == ()
-    assert terms.box.memory_bytes == pipeline.MEMORY_BYTES + 2 * 64 * 48 * pipeline.JOB_BYTES_A_PIXEL
+    assert terms.box.memory_bytes == pipeline.MEMORY_BYTES + 2 * 64 * 48 * pipeline.BYTES_PER_PIXEL_PER_JOB
     assert json.dumps(sorted(map(str, policy.code_folders()))).count(str(scene["folder"].parent)) == 0

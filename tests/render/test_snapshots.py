@@ -1,4 +1,4 @@
-"""Frozen: a manifest, a receipt and the digests of every decoded frame, so that no change of bytes goes unnoticed.
+"""Golden manifests, receipts and frame digests, so that no change of output bytes goes unnoticed.
 
 When one of these changes, output bytes change for everyone: say so in CHANGELOG.md, then update with --snapshot-update.
 The sources are FFV1, PNG and FLAC, whose bytes do not depend on the machine.
@@ -19,8 +19,8 @@ MOSAIC = Cells(effect="mosaic", shape="ellipse", cells=5, pad_permille=120)
 BLUR = Cells(effect="blur", shape="box", cells=4, pad_permille=0)
 
 
-def told(audit: Path) -> list[dict[str, Any]]:
-    """The receipt without what changes with our own code: our version, the toolchain's digests and the chain."""
+def entries_without_versions(audit: Path) -> list[dict[str, Any]]:
+    """The entries of a receipt without the fields that change with our code: version, toolchain digests, hashes."""
     entries = [json.loads(line) for line in audit.read_text().splitlines()]
     for package in entries[0]["body"]["toolchain"]:
         del package["sha256"]
@@ -60,7 +60,7 @@ def test_footage(
     out = tmp_path / f"out.{container}"
     assert command("render", source, path, out)[0] == 0
     assert path.read_text() == snapshot(name="manifest")
-    assert told(tmp_path / f"{out.name}.audit.jsonl") == snapshot(name="receipt")
+    assert entries_without_versions(tmp_path / f"{out.name}.audit.jsonl") == snapshot(name="receipt")
     with open_media(out) as media, demux(media) as opened:
         assert [frames.digest(f) for f in decode(opened, opened.streams.video[0])] == snapshot(name="frames")
 
@@ -78,4 +78,4 @@ def test_picture(
     source = picture("in.png")
     manifest = make_manifest(source, (make_track(1, (8, 8, 30, 20), 1, effect=MOSAIC),))
     assert command("render", source, saved(manifest), tmp_path / "out.png")[0] == 0
-    assert told(tmp_path / "out.png.audit.jsonl") == snapshot(name="receipt")
+    assert entries_without_versions(tmp_path / "out.png.audit.jsonl") == snapshot(name="receipt")

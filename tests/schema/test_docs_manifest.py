@@ -1,4 +1,4 @@
-"""docs/manifest.md is the field table of the manifest, and stays true: every field, its type, and what it decides."""
+"""The field table in docs/manifest.md is complete and true: every field, its type, whether it is part of the plan."""
 
 import copy
 import json
@@ -22,7 +22,7 @@ ROW = re.compile(r"^\| `([^`]+)` \| (.+?) \| (yes|no) \| (.+?) \| (yes|no) \| (.
 
 @dataclass(frozen=True)
 class Field:
-    """One field: where it stands (`[]` any element, `LABEL` any label), what it holds, whether it must be there."""
+    """One field: its path (`[]` any element, `LABEL` any label), its type, and whether it is required."""
 
     path: str
     type: str
@@ -92,7 +92,7 @@ def test_the_table_lists_every_field_and_no_other() -> None:
 
 
 @pytest.mark.parametrize("field", fields(), ids=lambda f: f.path)
-def test_a_row_tells_type_requirement_and_default(field: Field) -> None:
+def test_a_row_has_type_requirement_and_default(field: Field) -> None:
     row = _rows()[field.path]
     assert (row[2], row[3] == "yes") == (field.type, field.required)
     assert row[4] == ("-" if field.required else "absent")
@@ -133,10 +133,10 @@ def _decides() -> set[str]:
         for path, steps, value in _leaves(tree, "", ()):
             for other in _others(path, value) if path not in found else ():
                 changed = copy.deepcopy(tree)
-                place = changed
+                parent = changed
                 for step in steps[:-1]:
-                    place = place[step]
-                place[steps[-1]] = other
+                    parent = parent[step]
+                parent[steps[-1]] = other
                 try:
                     if digests.plan_sha256(reader.validate(changed)) != plan:
                         found.add(path)
@@ -145,10 +145,10 @@ def _decides() -> set[str]:
     return found
 
 
-def test_the_table_tells_which_fields_are_part_of_the_plan() -> None:
+def test_the_table_says_which_fields_are_part_of_the_plan() -> None:
     parents = {f.path for f in fields() if any(g.path.startswith((f"{f.path}.", f"{f.path}[]")) for g in fields())}
-    told = {path for path, row in _rows().items() if row[5] == "yes" and path not in parents}
-    assert told == _decides() - parents
+    in_plan = {path for path, row in _rows().items() if row[5] == "yes" and path not in parents}
+    assert in_plan == _decides() - parents
 
 
 def test_a_parent_is_part_of_the_plan_when_something_in_it_is() -> None:

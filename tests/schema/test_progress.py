@@ -1,4 +1,4 @@
-"""What stands on the terminal while something runs."""
+"""The progress line on a terminal."""
 
 import io
 from contextlib import redirect_stderr
@@ -9,7 +9,7 @@ from veridact.progress import Progress
 
 
 class Stderr(io.StringIO):
-    """Where people look, a terminal or not."""
+    """Standard error, a terminal or not."""
 
     def __init__(self, terminal: bool) -> None:
         super().__init__()
@@ -51,5 +51,5 @@ def test_the_time_left_of_the_sound_does_not_count_the_pictures_before_it(monkey
 
 
 @pytest.mark.parametrize(("terminal", "quiet"), [(False, False), (True, True)])
-def test_nothing_is_shown_where_nobody_looks(terminal, quiet, monkeypatch):
+def test_nothing_is_shown_when_quiet_or_not_on_a_terminal(terminal, quiet, monkeypatch):
     assert shown(monkeypatch, [(1.0, "frames", 1, 2)], terminal, quiet) == ""

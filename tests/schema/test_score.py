@@ -91,7 +91,7 @@ def test_counts(name: str, found: Manifest, expected: dict[str, int]) -> None:
     assert {k: getattr(tally, k) for k in expected} == expected
 
 
-def test_time_in_sight_is_told_per_hour() -> None:
+def test_exposed_time_is_given_per_hour() -> None:
     tally = scored(manifest(("face-0001", [(0, 5, BOX)])), TRUTH)
     assert tally.ratios()["exposed_seconds_per_hour"] == 1800
 
@@ -157,7 +157,7 @@ def test_rejected_items_hide_nothing() -> None:
     assert scored(rejected, TRUTH).exposed == 10
 
 
-def test_what_is_ignored_is_not_held_against_anyone() -> None:
+def test_ignored_boxes_are_no_false_positives() -> None:
     both = manifest(("face-0001", [(0, 10, BOX)]), ("face-0002", [(0, 10, (100, 10, 20, 20))]))
     aside = manifest(("face-0001", [(0, 10, (102, 10, 20, 20))]))
     assert scored(both, TRUTH, ignored=aside).found_boxes == 10
@@ -332,7 +332,7 @@ def test_seconds_are_not_invented_where_the_frame_rate_varies(tmp_path: Path) ->
     assert "name the footage with --media" in err
 
 
-def test_a_label_that_is_only_in_the_second_stream_is_told_per_hour_of_all_footage() -> None:
+def test_a_label_that_is_only_in_the_second_stream_is_given_per_hour_of_all_footage() -> None:
     plate = THREE.tracks[2].model_copy(update={"stream": 1})
     true = two_streams(THREE).model_copy(update={"tracks": (THREE.tracks[0], plate)})
     none = true.model_copy(update={"tracks": ()})

@@ -17,24 +17,24 @@ from veridact.media.containers import adts_config
 from veridact.media.probe import codec_name
 from veridact.media.video import MediaFile, demux, fraction
 from veridact.render.audio.aac_constants import FRAME_SAMPLES, WINDOW_SAMPLES, access_unit
-from veridact.render.audio.aac_splice import AacConfig, plain_config
+from veridact.render.audio.aac_splice import AacConfig, aac_lc_config
 from veridact.render.audio.decode import Block, decode_blocks
-from veridact.render.audio.packets import presented_packets, steady_packets
-from veridact.render.audio.pcm import placed
-from veridact.render.audio.tone import silence_of, tone
+from veridact.render.audio.packets import presented_packets, retimed_packets
+from veridact.render.audio.pcm import timed_blocks
+from veridact.render.audio.tone import silence_value, tone
 from veridact.schema.plan.audio import Covers, SoundPlan, Span, covered_samples, position_slack, sample_position
 
 EDGE_MS = 5  # by how much a drifting clock may have moved the edges of a cover
 
 
-def is_silent(samples: NDArray[Any], form: str) -> bool:
+def is_silent(samples: NDArray[Any], sample_format: str) -> bool:
     """Whether every channel is at rest throughout."""
-    return not np.any(samples != silence_of(form))
+    return not np.any(samples != silence_value(sample_format))
 
 
-def is_beep(samples: NDArray[Any], start: int, rate_hz: int, form: str) -> bool:
+def is_beep(samples: NDArray[Any], start: int, rate_hz: int, sample_format: str) -> bool:
     """Whether every channel is the tone, of which the first sample is step `start`."""
-    return bool(np.all(samples == tone(start, samples.shape[1], rate_hz, form)))
+    return bool(np.all(samples == tone(start, samples.shape[1], rate_hz, sample_format)))
 
 
 def audible_spans(
@@ -54,13 +54,13 @@ def audible_spans(
         time_base, header = fraction(stream.time_base), stream.codec_context.extradata
         if codec_name(stream) == "aac" and not header:
             header = next((adts_config(p.data) for p in presented_packets(container, stream)), None)
-        config = plain_config(media, index, header) if codec_name(stream) == "aac" else None
+        config = aac_lc_config(media, index, header) if codec_name(stream) == "aac" else None
     if config is not None:
         yield from _unreplaced(media, index, plan, origin, config)
         return
     written = 0
     covers: Covers | None = None
-    for at, _, block in placed(decode_blocks(media, index), origin):
+    for at, _, block in timed_blocks(decode_blocks(media, index), origin):
         if covers is None:
             shrink = position_slack(time_base, origin, block.rate_hz) + block.rate_hz * edge_ms // 1000
             covers = Covers(_shrunk(covered_samples(plan, block.rate_hz), shrink))
@@ -79,7 +79,9 @@ def _uncovered(at: int, written: int, block: Block, covers: Covers) -> Iterator[
         part = block.samples[:, span.start - at : span.end - at]
         step = written + span.start - at
         covered = (
-            is_silent(part, block.form) if span.effect == "silence" else is_beep(part, step, block.rate_hz, block.form)
+            is_silent(part, block.sample_format)
+            if span.effect == "silence"
+            else is_beep(part, step, block.rate_hz, block.sample_format)
         )
         if not covered:
             yield span
@@ -94,7 +96,7 @@ def _unreplaced(media: MediaFile, index: int, plan: SoundPlan, origin: Fraction,
             return
         slack = position_slack(fraction(stream.time_base), origin, config.rate_hz)
         covers = Covers(_shrunk(covered_samples(plan, config.rate_hz), slack))
-        packets = steady_packets(presented_packets(container, stream), config.rate_hz, FRAME_SAMPLES)
+        packets = retimed_packets(presented_packets(container, stream), config.rate_hz, FRAME_SAMPLES)
         for packet in packets:
             start = int(sample_position(packet.pts, packet.time_base, origin, config.rate_hz) // 1)
             effects = {s.effect for s in covers.touching(start, start + WINDOW_SAMPLES)}

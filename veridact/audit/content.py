@@ -258,9 +258,9 @@ def _check_picture(media: MediaFile, manifest: Manifest) -> Iterator[Finding]:
     if not isinstance(record, PictureStream):
         raise VeridactError("the manifest lists no picture")
     with open_picture(media) as image:
-        beside = sorted(readback.beside_pixels(image))
+        beside = sorted(readback.picture_metadata(image))
         yield Finding("metadata", not beside, f"stray: {', '.join(beside)}" if beside else "none")
-        trailing = image.format in {"JPEG", "PNG"} and readback.hidden_picture(media.reader().read())
+        trailing = image.format in {"JPEG", "PNG"} and readback.has_embedded_picture(media.reader().read())
         yield Finding(
             "one picture", not trailing, "another picture is hidden in the file" if trailing else "only its own"
         )

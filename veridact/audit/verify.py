@@ -18,7 +18,7 @@ from veridact.media.reader import hash_descriptor
 from veridact.media.video import MediaFile, open_media
 from veridact.progress import ReportProgress
 from veridact.render import pipeline
-from veridact.render.pipeline import silently
+from veridact.render.pipeline import no_progress
 from veridact.sandbox import child, protocol
 from veridact.sandbox.policy import Policy
 from veridact.schema import digests, reader, receipt
@@ -234,7 +234,7 @@ def _content(asked: Asked, known: Known) -> Iterator[Check]:
             raise AuditError("the receipt moves 0 ms although no stream is dropped; it is not of this manifest")
         with open_media(asked.output) as media:
             terms = child.ChildOptions(Policy(pipeline.memory_bytes(manifest, LOOK_BYTES_A_PIXEL)), keep=(media.fd,))
-            found = child.run(partial(_found, media, manifest, begins), terms, silently).value
+            found = child.run(partial(_found, media, manifest, begins), terms, no_progress).value
         for finding in found:
             name, detail = (protocol.printable(str(finding[field])) for field in ("name", "detail"))
             yield _judge("content", name, finding["holds"] is True, detail, detail)
@@ -265,11 +265,11 @@ def _rerun(asked: Asked, known: Known) -> Iterator[Check]:
     yield _judge("rerun", "head", head == known.head, "the same receipt", f"gives the head {head}")
 
 
-def _render_again(media: Path, manifest: Path) -> tuple[pipeline.Done, bytes]:
+def _render_again(media: Path, manifest: Path) -> tuple[pipeline.RenderSummary, bytes]:
     """Renders into a private folder that is gone afterwards; what it made, and the receipt."""
     read = manifest_file.read_path(manifest)
     with own_folder() as folder:
         output = folder / f"again{SUFFIXES[read.manifest.output.container][0]}"
         audit = output.with_suffix(".jsonl")
-        done = pipeline.render(media, read, output, audit, pipeline.REPEAT, silently)
+        done = pipeline.render(media, read, output, audit, pipeline.RERUN_OPTIONS, no_progress)
         return done, audit.read_bytes()

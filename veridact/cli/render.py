@@ -15,7 +15,7 @@ from veridact.audit import attestation as signing
 from veridact.cli import runner
 from veridact.errors import SafetyError, UsageError
 from veridact.progress import Progress
-from veridact.render.pipeline import Done, Options, unsigned
+from veridact.render.pipeline import Options, RenderSummary, no_attestation
 from veridact.render.pipeline import render as render_file
 from veridact.sandbox.policy import MODES, Mode
 from veridact.tools import manifest_file
@@ -44,7 +44,7 @@ from veridact.tools import manifest_file
     type=click.Choice(MODES),
     default="auto",
     show_default=True,
-    help="What decodes runs shut in: as far as this kernel can, wholly or not at all (exit 8), or not.",
+    help="Sandbox of the decoder process: what the kernel offers, all of it or exit 8, or none.",
 )
 @click.option("--quiet", is_flag=True, help="No progress and no remarks on stderr.")
 def render(
@@ -79,16 +79,16 @@ def render(
         sandbox=sandbox,
     )
     receipt_path = audit or out.with_name(out.name + ".audit.jsonl")
-    signed = partial(_signed, attestation, key, started) if attestation and key else unsigned
-    done = render_file(media, manifest_file.read_path(manifest), out, receipt_path, options, Progress(quiet), signed)
+    attest = partial(_attest, attestation, key, started) if attestation and key else no_attestation
+    summary = render_file(media, manifest_file.read_path(manifest), out, receipt_path, options, Progress(quiet), attest)
     if not quiet:
-        click.echo(f"receipt {receipt_path}, head {done.head}", err=True)
+        click.echo(f"receipt {receipt_path}, head {summary.head}", err=True)
 
 
 @contextmanager
-def _signed(attestation: Path, key: Path, started: datetime, done: Done) -> Iterator[None]:
-    """The facts of a run, signed and written before the output is published, at their place when it was."""
-    run = signing.Run(started, datetime.now(UTC), done.output_sha256, done.head, done.sandbox)
+def _attest(attestation: Path, key: Path, started: datetime, summary: RenderSummary) -> Iterator[None]:
+    """Signs the facts of a run before the context; the file appears under its name once the context succeeds."""
+    run = signing.Run(started, datetime.now(UTC), summary.output_sha256, summary.head, summary.sandbox)
     with atomic_write.new_file(attestation) as file:
         file.write(signing.envelope(signing.statement(run), signing.private_key(key)))
         file.flush()

@@ -1,1 +1,1 @@
-"""The one way a media file is opened: what it is, its frames, its packets and its times."""
+"""The one way a media file is opened: its format, streams, packets, frames and timestamps."""

@@ -1,6 +1,6 @@
-"""When 0 ms of a manifest is: the earliest presentation time among the streams it lists, in the file's own clock.
+"""The origin, 0 ms of a manifest: the earliest presentation time of the file's streams, in the file's own clock.
 
-Every reader asks here: `render`, `locate`, the tools with footage at hand, and `verify` of an output.
+The only place that computes it, for `render`, `locate`, the tools that open footage, and `verify`.
 """
 
 from fractions import Fraction
@@ -19,9 +19,9 @@ from veridact.sandbox.heartbeat import beat
 
 
 def first_time(media: MediaFile, index: int) -> Fraction | None:
-    """When the first frame or sample of a stream is presented, in seconds, edit lists and priming applied.
+    """The presentation time of a stream's first frame or sample in seconds, edit lists and priming applied.
 
-    None where nothing of it is. Packets that do not decode are passed over: only a time is asked for.
+    None where none is presented. Packets that do not decode are skipped, since only a time is needed.
     """
     with demux(media) as container:
         stream: AvStream = container.streams[index]
@@ -36,15 +36,18 @@ def first_time(media: MediaFile, index: int) -> Fraction | None:
             try:
                 frames = packet.decode()
             except (av.FFmpegError, ValueError):
-                continue  # sound cut out of a broadcast begins in the middle of a packet
+                continue  # audio cut out of a broadcast begins with a partial packet
             for frame in frames:
                 if isinstance(frame, VideoFrame | AudioFrame) and frame.pts is not None:
                     return frame.pts * fraction(frame.time_base)
     return None
 
 
-def presents_anything(media: MediaFile, index: int) -> bool:
-    """Whether a stream has a packet that is presented: a header alone, as of a file cut short, is nothing to render."""
+def has_presented_packet(media: MediaFile, index: int) -> bool:
+    """Whether a stream has a packet that is presented; one of a file cut short may have a header only.
+
+    Raises `MediaError` for a stream that cannot be read.
+    """
     try:
         with demux(media) as container:
             packets = container.demux(container.streams[index])
@@ -54,27 +57,27 @@ def presents_anything(media: MediaFile, index: int) -> bool:
 
 
 def is_presented(stream: AvStream) -> bool:
-    """Whether a stream is footage or sound that a player shows; cover art is not."""
-    seen_or_heard = isinstance(stream, AvVideoStream | AvAudioStream) and stream.codec_context is not None
-    return seen_or_heard and not is_cover_art(stream)
+    """Whether a stream is video or audio that a player presents; cover art is not."""
+    is_media = isinstance(stream, AvVideoStream | AvAudioStream) and stream.codec_context is not None
+    return is_media and not is_cover_art(stream)
 
 
 def origin(media: MediaFile) -> Fraction:
-    """The earliest first presentation time of all footage and sound in the file, in seconds; 0 where there is none.
+    """The earliest presentation time of all video and audio streams of the file, in seconds; 0 where there is none.
 
-    Streams that the output drops count as well: leaving one out must not move the ranges of the others.
+    Streams that the output drops count as well: dropping one must not move the ranges of the others.
     """
     return min(_first_times(media, AvVideoStream | AvAudioStream), default=Fraction(0))
 
 
-def sound_offset(media: MediaFile) -> Fraction:
-    """How many seconds after 0 ms the earliest sound of the file begins; 0 where there is none."""
+def audio_offset(media: MediaFile) -> Fraction:
+    """The start of the earliest audio stream after the origin, in seconds; 0 where there is none."""
     zero = origin(media)
     return min(_first_times(media, AvAudioStream), default=zero) - zero
 
 
 def _first_times(media: MediaFile, kinds: type | UnionType) -> list[Fraction]:
-    """The first presentation time of each stream of footage or sound that has one, in seconds."""
+    """The first presentation time, in seconds, of each stream of these kinds that has one."""
     if media.format.library != "ffmpeg":
         return []
     with demux(media) as container:

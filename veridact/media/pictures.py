@@ -1,4 +1,4 @@
-"""Opening pictures with Pillow: only the formats we name, bombs refused, orientation told and undone."""
+"""Pictures, opened with Pillow: listed formats only, sizes limited, orientation applied, colours converted to sRGB."""
 
 import ctypes
 import struct
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageCms, UnidentifiedImageError, _imaging
 
 from veridact.errors import MediaError, MissingModelError
-from veridact.media.guards.gif import is_longer
+from veridact.media.guards.gif import has_more_frames
 from veridact.media.guards.jpeg import CHUNK_BYTES, check_scans
 from veridact.media.reader import Reader
 from veridact.media.video import MAX_PIXELS, MediaFile
@@ -27,10 +27,10 @@ if TYPE_CHECKING:
 FORMATS = ("JPEG", "PNG", "GIF", "TIFF", "WEBP", "BMP", "AVIF", "HEIF")
 MAX_PICTURE_FRAMES = 10_000
 MAX_ANIMATED_PIXELS = 4096 * 4096
-"""Of one frame of a picture with several; Pillow keeps about five of them while it puts one together."""
+"""Of one frame of an animated picture; Pillow keeps about five of them while it composes one."""
 
-MAX_SHOWN_PIXELS = 1 << 27
-"""Of all frames of a picture together, which are held in memory: 512 MiB with four bytes a pixel."""
+MAX_ANIMATION_PIXELS = 1 << 27
+"""Of all frames of a picture together, which are kept in memory: 512 MiB at four bytes a pixel."""
 
 STRIP_ROWS = 64
 
@@ -56,35 +56,41 @@ TRANSPOSITION = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-"""What must be done to the stored picture to display it, by EXIF orientation."""
+"""The transposition that turns the stored picture into the displayed one, by EXIF orientation."""
 
 
 class _File(RawIOBase):
-    """A `Reader` as the kind of file object Pillow wants."""
+    """A `Reader` as the raw file object that Pillow needs."""
 
     def __init__(self, reader: Reader) -> None:
         self._reader = reader
 
     def readable(self) -> bool:
+        """Always true."""
         return True
 
     def seekable(self) -> bool:
+        """Always true."""
         return True
 
     def readinto(self, buffer: "WriteableBuffer") -> int:
+        """Reads up to the length of `buffer` into it; returns the number of bytes."""
         view = memoryview(buffer).cast("B")
         data = self._reader.read(len(view))
         view[: len(data)] = data
         return len(data)
 
     def seek(self, offset: int, whence: int = 0) -> int:
+        """Sets the position; returns it."""
         return self._reader.seek(offset, whence)
 
     def tell(self) -> int:
+        """The position."""
         return self._reader.tell()
 
 
 def _register_heif() -> None:
+    """Registers the HEIF decoder with Pillow; raises `MissingModelError` when its extra is not installed."""
     try:
         from pillow_heif import register_heif_opener
     except ImportError:
@@ -93,7 +99,7 @@ def _register_heif() -> None:
 
 
 def _quiet_libtiff() -> None:
-    """libtiff writes what it finds wrong to stderr, beside the one line that is ours, unless it is told not to."""
+    """Removes libtiff's error and warning handlers, which would write to stderr beside our one line."""
     library = ctypes.CDLL(_imaging.__file__)
     for name in ("TIFFSetErrorHandler", "TIFFSetWarningHandler"):
         if hasattr(library, name):
@@ -102,7 +108,7 @@ def _quiet_libtiff() -> None:
 
 @contextmanager
 def open_picture(media: MediaFile) -> Iterator[Image.Image]:
-    """The picture in `media`, not yet decoded; raises `MediaError` when it is none or too large."""
+    """The picture in `media`, not yet decoded; raises `MediaError` when it cannot be read or is too large."""
     name = media.format.name
     if name == "HEIF":
         _register_heif()
@@ -113,7 +119,7 @@ def open_picture(media: MediaFile) -> Iterator[Image.Image]:
         warnings.simplefilter("error", Image.DecompressionBombWarning)
         try:
             file = BufferedReader(_File(media.reader()))
-            if name == "GIF" and is_longer(file, MAX_PICTURE_FRAMES):
+            if name == "GIF" and has_more_frames(file, MAX_PICTURE_FRAMES):
                 raise MediaError(f"more than {MAX_PICTURE_FRAMES} frames; cut it first")
             if name == "JPEG":
                 check_scans(iter(partial(media.reader().read, CHUNK_BYTES), b""))
@@ -141,14 +147,14 @@ def open_picture(media: MediaFile) -> Iterator[Image.Image]:
 
 
 def _check_size(image: Image.Image) -> None:
-    """Refuses a picture that declares more than may be decoded; nothing of it is decoded yet."""
+    """Raises `MediaError` for a picture that declares more pixels or frames than allowed, before decoding it."""
     pixels = image.width * image.height
     if pixels > MAX_PIXELS:
         raise MediaError(f"more than {MAX_PIXELS} pixels; scale it down first")
-    shown = frame_count(image)
-    if shown > MAX_PICTURE_FRAMES:
+    count = frame_count(image)
+    if count > MAX_PICTURE_FRAMES:
         raise MediaError(f"more than {MAX_PICTURE_FRAMES} frames; cut it first")
-    if shown > 1 and (pixels > MAX_ANIMATED_PIXELS or pixels * shown > MAX_SHOWN_PIXELS):
+    if count > 1 and (pixels > MAX_ANIMATED_PIXELS or pixels * count > MAX_ANIMATION_PIXELS):
         raise MediaError("the animated picture is too large to hold; turn it into a video or scale it down first")
 
 
@@ -156,7 +162,7 @@ _UNREADABLE = (ValueError, SyntaxError, OSError, KeyError, IndexError, TypeError
 
 
 def has_exif(image: Image.Image) -> bool:
-    """Whether the picture carries EXIF, readable or not."""
+    """Whether the picture has EXIF metadata, readable or not."""
     image.load()
     try:
         return bool(image.getexif())
@@ -165,10 +171,11 @@ def has_exif(image: Image.Image) -> bool:
 
 
 def exif_orientation(image: Image.Image) -> int:
-    """The EXIF orientation of the picture, 1 where there is none or it is no value from 1 to 8.
+    """The EXIF orientation of the picture; 1 where there is none, or none from 1 to 8.
 
-    EXIF that cannot be read turns nothing: the output has none, so it is shown as it was when it was covered. What
-    reads it decodes a PNG first; a failure of that must not pass for one of EXIF, for Pillow reports it only once.
+    Unreadable EXIF counts as orientation 1: the output has no EXIF, so it is displayed as it was covered. The picture
+    is loaded first, because reading EXIF decodes a PNG, and a decoding error, which Pillow raises only once, must not
+    be taken for unreadable EXIF.
     """
     image.load()
     try:
@@ -179,57 +186,57 @@ def exif_orientation(image: Image.Image) -> int:
 
 
 def displayed(image: Image.Image, orientation: int) -> Image.Image:
-    """The picture as it is displayed."""
+    """The picture as displayed: the stored one, transposed by its EXIF orientation."""
     return image.transpose(TRANSPOSITION[orientation]) if orientation in TRANSPOSITION else image
 
 
 def frame_count(image: Image.Image) -> int:
-    """How many frames are shown; further pictures in a JPEG (MPO) or TIFF are not frames and are left behind."""
+    """The number of frames; further pictures in a JPEG (MPO) or TIFF are not frames and are dropped."""
     return getattr(image, "n_frames", 1) if image.format in ANIMATED else 1
 
 
 def frames(image: Image.Image) -> Iterator[tuple[Image.Image, int]]:
-    """Every frame as displayed, in sRGB and mode L, RGB, RGBA or I;16, with its stored duration in milliseconds."""
+    """Every frame as displayed, in sRGB and one of the modes `PAINTED`, with its stored duration in milliseconds."""
     orientation = exif_orientation(image)
     for number in range(frame_count(image)):
         image.seek(number)
         beat()
-        shown = displayed(_plain(image), orientation)
-        yield shown, max(0, round(image.info.get("duration", 0)))  # WebP and AVIF tell it with the pixels
+        frame = displayed(_paintable(image), orientation)
+        yield frame, max(0, round(image.info.get("duration", 0)))  # in WebP and AVIF known once the frame is decoded
 
 
 def strips(image: Image.Image) -> Iterator[NDArray[Any]]:
-    """The picture from top to bottom in arrays of shape (up to 64 rows, columns) or (up to 64 rows, columns, bands).
+    """The picture from top to bottom as arrays of shape (rows, columns) or (rows, columns, bands), up to 64 rows each.
 
-    Pillow hands out small pieces, which stay in the processor's cache, four times as fast as a whole picture at once.
+    Small arrays stay in the processor's cache: four times as fast as converting the whole picture at once.
     """
     for top in range(0, image.height, STRIP_ROWS):
         yield np.asarray(image.crop((0, top, image.width, min(top + STRIP_ROWS, image.height))))
 
 
 def pixels_of(image: Image.Image) -> NDArray[Any]:
-    """The picture as an array of its own, of shape (rows, columns, bands)."""
-    pieces = strips(image)
-    first = next(pieces)
+    """The picture as a writable array of shape (rows, columns, bands)."""
+    parts = strips(image)
+    first = next(parts)
     bands = first.shape[2] if first.ndim == 3 else 1
     pixels = np.empty((image.height, image.width, bands), first.dtype)
-    for number, piece in enumerate(chain([first], pieces)):
+    for number, strip in enumerate(chain([first], parts)):
         top = number * STRIP_ROWS
-        pixels[top : top + piece.shape[0]] = piece.reshape(*piece.shape[:2], bands)
+        pixels[top : top + strip.shape[0]] = strip.reshape(*strip.shape[:2], bands)
     return pixels
 
 
 PAINTED = frozenset({"L", "RGB", "RGBA", "I;16"})
-"""The modes whose samples are painted as they are."""
+"""The Pillow modes that are painted without conversion."""
 
 
-def _plain(image: Image.Image) -> Image.Image:
-    """The current frame in one of the modes that are painted, its colours in sRGB."""
-    if (profile := foreign_profile(image)) is not None:
+def _paintable(image: Image.Image) -> Image.Image:
+    """The current frame in sRGB and a mode of `PAINTED`; raises `MediaError` for modes that convert inexactly."""
+    if (profile := non_srgb_profile(image)) is not None:
         return _to_srgb(image, profile)
     if image.mode in PAINTED:
         image.load()
-        return image.copy() if frame_count(image) > 1 else image  # the next frame will take its place
+        return image.copy() if frame_count(image) > 1 else image  # decoding the next frame overwrites it
     if image.mode in {"I;16L", "I;16B"}:
         return Image.fromarray(np.asarray(image).astype("<u2"))
     if image.mode == "1":
@@ -241,25 +248,25 @@ def _plain(image: Image.Image) -> Image.Image:
     raise MediaError(f"pictures of mode {image.mode} cannot be painted exactly; convert it to 8-bit RGB first")
 
 
-def foreign_profile(image: Image.Image) -> ImageCms.ImageCmsProfile | None:
-    """The picture's ICC profile where its colours are not sRGB already; None where there is none that can be used.
+def non_srgb_profile(image: Image.Image) -> ImageCms.ImageCmsProfile | None:
+    """The picture's ICC profile where its colours are not sRGB; None where it has none, or one that cannot be used.
 
-    Profiles are not kept (they name devices and people), so colours that need one are converted; gray stays as it is.
+    Profiles are dropped (they name devices and people), so colours that need one are converted; gray is not.
     """
     data = image.info.get("icc_profile")
     if not data or image.mode not in {"RGB", "RGBA", "CMYK"}:
         return None
     try:
         profile = ImageCms.ImageCmsProfile(BytesIO(data))
-        described = ImageCms.getProfileDescription(profile)
-        fits = profile.profile.xcolor_space.strip() == image.mode.removesuffix("A")
+        description = ImageCms.getProfileDescription(profile)
+        matches_mode = profile.profile.xcolor_space.strip() == image.mode.removesuffix("A")
     except (ImageCms.PyCMSError, OSError, ValueError, TypeError):
         return None
-    return None if "srgb" in described.lower() or not fits else profile
+    return None if "srgb" in description.lower() or not matches_mode else profile
 
 
 def _to_srgb(image: Image.Image, profile: ImageCms.ImageCmsProfile) -> Image.Image:
-    """The frame with its colours converted; alpha is carried over."""
+    """The frame converted to sRGB by LittleCMS, alpha unchanged; raises `MediaError` for an unusable profile."""
     alpha = image.getchannel("A") if image.mode == "RGBA" else None
     flat = image.convert("RGB") if alpha is not None else image
     try:

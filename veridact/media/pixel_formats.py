@@ -1,4 +1,4 @@
-"""What each output can hold, so that `locate` never proposes what `render` would refuse."""
+"""The pixel formats that each profile encodes, so that `locate` never proposes what `render` would refuse."""
 
 from veridact.errors import MediaError
 
@@ -7,7 +7,7 @@ H264_FORMATS = {
     "yuv444p": "yuv444p", "yuvj444p": "yuv444p", "yuv420p10le": "yuv420p10le", "yuv422p10le": "yuv422p10le",
     "yuv444p10le": "yuv444p10le", "gray": "gray", "gray10le": "gray10le",
 }  # fmt: skip
-"""Decoded pixel formats that profile `h264` keeps sample by sample, and the name it encodes them under."""
+"""Decoded pixel formats that profile `h264` keeps sample by sample, with the pixel format that it encodes."""
 
 _FFV1 = """
     yuv420p yuv422p yuv444p yuv411p yuv410p yuv440p yuva420p yuva422p yuva444p gray ya8 bgr0 bgra
@@ -29,9 +29,9 @@ FORMATS = {"h264": H264_FORMATS, "lossless": LOSSLESS_FORMATS}
 
 
 def encoded_format(profile: str, pixel_format: str) -> str:
-    """The pixel format under which a profile encodes a decoded one, sample by sample.
+    """The pixel format in which a profile encodes a decoded one without changing a sample.
 
-    Raises `MediaError` where the profile cannot hold it, naming one that can when there is one.
+    Raises `MediaError` where the profile has none, naming a profile that has one.
     """
     if pixel_format in FORMATS[profile]:
         return FORMATS[profile][pixel_format]

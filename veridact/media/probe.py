@@ -1,4 +1,4 @@
-"""What a media file holds, as the `source` of a manifest: one record a stream, in the file's order."""
+"""The records of a media file's streams for the `source` of a manifest."""
 
 import re
 from collections.abc import Sequence
@@ -30,7 +30,7 @@ def codec_name(stream: object) -> str:
 
 @dataclass(frozen=True)
 class VideoTimeline:
-    """What decoding a video stream tells of it: `pts` in its time base, the coded size and the EXIF orientation."""
+    """What decoding a video stream yields: every `pts` in its time base, the coded size, the EXIF orientation."""
 
     pts: Sequence[int]
     coded_width: int
@@ -60,7 +60,7 @@ def video_record(stream: AvVideoStream, timeline: VideoTimeline, searched: bool 
 
 
 def audio_record(container: InputContainer, stream: AvAudioStream, searched: bool | None) -> AudioStream:
-    """The record of an audio stream; its duration is what the container says, for the reader only."""
+    """The record of an audio stream; its duration is the container's claim, for people to read."""
     seconds = Fraction(0)
     if stream.duration is not None:
         seconds = stream.duration * fraction(stream.time_base)
@@ -82,14 +82,14 @@ def other_record(stream: object) -> OtherStream:
     kind = getattr(stream, "type", None)
     if is_cover_art(stream):
         kind = "attachment"
-    known = kind if kind in {"data", "subtitle", "attachment"} else "unknown"
+    record_type = kind if kind in {"data", "subtitle", "attachment"} else "unknown"
     return OtherStream.model_validate(
-        {"index": getattr(stream, "index", 0), "type": known, "codec": codec_name(stream)}
+        {"index": getattr(stream, "index", 0), "type": record_type, "codec": codec_name(stream)}
     )
 
 
 def picture_pts(durations_ms: Sequence[int]) -> list[int]:
-    """When each frame of an animated picture is shown, in milliseconds; a frame without a duration counts as 1 ms."""
+    """The start of each frame of an animated picture in milliseconds; a frame without a duration counts as 1 ms."""
     return list(accumulate((max(1, d) for d in durations_ms[:-1]), initial=0))
 
 
@@ -99,7 +99,7 @@ def picture_record(image: Image.Image, format_name: str, durations_ms: Sequence[
     width, height = image.size if orientation < 5 else image.size[::-1]
     frames = len(durations_ms)
     pts = picture_pts(durations_ms)
-    timed: Any = {"time_base": (1, 1000), "pts_sha256": pts_sha256(pts)} if frames > 1 else {}
+    timeline: Any = {"time_base": (1, 1000), "pts_sha256": pts_sha256(pts)} if frames > 1 else {}
     return PictureStream(
         index=0,
         type="picture",
@@ -111,5 +111,5 @@ def picture_record(image: Image.Image, format_name: str, durations_ms: Sequence[
         orientation=orientation,
         frames=frames,
         searched=searched,
-        **timed,
+        **timeline,
     )

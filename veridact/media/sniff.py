@@ -1,4 +1,4 @@
-"""What a file is, by its first bytes and by nothing that it is called."""
+"""Format detection by a file's first bytes; its name is ignored."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -8,13 +8,14 @@ from veridact.media.guards import mp3
 
 @dataclass(frozen=True)
 class Format:
-    """What a file is by its first bytes: `name` is FFmpeg's demuxer or, for `library` pillow, Pillow's format."""
+    """A file format: `name` is FFmpeg's demuxer or, where `library` is pillow, Pillow's format."""
 
     library: Literal["ffmpeg", "pillow"]
     name: str
 
 
 def _iso_media(head: bytes) -> Format | None:
+    """MP4, MOV and 3GP, AVIF or HEIF, by the first box and its major brand (ISO/IEC 14496-12 §4.3)."""
     if head[4:8] not in {b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot", b"styp"}:
         return None
     brand = head[8:12] if head[4:8] == b"ftyp" else b""
@@ -26,7 +27,7 @@ def _iso_media(head: bytes) -> Format | None:
 
 
 def _after_id3(head: bytes) -> bytes:
-    """The bytes behind an ID3v2 tag, as far as they were read."""
+    """The bytes after an ID3v2 tag, as far as `head` reaches."""
     size = head[6] << 21 | head[7] << 14 | head[8] << 7 | head[9]
     return head[10 + size :]
 
@@ -46,9 +47,11 @@ _MAGIC: tuple[tuple[int, bytes, Format], ...] = (
     (0, b"#!AMR", Format("ffmpeg", "amr")),
     (0, b"\0\0\x01\xba", Format("ffmpeg", "mpeg")),
 )
+"""Offset, signature and format; a signature at offset 8 is a form type of RIFF or RF64."""
 
 
 def _mpeg_audio(head: bytes) -> Format | None:
+    """ADTS or MP3, by the sync word of the first frame."""
     if len(head) > 1 and head[0] == 0xFF and head[1] & 0xF6 == 0xF0:
         return Format("ffmpeg", "aac")
     if len(head) > 1 and head[0] == 0xFF and head[1] & 0xE0 == 0xE0:
@@ -57,13 +60,13 @@ def _mpeg_audio(head: bytes) -> Format | None:
 
 
 def sniff(head: bytes) -> Format | None:
-    """The format of a file that begins with `head` (64 KiB are enough), or None when it is none that we read."""
+    """The format of a file that begins with `head` (64 KiB are enough), or None when it is not supported."""
     if head[:3] == b"ID3" and len(head) >= 10:
-        behind = _after_id3(head)
-        return sniff(behind) if behind[:4] == b"fLaC" else _mpeg_audio(behind) or Format("ffmpeg", "mp3")
-    for offset, magic, found in _MAGIC:
+        rest = _after_id3(head)
+        return sniff(rest) if rest[:4] == b"fLaC" else _mpeg_audio(rest) or Format("ffmpeg", "mp3")
+    for offset, magic, file_format in _MAGIC:
         if head[offset : offset + len(magic)] == magic and (offset == 0 or head[:4] in {b"RIFF", b"RF64"}):
-            return found
+            return file_format
     if head[:2] == b"BM" and head[6:10] == b"\0\0\0\0":
         return Format("pillow", "BMP")
     for packet in (188, 192):
@@ -72,4 +75,4 @@ def sniff(head: bytes) -> Format | None:
             return Format("ffmpeg", "mpegts")
     if head[:4] == b"\0\0\0\x01" and len(head) > 4:
         return Format("ffmpeg", "hevc" if head[4] in {0x40, 0x42, 0x44, 0x46} else "h264")
-    return _iso_media(head) or _mpeg_audio(head) or (Format("ffmpeg", "mp3") if mp3.begins_cut(head) else None)
+    return _iso_media(head) or _mpeg_audio(head) or (Format("ffmpeg", "mp3") if mp3.starts_mid_frame(head) else None)

@@ -1,11 +1,11 @@
-"""A media file as the `source` of a manifest, without searching it: every stream listed, every timeline read."""
+"""The `source` of a manifest for a file that is not searched: every stream listed, every timeline read."""
 
 from av.audio.stream import AudioStream as AvAudioStream
 from av.container import InputContainer
 from av.stream import Stream as AvStream
 
 from veridact.errors import MediaError
-from veridact.media.origin import is_presented, presents_anything
+from veridact.media.origin import has_presented_packet, is_presented
 from veridact.media.pictures import frames, open_picture
 from veridact.media.probe import VideoTimeline, audio_record, other_record, picture_record, video_record
 from veridact.media.video import Kind, MediaFile, decode, demux, orientation
@@ -13,7 +13,10 @@ from veridact.schema.manifest import Source, Stream
 
 
 def read_source(media: MediaFile) -> Source:
-    """The source of a file that nobody searched; decodes every video stream once for its timeline."""
+    """The source of a file, all streams marked as not searched; decodes every video stream once for its timeline.
+
+    Raises `MediaError` for a file without a picture, video or audio stream that can be read.
+    """
     if media.format.library == "pillow":
         with open_picture(media) as image:
             durations_ms = [duration for _, duration in frames(image)]
@@ -28,7 +31,8 @@ def read_source(media: MediaFile) -> Source:
 
 
 def _record(media: MediaFile, container: InputContainer, stream: AvStream) -> Stream:
-    if not is_presented(stream) or not presents_anything(media, stream.index):
+    """The record of one stream; a video or audio stream without a presented packet is listed as another kind."""
+    if not is_presented(stream) or not has_presented_packet(media, stream.index):
         return other_record(stream)
     if isinstance(stream, AvAudioStream):
         return audio_record(container, stream, searched=False)
@@ -36,6 +40,7 @@ def _record(media: MediaFile, container: InputContainer, stream: AvStream) -> St
 
 
 def _video(media: MediaFile, index: int) -> Stream:
+    """The record of a video stream, from decoding all its frames."""
     pts: list[int] = []
     with demux(media) as container:
         stream = next(s for s in container.streams.video if s.index == index)

@@ -1,4 +1,4 @@
-"""The timeline of each stream, from the media file where the manifest alone does not prove it."""
+"""The clock of each video stream or picture, from the media file where the manifest alone does not prove it."""
 
 from fractions import Fraction
 from pathlib import Path
@@ -13,26 +13,26 @@ from veridact.schema.timeline import Clock, Clocks, from_manifest
 
 
 def from_media(manifest: Manifest, path: Path) -> Clocks:
-    """The clocks of all streams with a picture, from the footage; raises `BindingError` when it is another file."""
-    known = from_manifest(manifest)
+    """The clocks of all video streams and pictures, from the footage; raises `BindingError` when it is another file."""
+    proven = from_manifest(manifest)
     with open_media(path) as media:
         check_source(media, manifest.source.sha256)
-        told = child.look(lambda: _times(manifest, known, media), media.fd)
-    times = {i: known[i].pts or told["pts"][str(i)] for i in known}
-    zero = Fraction(*told["origin"])
-    return {i: Clock(i, c.frames, c.time_base, times[i], zero) for i, c in known.items()}
+        measured = child.look(lambda: _measure(manifest, proven, media), media.fd)
+    pts = {i: proven[i].pts or measured["pts"][str(i)] for i in proven}
+    zero = Fraction(*measured["origin"])
+    return {i: Clock(i, c.frames, c.time_base, pts[i], zero) for i, c in proven.items()}
 
 
-def _times(manifest: Manifest, known: Clocks, media: MediaFile) -> dict[str, Any]:
-    """What only the footage tells: the timestamps that the manifest does not prove, and when 0 ms is."""
+def _measure(manifest: Manifest, proven: Clocks, media: MediaFile) -> dict[str, Any]:
+    """The origin of the file, and the timestamps of each stream that the manifest does not prove, as JSON values."""
     streams = [s for s in manifest.source.streams if isinstance(s, VideoStream | PictureStream)]
-    unknown = [s for s in streams if not known[s.index].pts]
+    unproven = [s for s in streams if not proven[s.index].pts]
     return {
-        "pts": {s.index: timestamps.read(media, s).tolist() for s in unknown},
+        "pts": {s.index: timestamps.read_pts(media, s).tolist() for s in unproven},
         "origin": origin(media).as_integer_ratio(),
     }
 
 
 def clocks(manifest: Manifest, media: Path | None) -> Clocks:
-    """The clocks of a manifest, with the footage where it is given."""
+    """The clocks of a manifest: from the footage where it is given, else as far as the manifest proves them."""
     return from_manifest(manifest) if media is None else from_media(manifest, media)

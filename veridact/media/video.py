@@ -1,7 +1,7 @@
-"""The one way media is opened: our own descriptor, a sniffed and forced format, no other file or address ever followed.
+"""The one way media is opened: through our own descriptor, with a detected and forced format, without following links.
 
-FFmpeg treats a path as a URL and a playlist as a list of neighbours to read, so it is given neither: only a reader over
-a descriptor that we opened, hashed and will hash again (SPEC §6).
+FFmpeg treats a path as a URL and a playlist as a list of further files to read. It gets neither, only a reader over a
+descriptor that was opened here, is hashed now and hashed again after use (SPEC §6).
 """
 
 import os
@@ -37,14 +37,14 @@ MAX_PIXELS = 16_384 * 16_384 // 4
 MAX_FOOTAGE_PIXELS = 139_264 * 256
 """Of one frame of footage: the largest of H.264 level 6.2 and HEVC level 6.2, 8192 x 4352 (H.264 table A-1, MaxFS)."""
 
-MAX_HELD_PIXELS = 696_320 * 256
-"""Of all frames that an H.264 decoder must keep for reference: what level 6.2 allows (table A-1, MaxDpbMbs)."""
+MAX_REFERENCE_PIXELS = 696_320 * 256
+"""Of all reference frames in an H.264 decoder's buffer: what level 6.2 allows (table A-1, MaxDpbMbs)."""
 
 MAX_DECODED_BYTES = 1 << 47
 """Of all frames of one stream together, about 140 TB: a day and a half of 4K at 60 frames a second."""
 
 OPENING_BYTES = 1 << 30
-"""The address space that FFmpeg may add while it opens a file and looks at its first packets."""
+"""The address space that FFmpeg may add while it opens a file and probes its first packets."""
 
 MAX_STREAMS = 1000
 MAX_FRAMES = 20_000_000
@@ -56,7 +56,7 @@ TOO_LONG = "is longer than is safe to decode; cut it first"
 
 @dataclass(frozen=True)
 class MediaFile:
-    """An open regular file and what it is; `sha256` is of the bytes behind the descriptor when it was opened."""
+    """An open regular file and its format; `sha256` is the digest of its bytes when it was opened."""
 
     fd: int
     size: int
@@ -64,6 +64,7 @@ class MediaFile:
     sha256: str
 
     def reader(self) -> Reader:
+        """A new file object over the descriptor, at position 0."""
         return Reader(self.fd)
 
     def check_unchanged(self) -> None:
@@ -74,34 +75,36 @@ class MediaFile:
 
 @contextmanager
 def open_media(path: str | os.PathLike[str]) -> Iterator[MediaFile]:
-    """Opens, sniffs and hashes a media file; raises `MediaError` when it is none that we read."""
+    """Opens a media file, detects its format and hashes it; raises `MediaError` when it is not a supported one."""
     fd = open_regular(path)
     try:
         size = os.fstat(fd).st_size
         if size == 0:
             raise MediaError(f"{path!s}: the file is empty")
-        found = sniff(os.pread(fd, 1 << 16, 0))
-        if found is None:
+        file_format = sniff(os.pread(fd, 1 << 16, 0))
+        if file_format is None:
             raise MediaError(f"{path!s}: not a video, picture or sound file that veridact reads")
-        yield MediaFile(fd, size, found, hash_descriptor(fd))
+        yield MediaFile(fd, size, file_format, hash_descriptor(fd))
     finally:
         os.close(fd)
 
 
 def _refuse_open(url: str, flags: int, options: object) -> None:
-    raise MediaError("the file refers to another file or address, which is never followed")
+    """FFmpeg's callback for opening a further file; always raises `MediaError`."""
+    raise MediaError("the file refers to another file or address, which is never followed; remux it into one file")
 
 
 def reason_of(error: Exception) -> str:
-    """FFmpeg's reason in a few words, without the path or address it may name."""
+    """FFmpeg's reason for an error as one short line, without the path or URL that its exception may carry."""
     return str(getattr(error, "strerror", None) or error).splitlines()[0][:120]
 
 
 @contextmanager
-def _little_memory() -> Iterator[None]:
-    """Keeps what FFmpeg decodes while it opens a file below `OPENING_BYTES`: an allocation beyond that fails.
+def _limited_address_space() -> Iterator[None]:
+    """Limits the address space that FFmpeg may add while it opens a file to `OPENING_BYTES`.
 
-    `max_pixels` reaches those decoders only in formats that list their streams first, which MPEG-TS does not.
+    FFmpeg decodes packets to probe streams. `max_pixels` reaches those decoders only in formats that list their streams
+    first, which MPEG-TS does not.
     """
     soft, hard = resource.getrlimit(resource.RLIMIT_AS)
     with open("/proc/self/statm", "rb") as file:
@@ -116,10 +119,10 @@ def _little_memory() -> Iterator[None]:
 
 @contextmanager
 def demux(media: MediaFile) -> Iterator[InputContainer]:
-    """The file as an FFmpeg input that can reach nothing but its own bytes; raises `MediaError`."""
+    """The file as a PyAV input container that can read its own bytes only; raises `MediaError`."""
     name = media.format.name
     try:
-        with _little_memory():
+        with _limited_address_space():
             container = av.open(
                 media.reader(),
                 mode="r",
@@ -148,9 +151,10 @@ def is_cover_art(stream: object) -> bool:
 
 
 def prepare_decoder(stream: AvVideoStream, threads: int = 1) -> None:
-    """Sets limits and exactness on a video decoder before it opens; `threads` never changes what it puts out.
+    """Sets the limits and bit-exact flags of a video decoder before it opens; `threads` does not change its output.
 
-    Raises `MediaError` where the file declares more pixels than the decoder may then put out.
+    Raises `MediaError` for a stream that declares more pixels or reference frames than allowed, or alpha that its
+    decoder would drop.
     """
     context = stream.codec_context
     if context is None:
@@ -175,8 +179,8 @@ def prepare_decoder(stream: AvVideoStream, threads: int = 1) -> None:
 
 
 def check_references(index: int, data: bytes) -> None:
-    """Refuses H.264 whose parameter sets, in a header or a packet, make the decoder keep too many pixels."""
-    if any(pixels * references > MAX_HELD_PIXELS for pixels, references in h264.held(data)):
+    """Raises `MediaError` for H.264 whose parameter sets, in a header or packet, need too many reference pixels."""
+    if any(pixels * references > MAX_REFERENCE_PIXELS for pixels, references in h264.reference_frames(data)):
         raise MediaError(f"stream {index} keeps more frames for reference than its level allows; encode it anew first")
 
 
@@ -187,14 +191,14 @@ def decode(container: InputContainer, stream: AvVideoStream, threads: int = 1) -
     size, format or orientation on the way.
     """
     prepare_decoder(stream, threads)
-    run, packets, declared = _Run(stream.index), 0, stream.frames
+    checked, packets, declared = _FrameChecks(stream.index), 0, stream.frames
     try:
         for packet in container.demux(stream):
             if packet.is_corrupt:
-                raise MediaError(f"stream {stream.index} is damaged or cut short near frame {run.frames}")
+                raise MediaError(f"stream {stream.index} is damaged or cut short near frame {checked.frames}")
             packets += packet.size > 0
             if container.format.name == "avi" and packet.dts is not None:
-                packets = packet.dts + 1  # AVI also counts chunks of nothing, which are a tick of its clock each
+                packets = packet.dts + 1  # AVI also counts empty chunks, one tick each
             if packets > MAX_FRAMES:
                 raise MediaError(f"stream {stream.index} {TOO_LONG}")
             match stream.codec_context.name:
@@ -203,19 +207,19 @@ def decode(container: InputContainer, stream: AvVideoStream, threads: int = 1) -
                 case "mjpeg":
                     check_scans(iter([bytes(packet)]))
             for frame in packet.decode():
-                run.check(frame)
+                checked.check(frame)
                 beat()
                 yield frame
     except (av.FFmpegError, ValueError) as e:
-        raise MediaError(f"frame {run.frames} of stream {stream.index} does not decode: {reason_of(e)}") from None
+        raise MediaError(f"frame {checked.frames} of stream {stream.index} does not decode: {reason_of(e)}") from None
     if packets < declared:
         raise MediaError(f"stream {stream.index} is cut short: {packets} of {declared} packets are there")
-    if run.frames == 0:
+    if checked.frames == 0:
         raise MediaError(f"stream {stream.index} has no frame that decodes")
 
 
-class _Run:
-    """The decoded frames of one stream, as far as the next must fit to those before."""
+class _FrameChecks:
+    """Checks the decoded frames of one stream in order; `frames` is the number of those that passed."""
 
     def __init__(self, index: int) -> None:
         self.frames = 0
@@ -225,7 +229,7 @@ class _Run:
         self._shape: tuple[object, ...] | None = None
 
     def check(self, frame: VideoFrame) -> None:
-        """Counts a frame; raises `MediaError` where it is damaged, out of order, of another shape or one too many."""
+        """Counts a frame; raises `MediaError` if it is damaged, out of order, of another format, or one too many."""
         if frame.is_corrupt:
             raise MediaError(f"frame {self.frames} of stream {self._index} is damaged and does not decode whole")
         if first_fault([self._pts, frame.pts] if self._pts is not None else [frame.pts]):
@@ -244,43 +248,43 @@ class _Run:
 
 
 def orientation(frame: VideoFrame) -> int:
-    """The EXIF orientation of a decoded frame by its display matrix; raises `MediaError` for a slanted one."""
+    """The EXIF orientation of a decoded frame; raises `MediaError` for a display matrix that is no quarter turn."""
     try:
-        # Not frame.side_data: that would tie the frame to itself, and frames would pile up until a garbage collection.
+        # Not frame.side_data: its reference cycle would keep frames in memory until a garbage collection.
         side_data: Any = _SIDE_DATA(frame).get("DISPLAYMATRIX")
     except ValueError:
         raise MediaError("the frames carry data of an unknown kind, as stereo footage does; convert it first") from None
     if side_data is None:
         return 1
-    found = orientation_of_matrix(tuple(int(v) for v in np.frombuffer(memoryview(side_data), np.int32)[:9]))
-    if found is None:
-        raise MediaError("the display matrix turns the picture by other than a multiple of 90 degrees")
-    return found
+    exif = orientation_of_matrix(tuple(int(v) for v in np.frombuffer(memoryview(side_data), np.int32)[:9]))
+    if exif is None:
+        raise MediaError("the display matrix is not a multiple of 90 degrees; encode the footage upright first")
+    return exif
 
 
 def plane_rows(plane: VideoPlane) -> NDArray[np.uint8]:
-    """The bytes of a plane over its own memory, from the top down, with what is added to each row.
+    """The bytes of a plane as an array of shape (rows, line size) over its memory, top row first, row padding included.
 
-    Some decoders store the last row first.
+    Some decoders store the bottom row first.
     """
     rows = np.frombuffer(memoryview(plane), np.uint8).reshape(plane.height, abs(plane.line_size))
     return rows if plane.line_size > 0 else rows[::-1]
 
 
 def has_captions(frame: VideoFrame) -> bool:
-    """Whether closed captions travel with a decoded frame; frames with unknown side data have been refused before."""
+    """Whether a decoded frame carries closed captions; frames with unknown side data were refused by `orientation`."""
     return _SIDE_DATA(frame).get("A53_CC") is not None
 
 
 def fraction(value: Fraction | None) -> Fraction:
-    """A time base that must be there."""
+    """A time base; raises `MediaError` where it is missing or not positive."""
     if value is None or value <= 0:
-        raise MediaError("a stream has no time base")
+        raise MediaError("a stream has no time base; remux it first: ffmpeg -i IN -map 0 -c copy OUT.mkv")
     return value
 
 
 def check_source(media: MediaFile, sha256: str) -> None:
-    """Refuses a file that is not the one a manifest was made for, and says which is which."""
+    """Raises `BindingError` for a file whose digest is not the one that a manifest names."""
     if media.sha256 != sha256:
         raise BindingError(
             f"the manifest was made for another file: it names sha256 {sha256[:16]}…, this one has {media.sha256[:16]}…"

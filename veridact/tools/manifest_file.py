@@ -4,7 +4,7 @@ import os
 
 from veridact.files import read_limited
 from veridact.schema import strict_json
-from veridact.schema.reader import Read, read
+from veridact.schema.reader import LoadedManifest, read
 
 
 def read_bytes(path: str | os.PathLike[str], what: str = "manifest") -> bytes:
@@ -15,6 +15,6 @@ def read_bytes(path: str | os.PathLike[str], what: str = "manifest") -> bytes:
     return read_limited(path, what, strict_json.MAX_BYTES)
 
 
-def read_path(path: str | os.PathLike[str]) -> Read:
+def read_path(path: str | os.PathLike[str]) -> LoadedManifest:
     """The manifest at `path`, or on standard input where that is `-`, through all three layers."""
     return read(read_bytes(path))

@@ -1,4 +1,4 @@
-"""Sound that the tests make for themselves, one way to render a stream into a file, and one way to listen to it."""
+"""Synthetic audio files, one way to render a stream into a file, and one way to decode it as a player does."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -12,14 +12,14 @@ import pytest
 
 from veridact.media.containers import MUXERS
 from veridact.media.video import open_media
-from veridact.render.audio.stream import AudioOut, render_audio
+from veridact.render.audio.stream import AudioOutput, render_audio
 from veridact.schema.plan.audio import SoundPlan
 
 FINE = {"fflags": "+bitexact", "movie_timescale": "14112000"}
 
 
 def noise(samples: int, channels: int, seed: int = 3) -> np.ndarray[Any, Any]:
-    """Loud noise with a different tone on every channel: float64 in ±0.5, shape (channels, samples)."""
+    """Noise with another tone on every channel: float64 in ±0.5, shape (channels, samples)."""
     random = np.random.default_rng(seed)
     at = np.arange(samples)
     return np.stack(
@@ -27,8 +27,8 @@ def noise(samples: int, channels: int, seed: int = 3) -> np.ndarray[Any, Any]:
     ).clip(-0.5, 0.5)
 
 
-def as_form(values: np.ndarray[Any, Any], form: str) -> np.ndarray[Any, Any]:
-    """The values in the numbers of a sample form; `s32` keeps 24 bits."""
+def to_sample_format(values: np.ndarray[Any, Any], sample_format: str) -> np.ndarray[Any, Any]:
+    """The values in a sample format; `s32` keeps 24 bits."""
     scaled = {
         "u8": lambda: (values * 127 + 128).astype("u1"),
         "s16": lambda: (values * 32767).astype("<i2"),
@@ -36,10 +36,10 @@ def as_form(values: np.ndarray[Any, Any], form: str) -> np.ndarray[Any, Any]:
         "flt": lambda: values.astype("<f4"),
         "dbl": lambda: values.astype("<f8"),
     }
-    return scaled[form]()
+    return scaled[sample_format]()
 
 
-def write_sound(
+def write_audio(
     path: Path,
     codec: str,
     container: str,
@@ -47,22 +47,22 @@ def write_sound(
     rate: int = 48000,
     layout: str = "stereo",
     samples: int = 48000,
-    form: str | None = None,
+    sample_format: str | None = None,
     start: int = 0,
     options: dict[str, str] | None = None,
 ) -> None:
-    """Encodes noise with FFmpeg into a file; `start` is the first timestamp in samples."""
+    """Encodes noise with FFmpeg into a file; `start` is the first pts in samples."""
     with av.open(
         str(path), "w", format=container, container_options=dict(FINE) if container == "mp4" else {}
     ) as output:
         stream = output.add_stream(codec, rate=rate, layout=layout, options=options or {})
-        if form is not None:
-            stream.codec_context.format = form
+        if sample_format is not None:
+            stream.codec_context.format = sample_format
         stream.codec_context.thread_count = 1
         stream.codec_context.open()
         name = stream.codec_context.format.name
         size = stream.codec_context.frame_size or 1024
-        values = as_form(noise(samples, stream.codec_context.channels), name.removesuffix("p"))
+        values = to_sample_format(noise(samples, stream.codec_context.channels), name.removesuffix("p"))
         for at in range(0, samples, size):
             part = values[:, at : at + size]
             packed = part if name.endswith("p") else part.T.reshape(1, -1)
@@ -73,8 +73,8 @@ def write_sound(
 
 
 @dataclass(frozen=True)
-class Heard:
-    """What a player hears: `samples` (channels, n) float64 or integer, `first` in seconds, and the packets' bytes."""
+class DecodedAudio:
+    """What a player presents: `samples` (channels, n), the time of the first in seconds, and the packets' bytes."""
 
     samples: np.ndarray[Any, Any]
     first: Fraction
@@ -84,8 +84,8 @@ class Heard:
     packets: tuple[bytes, ...]
 
 
-def listen(path: Path, index: int = 0) -> Heard:
-    """Decodes one audio stream with libavcodec's usual decoder, edit lists and priming applied."""
+def decode_audio(path: Path, index: int = 0) -> DecodedAudio:
+    """Decodes one audio stream with libavcodec's default decoder, edit lists and priming applied."""
     with av.open(str(path)) as container:
         stream = container.streams.audio[index]
         frames, packets = [], []
@@ -104,7 +104,7 @@ def listen(path: Path, index: int = 0) -> Heard:
             else:
                 flat = np.frombuffer(memoryview(frame.planes[0]), dtype, frame.samples * channels)
                 parts.append(flat.reshape(-1, channels).T)
-        return Heard(
+        return DecodedAudio(
             np.concatenate(parts, axis=1),
             Fraction(frames[0].pts) * frames[0].time_base,
             frames[0].sample_rate,
@@ -114,8 +114,10 @@ def listen(path: Path, index: int = 0) -> Heard:
         )
 
 
-def render_to(source: Path, plan: SoundPlan, container: str, target: Path, index: int = 0, **kwargs: Any) -> AudioOut:
-    """Renders one stream of a file into a new one of its own."""
+def render_to(
+    source: Path, plan: SoundPlan, container: str, target: Path, index: int = 0, **kwargs: Any
+) -> AudioOutput:
+    """Renders one stream of a file into a new file."""
     options = dict(FINE) if container in {"mp4", "mov", "m4a"} else {"fflags": "+bitexact"}
     with open_media(source) as media:
         out = render_audio(media, index, plan, kwargs.get("origin", Fraction(0)), container)
@@ -128,23 +130,23 @@ def render_to(source: Path, plan: SoundPlan, container: str, target: Path, index
 
 
 @pytest.fixture
-def sound_file(tmp_path: Path) -> Callable[..., Path]:
-    """Makes a file of noise and gives its path."""
+def audio_file(tmp_path: Path) -> Callable[..., Path]:
+    """Makes a file of noise; gives its path."""
 
     def make(codec: str, container: str, **kwargs: Any) -> Path:
         path = tmp_path / f"in.{codec}.{container}"
-        write_sound(path, codec, container, **kwargs)
+        write_audio(path, codec, container, **kwargs)
         return path
 
     return make
 
 
 @pytest.fixture
-def rendered(tmp_path: Path) -> Callable[..., tuple[AudioOut, Path]]:
-    """Renders a stream and gives what was decided and where it lies."""
+def rendered(tmp_path: Path) -> Callable[..., tuple[AudioOutput, Path]]:
+    """Renders a stream; gives its `AudioOutput` and the path of the file."""
     numbers: Iterator[int] = iter(range(1000))
 
-    def render(source: Path, plan: SoundPlan, container: str, **kwargs: Any) -> tuple[AudioOut, Path]:
+    def render(source: Path, plan: SoundPlan, container: str, **kwargs: Any) -> tuple[AudioOutput, Path]:
         target = tmp_path / f"out{next(numbers)}.{container}"
         return render_to(source, plan, container, target, **kwargs), target
 
@@ -152,6 +154,6 @@ def rendered(tmp_path: Path) -> Callable[..., tuple[AudioOut, Path]]:
 
 
 @pytest.fixture
-def heard() -> Callable[..., Heard]:
-    """Listens to a file."""
-    return listen
+def decoded_audio() -> Callable[..., DecodedAudio]:
+    """Decodes a file as a player does."""
+    return decode_audio

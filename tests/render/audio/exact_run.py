@@ -1,4 +1,4 @@
-"""Renders sound under forced processor features and prints a digest a case: run by test_sound_exactness in processes.
+"""Renders audio under forced processor features and prints a digest per case; test_sound_exactness starts it.
 
 usage: exact_run.py FLAGS CONTAINER=FILE…   (FLAGS: a number for av_force_cpu_flags, or `all`)
 """
@@ -15,7 +15,7 @@ import av
 from veridact.media.containers import MUXERS
 from veridact.media.video import open_media
 from veridact.render.audio.stream import render_audio
-from veridact.render.readback import sound_digest
+from veridact.render.readback import audio_digest
 from veridact.schema.plan.audio import Range, SoundPlan
 
 PLAN = SoundPlan((Range(300, 500, "silence", 0), Range(5000, 5200, "beep", 80)))
@@ -32,8 +32,8 @@ def main(flags: str, paths: list[str]) -> None:
             with av.open(BytesIO(), "w", format=MUXERS[container]) as output:
                 for packet in out.packets(out.add_to(output)):
                     digest.update(f"{packet.pts} {packet.size}\n".encode() + bytes(packet))
-            digest.update("".join(sound_digest(media, 0)).encode())
-        print(Path(path).name, out.how, out.codec, digest.hexdigest())
+            digest.update("".join(audio_digest(media, 0)).encode())
+        print(Path(path).name, out.disposition, out.codec, digest.hexdigest())
 
 
 if __name__ == "__main__":

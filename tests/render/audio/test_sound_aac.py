@@ -10,7 +10,7 @@ import pytest
 from veridact.errors import MediaError
 from veridact.media.video import open_media
 from veridact.render.audio.aac_constants import CONFIGURATIONS, Element, access_unit
-from veridact.render.audio.aac_splice import adts_config, plain_config, read_config
+from veridact.render.audio.aac_splice import aac_lc_config, adts_config, read_config
 from veridact.render.audio.stream import render_audio
 from veridact.schema.plan.audio import Range, SoundPlan
 
@@ -28,11 +28,11 @@ STREAMS = {
 }
 
 
-def span(heard: Any, start_ms: int, end_ms: int) -> np.ndarray[Any, Any]:
+def span(decoded_audio: Any, start_ms: int, end_ms: int) -> np.ndarray[Any, Any]:
     """The samples of a part of the sound, by what a player shows."""
-    first = int(heard.first * heard.rate)
-    part: np.ndarray[Any, Any] = heard.samples[
-        :, start_ms * heard.rate // 1000 - first : -(-end_ms * heard.rate // 1000) - first
+    first = int(decoded_audio.first * decoded_audio.rate)
+    part: np.ndarray[Any, Any] = decoded_audio.samples[
+        :, start_ms * decoded_audio.rate // 1000 - first : -(-end_ms * decoded_audio.rate // 1000) - first
     ]
     return part
 
@@ -40,12 +40,12 @@ def span(heard: Any, start_ms: int, end_ms: int) -> np.ndarray[Any, Any]:
 @pytest.mark.parametrize("name", STREAMS)
 @pytest.mark.parametrize("container", ["mp4", "mov", "mkv"])
 def test_only_packets_that_touch_the_range_change(
-    name: str, container: str, sound_file: Callable[..., Path], rendered: Any, heard: Any
+    name: str, container: str, audio_file: Callable[..., Path], rendered: Any, decoded_audio: Any
 ) -> None:
-    source = sound_file("aac", "mp4", options=NO_NOISE, **STREAMS[name])
+    source = audio_file("aac", "mp4", options=NO_NOISE, **STREAMS[name])
     out, target = rendered(source, MUTED, container)
-    before, after = heard(source), heard(target)
-    assert out.how == "replaced"
+    before, after = decoded_audio(source), decoded_audio(target)
+    assert out.disposition == "replaced"
     assert (after.rate, after.layout, after.first) == (before.rate, before.layout, before.first)
     assert after.samples.shape == before.samples.shape
     changed = [i for i, (a, b) in enumerate(zip(before.packets, after.packets, strict=True)) if a != b]
@@ -58,10 +58,10 @@ def test_only_packets_that_touch_the_range_change(
 
 
 @pytest.mark.parametrize("name", STREAMS)
-def test_a_beep_hides_as_much_as_silence_does(name: str, sound_file: Any, rendered: Any, heard: Any) -> None:
-    source = sound_file("aac", "mp4", options=NO_NOISE, **STREAMS[name])
+def test_a_beep_hides_as_much_as_silence_does(name: str, audio_file: Any, rendered: Any, decoded_audio: Any) -> None:
+    source = audio_file("aac", "mp4", options=NO_NOISE, **STREAMS[name])
     (silent, _), (_, target) = rendered(source, MUTED, "mp4"), rendered(source, BEEPED, "mp4")
-    after = heard(target)
+    after = decoded_audio(target)
     out, _ = rendered(source, BEEPED, "mp4")
     assert out.counts == silent.counts
     part = span(after, 300, 500)
@@ -70,22 +70,22 @@ def test_a_beep_hides_as_much_as_silence_does(name: str, sound_file: Any, render
 
 @pytest.mark.parametrize("container", ["adts", "mpegts", "matroska"])
 def test_streams_without_a_sample_clock_are_covered_too(
-    container: str, sound_file: Any, rendered: Any, heard: Any
+    container: str, audio_file: Any, rendered: Any, decoded_audio: Any
 ) -> None:
-    source = sound_file("aac", container, options=NO_NOISE)
-    first = heard(source).first
+    source = audio_file("aac", container, options=NO_NOISE)
+    first = decoded_audio(source).first
     out, target = rendered(source, MUTED, "mp4", origin=first)
-    after = heard(target)
-    assert out.how == "replaced"
+    after = decoded_audio(target)
+    assert out.disposition == "replaced"
     shift = int(first * 1000)
     assert not span(after, 300 + shift, 500 + shift).any()
-    assert np.array_equal(after.samples[:, :12000], heard(source).samples[:, :12000])
+    assert np.array_equal(after.samples[:, :12000], decoded_audio(source).samples[:, :12000])
 
 
-def test_everything_but_a_keep_keeps_only_whole_windows(sound_file: Any, rendered: Any, heard: Any) -> None:
-    source = sound_file("aac", "mp4")
+def test_everything_but_a_keep_keeps_only_whole_windows(audio_file: Any, rendered: Any, decoded_audio: Any) -> None:
+    source = audio_file("aac", "mp4")
     _, target = rendered(source, SoundPlan((), ((400, 600),), "everything"), "mp4")
-    before, after = heard(source), heard(target)
+    before, after = decoded_audio(source), decoded_audio(target)
     kept = [i for i, (a, b) in enumerate(zip(before.packets, after.packets, strict=True)) if a and a == b]
     assert 0 < len(kept) < 10
     assert not span(after, 0, 400).any()
@@ -93,10 +93,10 @@ def test_everything_but_a_keep_keeps_only_whole_windows(sound_file: Any, rendere
     assert span(after, 450, 550).any()
 
 
-def test_priming_before_a_covered_start_is_replaced_too(sound_file: Any, rendered: Any, heard: Any) -> None:
-    source = sound_file("aac", "mp4")
+def test_priming_before_a_covered_start_is_replaced_too(audio_file: Any, rendered: Any, decoded_audio: Any) -> None:
+    source = audio_file("aac", "mp4")
     _, target = rendered(source, SoundPlan((Range(0, 10, "silence", 0),)), "mp4")
-    assert heard(target).packets[0] == access_unit(CONFIGURATIONS[2], 48000, "silence")
+    assert decoded_audio(target).packets[0] == access_unit(CONFIGURATIONS[2], 48000, "silence")
 
 
 CONFIGS = {
@@ -144,17 +144,17 @@ def test_implicit_band_replication_is_found_and_not_substituted(tmp_path: Path) 
         path = tmp_path / f"{plain}.mp4"
         write_units(path, units, header, 22050)
         with open_media(path) as media:
-            assert (plain_config(media, 0, header) is not None) is plain
+            assert (aac_lc_config(media, 0, header) is not None) is plain
             out = render_audio(media, 0, MUTED, Fraction(0), "mp4")
-            assert (out.how, out.rate_hz) == (("replaced", 22050) if plain else ("re-encoded", 44100))
+            assert (out.disposition, out.rate_hz) == (("replaced", 22050) if plain else ("re-encoded", 44100))
 
 
-def test_eight_channels_are_all_covered(tmp_path: Path, rendered: Any, heard: Any) -> None:
+def test_eight_channels_are_all_covered(tmp_path: Path, rendered: Any, decoded_audio: Any) -> None:
     source = tmp_path / "eight.mp4"
     write_units(source, [access_unit(CONFIGURATIONS[12], 48000, "beep")] * 47, bytes.fromhex("11e0"), 48000)
     out, target = rendered(source, MUTED, "mp4")
-    assert out.how == "replaced"
-    after = heard(target)
+    assert out.disposition == "replaced"
+    after = decoded_audio(target)
     assert after.samples.shape[0] == 8
     assert not span(after, 300, 500).any()
     assert span(after, 600, 700).any()

@@ -1,4 +1,4 @@
-"""The same bytes whatever the processor can do: each case runs in processes with other features switched off."""
+"""The same bytes on every processor: each case runs in processes with other features disabled."""
 
 import os
 import subprocess
@@ -11,14 +11,14 @@ import av
 import pytest
 
 FLAGS = {"none": "0", "SSE2": "0x10", "SSSE3": "0xd0", "AVX": "0x43d0", "all": "all"}
-# Ten minutes are made by repeating the packets of a few seconds: an inexact codec shows itself only in long sound.
+# Ten minutes are made by repeating the packets of a few seconds: an inexact decoder shows only in long streams.
 LONG_S = 600
 CODECS: dict[str, tuple[str, str, dict[str, Any], str]] = {
     "replaced": ("aac", "mp4", {}, "mp4"),
     "aac": ("aac", "mov", {}, "flac"),
-    "mp3": ("libmp3lame", "mp3", {"form": "s16p"}, "mkv"),
+    "mp3": ("libmp3lame", "mp3", {"sample_format": "s16p"}, "mkv"),
     "ac3": ("ac3", "matroska", {}, "mov"),
-    "opus": ("libopus", "ogg", {"form": "s16", "layout": "mono"}, "mp4"),
+    "opus": ("libopus", "ogg", {"sample_format": "s16", "layout": "mono"}, "mp4"),
     "eac3": ("eac3", "matroska", {"layout": "mono"}, "mkv"),
     "pcm": ("pcm_s24le", "wav", {"layout": "mono"}, "m4a"),
 }
@@ -54,8 +54,11 @@ def lengthen(path: Path, target: Path, seconds: int) -> None:
             at, number = at + duration, number + 1
 
 
-def test_every_codec_gives_the_same_bytes_under_every_processor(sound_file: Any) -> None:
-    cases = [f"{to}={sound_file(codec, kind, samples=6 * 48000, **how)}" for codec, kind, how, to in CODECS.values()]
+def test_every_codec_gives_the_same_bytes_under_every_processor(audio_file: Any) -> None:
+    cases = [
+        f"{to}={audio_file(codec, kind, samples=6 * 48000, **parameters)}"
+        for codec, kind, parameters, to in CODECS.values()
+    ]
     expected = run("all", cases)
     assert len(expected) == len(CODECS)
     for name, flags in FLAGS.items():
@@ -64,9 +67,9 @@ def test_every_codec_gives_the_same_bytes_under_every_processor(sound_file: Any)
 
 
 @pytest.mark.parametrize("name", ["replaced", "aac", "mp3", "opus"])
-def test_ten_minutes_are_exact_too(name: str, sound_file: Any, tmp_path: Path) -> None:
-    codec, kind, how, to = CODECS[name]
-    short = sound_file(codec, kind, samples=8 * 48000, **(how | {"layout": "mono"}))
+def test_ten_minutes_are_exact_too(name: str, audio_file: Any, tmp_path: Path) -> None:
+    codec, kind, parameters, to = CODECS[name]
+    short = audio_file(codec, kind, samples=8 * 48000, **(parameters | {"layout": "mono"}))
     path = tmp_path / f"long{short.suffix}"
     lengthen(short, path, LONG_S)
     assert run("0", [f"{to}={path}"]) == run("all", [f"{to}={path}"])

@@ -1,4 +1,4 @@
-"""Every real clip with sound, in two containers: the snapshot says what becomes of each stream, reasons included."""
+"""Every real clip with audio, in two containers: the snapshot has the disposition of each stream, or the refusal."""
 
 import csv
 from fractions import Fraction
@@ -20,7 +20,7 @@ PLANS = {"no range": SoundPlan(()), "ranges": SoundPlan((Range(100, 200, "silenc
 
 
 def clips(folder: Path) -> list[str]:
-    """The clips that hold sound, by the folder's own list; the corrupt ones need only be refused or survived."""
+    """The clips with audio, by the folder's own list; the corrupt ones need only be refused without a crash."""
     with open(folder / "PROBE.tsv", newline="") as file:
         return [
             row["file"]
@@ -29,8 +29,10 @@ def clips(folder: Path) -> list[str]:
         ]
 
 
-def becomes(source: Path, index: int, number: int, plan: SoundPlan, container: str, rendered: Any, heard: Any) -> str:
-    """What one stream became, once it is checked: covered where it must be, else as it was."""
+def becomes(
+    source: Path, index: int, number: int, plan: SoundPlan, container: str, rendered: Any, decoded_audio: Any
+) -> str:
+    """The disposition of one stream, after checking that it is covered where it must be and unchanged elsewhere."""
     try:
         with open_media(source) as media, demux(media) as opened:
             origin = presented_start(opened, opened.streams.audio[number])
@@ -42,22 +44,22 @@ def becomes(source: Path, index: int, number: int, plan: SoundPlan, container: s
     assert abs(moved - origin) <= Fraction(1, 1000) * (1 if container == "mkv" else 0) + Fraction(2, out.rate_hz)
     with open_media(target) as media:
         assert list(audible_spans(media, 0, plan, moved)) == []
-    if out.how == "copied":
-        after = heard(target)
+    if out.disposition == "copied":
+        after = decoded_audio(target)
         try:
-            before = heard(source, number)
+            before = decoded_audio(source, number)
         except av.FFmpegError:  # tags or half a packet at its ends, which the copy leaves out
-            return f"{out.how} {out.source_codec} without what is no sound at its ends"
+            return f"{out.disposition} {out.source_codec} without what is no sound at its ends"
         length = min(before.samples.shape[1], after.samples.shape[1])
         assert length >= before.samples.shape[1]
         assert np.array_equal(before.samples[:, :length], after.samples[:, :length])
-    return f"{out.how} {out.source_codec} as {out.codec}, {out.layout}, {out.rate_hz} Hz"
+    return f"{out.disposition} {out.source_codec} as {out.codec}, {out.layout}, {out.rate_hz} Hz"
 
 
 @pytest.mark.real_media
 @pytest.mark.parametrize("plan", PLANS)
 def test_every_real_clip_is_rendered_or_refused_with_a_reason(
-    plan: str, real_media: Path, rendered: Any, heard: Any, snapshot: SnapshotAssertion
+    plan: str, real_media: Path, rendered: Any, decoded_audio: Any, snapshot: SnapshotAssertion
 ) -> None:
     found = {}
     for name in clips(real_media):
@@ -70,6 +72,6 @@ def test_every_real_clip_is_rendered_or_refused_with_a_reason(
         for number, index in enumerate(streams):
             for container_name in ("mp4", "mkv"):
                 found[f"{name} stream {index} in {container_name}"] = becomes(
-                    real_media / name, index, number, PLANS[plan], container_name, rendered, heard
+                    real_media / name, index, number, PLANS[plan], container_name, rendered, decoded_audio
                 )
     assert found == snapshot

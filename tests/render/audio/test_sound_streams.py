@@ -20,26 +20,28 @@ COPIES: dict[str, tuple[str, str, dict[str, Any], tuple[str, ...]]] = {
     "AAC that starts late": ("aac", "mp4", {"start": 4800}, ("mp4", "mov", "mkv")),
     "ADTS": ("aac", "adts", {}, ("mp4", "m4a", "mkv")),
     "AAC in Matroska": ("aac", "matroska", {}, ("mkv",)),
-    "MP3": ("libmp3lame", "mp3", {"form": "s16p"}, ("mp3", "mkv", "mp4", "mov")),
-    "Opus": ("libopus", "ogg", {"form": "s16"}, ("ogg", "mp4", "mkv")),
-    "5.1 Opus": ("libopus", "ogg", {"form": "s16", "layout": "5.1"}, ("ogg", "mkv")),
+    "MP3": ("libmp3lame", "mp3", {"sample_format": "s16p"}, ("mp3", "mkv", "mp4", "mov")),
+    "Opus": ("libopus", "ogg", {"sample_format": "s16"}, ("ogg", "mp4", "mkv")),
+    "5.1 Opus": ("libopus", "ogg", {"sample_format": "s16", "layout": "5.1"}, ("ogg", "mkv")),
     "AC-3": ("ac3", "mp4", {"layout": "5.1"}, ("mp4", "mov", "mkv")),
-    "FLAC": ("flac", "flac", {"form": "s16"}, ("flac", "ogg", "mp4", "mkv")),
-    "ALAC": ("alac", "ipod", {"form": "s16p"}, ("m4a", "mov", "mkv")),
+    "FLAC": ("flac", "flac", {"sample_format": "s16"}, ("flac", "ogg", "mp4", "mkv")),
+    "ALAC": ("alac", "ipod", {"sample_format": "s16p"}, ("m4a", "mov", "mkv")),
     "WAV": ("pcm_s16le", "wav", {}, ("wav", "mov", "mkv", "mp4")),
 }
 
 
 @pytest.mark.parametrize("name", COPIES)
-def test_a_stream_without_ranges_is_copied_bit_for_bit(name: str, sound_file: Any, rendered: Any, heard: Any) -> None:
-    codec, kind, how, containers = COPIES[name]
-    source = sound_file(codec, kind, **how)
-    before = heard(source)
+def test_a_stream_without_ranges_is_copied_bit_for_bit(
+    name: str, audio_file: Any, rendered: Any, decoded_audio: Any
+) -> None:
+    codec, kind, parameters, containers = COPIES[name]
+    source = audio_file(codec, kind, **parameters)
+    before = decoded_audio(source)
     payload = b"".join(before.packets)
     for container in containers:
         out, target = rendered(source, NOTHING, container)
-        after = heard(target)
-        assert (out.how, out.counts.packets_replaced) == ("copied", 0)
+        after = decoded_audio(target)
+        assert (out.disposition, out.counts.packets_replaced) == ("copied", 0)
         if kind != "adts":
             assert b"".join(after.packets) == payload, container
         if not codec.startswith("pcm_"):
@@ -55,7 +57,14 @@ def test_a_stream_without_ranges_is_copied_bit_for_bit(name: str, sound_file: An
 
 
 REFUSED = {
-    "Opus in MOV": ("libopus", "ogg", {"form": "s16"}, "mov", NOTHING, "mov cannot hold the opus sound .* to ogg"),
+    "Opus in MOV": (
+        "libopus",
+        "ogg",
+        {"sample_format": "s16"},
+        "mov",
+        NOTHING,
+        "mov cannot hold the opus sound .* to ogg",
+    ),
     "AAC in WAV": ("aac", "mp4", {}, "wav", NOTHING, "wav cannot hold the aac sound .* to m4a"),
     "PCM in FLAC without a range": ("pcm_s16le", "wav", {}, "flac", NOTHING, "flac cannot hold .* to wav"),
     "AAC in MP3 with a range": ("aac", "mp4", {}, "mp3", MUTED, "mp3 cannot hold .* to m4a"),
@@ -64,15 +73,18 @@ REFUSED = {
 
 @pytest.mark.parametrize("name", REFUSED)
 def test_a_container_that_cannot_hold_the_codec_is_refused_with_one_that_can(
-    name: str, sound_file: Any, rendered: Any
+    name: str, audio_file: Any, rendered: Any
 ) -> None:
-    codec, kind, how, container, plan, reason = REFUSED[name]
+    codec, kind, parameters, container, plan, reason = REFUSED[name]
     with pytest.raises(MediaError, match=reason):
-        rendered(sound_file(codec, kind, **how), plan, container)
+        rendered(audio_file(codec, kind, **parameters), plan, container)
 
 
-def test_a_stream_that_is_no_sound_is_refused(sound_file: Any) -> None:
-    with open_media(sound_file("flac", "flac", form="s16")) as media, pytest.raises(MediaError, match="no sound"):
+def test_a_stream_that_is_no_sound_is_refused(audio_file: Any) -> None:
+    with (
+        open_media(audio_file("flac", "flac", sample_format="s16")) as media,
+        pytest.raises(MediaError, match="no sound"),
+    ):
         render_audio(media, 7, NOTHING, Fraction(0), "flac")
 
 
@@ -86,14 +98,14 @@ def hidden_start(path: Path, target: Path, media_time: int) -> None:
 
 @pytest.mark.parametrize("container", ["mp4", "mov", "mkv"])
 def test_packets_that_an_edit_list_hides_are_left_out_but_for_priming(
-    container: str, sound_file: Any, rendered: Any, heard: Any, tmp_path: Path
+    container: str, audio_file: Any, rendered: Any, decoded_audio: Any, tmp_path: Path
 ) -> None:
-    full, source = sound_file("aac", "mp4", options={"aac_pns": "0"}), tmp_path / "cut.mp4"
+    full, source = audio_file("aac", "mp4", options={"aac_pns": "0"}), tmp_path / "cut.mp4"
     hidden_start(full, source, 10 * 1024 + 512)
     out, target = rendered(source, NOTHING, container)
-    before, after = heard(source), heard(target)
-    assert after.packets[0] == heard(full).packets[10]
-    assert out.counts.packets == sum(1 for p in heard(full).packets if p) - 10
+    before, after = decoded_audio(source), decoded_audio(target)
+    assert after.packets[0] == decoded_audio(full).packets[10]
+    assert out.counts.packets == sum(1 for p in decoded_audio(full).packets if p) - 10
     assert after.first == before.first
     assert np.array_equal(after.samples, before.samples[:, : after.samples.shape[1]])
 
@@ -102,9 +114,9 @@ def test_packets_that_an_edit_list_hides_are_left_out_but_for_priming(
 @pytest.mark.parametrize("plan", [NOTHING, MUTED], ids=["copied", "replaced"])
 @pytest.mark.parametrize("start", [0, 2400])
 def test_sound_and_picture_keep_their_offset(
-    container: str, start: int, plan: SoundPlan, sound_file: Any, heard: Any, tmp_path: Path
+    container: str, start: int, plan: SoundPlan, audio_file: Any, decoded_audio: Any, tmp_path: Path
 ) -> None:
-    source, target = sound_file("aac", "mp4", start=start), tmp_path / f"av.{container}"
+    source, target = audio_file("aac", "mp4", start=start), tmp_path / f"av.{container}"
     options = {"fflags": "+bitexact"} | ({} if container == "mkv" else {"movie_timescale": "14112000"})
     kind = {"mkv": "matroska"}.get(container, container)
     with open_media(source) as media, av.open(str(target), "w", format=kind, container_options=options) as output:
@@ -123,28 +135,32 @@ def test_sound_and_picture_keep_their_offset(
         first = next(f for f in container_.decode(video=0))
         assert first.pts == 0
     tick = Fraction(1, 1000) if container == "mkv" else Fraction(0)
-    assert abs(heard(target).first - heard(source).first) <= tick
+    assert abs(decoded_audio(target).first - decoded_audio(source).first) <= tick
 
 
-def test_priming_that_mp4_cannot_hide_is_left_out(sound_file: Any, rendered: Any, heard: Any) -> None:
-    source = sound_file("aac", "matroska", start=4800, options={"aac_pns": "0"})
-    before = heard(source)
+def test_priming_that_mp4_cannot_hide_is_left_out(audio_file: Any, rendered: Any, decoded_audio: Any) -> None:
+    source = audio_file("aac", "matroska", start=4800, options={"aac_pns": "0"})
+    before = decoded_audio(source)
     out, target = rendered(source, NOTHING, "mp4")
-    after = heard(target)
+    after = decoded_audio(target)
     assert out.counts.packets == sum(1 for p in before.packets if p) - 1
     assert abs(after.first - before.first) <= Fraction(1, 1000)
     assert np.array_equal(after.samples[:, 1024:], before.samples[:, 1024:])
 
 
-def test_where_the_sound_begins(sound_file: Any) -> None:
-    for codec, kind, how in (("aac", "mp4", {}), ("libopus", "ogg", {"form": "s16"}), ("pcm_s16le", "wav", {})):
-        with open_media(sound_file(codec, kind, **how)) as media, demux(media) as container:
+def test_where_the_sound_begins(audio_file: Any) -> None:
+    for codec, kind, parameters in (
+        ("aac", "mp4", {}),
+        ("libopus", "ogg", {"sample_format": "s16"}),
+        ("pcm_s16le", "wav", {}),
+    ):
+        with open_media(audio_file(codec, kind, **parameters)) as media, demux(media) as container:
             assert presented_start(container, container.streams.audio[0]) == 0
-    with open_media(sound_file("aac", "mp4", start=4800)) as media, demux(media) as container:
+    with open_media(audio_file("aac", "mp4", start=4800)) as media, demux(media) as container:
         assert presented_start(container, container.streams.audio[0]) > 0
 
 
-def test_rendering_twice_gives_the_same_packets(sound_file: Any, rendered: Any) -> None:
-    source = sound_file("aac", "mp4")
+def test_rendering_twice_gives_the_same_packets(audio_file: Any, rendered: Any) -> None:
+    source = audio_file("aac", "mp4")
     first, second = rendered(source, MUTED, "mp4")[1], rendered(source, MUTED, "mp4")[1]
     assert first.read_bytes() == second.read_bytes()

@@ -1,1 +1,1 @@
-"""Checks of raw bytes that run before a decoder does, one format a file."""
+"""Checks of raw bytes before a decoder sees them, one format a module."""

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from veridact.errors import UsageError
 from veridact.media import timeline
-from veridact.media.origin import sound_offset
+from veridact.media.origin import audio_offset
 from veridact.media.source import read_source
 from veridact.media.video import MediaFile, open_media
 from veridact.sandbox import child
@@ -27,7 +27,7 @@ class Footage:
 
 def offset_ms(media: MediaFile) -> int:
     """How much later than the first presentation time of the file its sound begins, in whole milliseconds."""
-    return round(sound_offset(media) * 1000)
+    return round(audio_offset(media) * 1000)
 
 
 def _export_audacity(manifest: Manifest, clocks: Clocks, offset: int) -> Exported:
