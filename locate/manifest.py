@@ -144,7 +144,7 @@ def _container(source: Source, form: Format, options: Options, covered: bool) ->
 
 def _disposition(stream: VideoStream | AudioStream, options: Options) -> str:
     """A stream is dropped when it should have been searched and was not (SPEC §1.1 rule 13)."""
-    asked = options.seen if isinstance(stream, VideoStream) else options.heard
+    asked = options.video_labels if isinstance(stream, VideoStream) else options.audio_labels
     return "drop" if asked and not stream.searched else "render"
 
 

@@ -11,7 +11,7 @@ from veridact.locate.detectors import registry
 from veridact.locate.detectors.base import Detector
 from veridact.locate.manifest import Cover, compose, cover
 from veridact.locate.options import Options
-from veridact.locate.speech.pipeline import Heard, hear
+from veridact.locate.speech.pipeline import SpeechResult, locate_speech
 from veridact.locate.video.detect import Search
 from veridact.locate.video.extension import Again, Shot
 from veridact.locate.video.frames import is_still
@@ -53,7 +53,7 @@ def locate(path: Path, options: Options, detectors: Sequence[Detector], report: 
         manifest = compose(source, media.format, producers, covers, heard.ranges, options)
         check_sound(media, manifest)
         media.check_unchanged()
-    return Located(manifest, heard.remarks())
+    return Located(manifest, heard.notes())
 
 
 def covers_of(
@@ -71,17 +71,17 @@ def covers_of(
                 yield cover(stream.index, course, pts)
 
 
-NOTHING = Heard((), (), ())
+NOTHING = SpeechResult((), (), ())
 
 
-def listen(media: MediaFile, source: Source, options: Options, report: ReportProgress) -> tuple[Source, Heard]:
+def listen(media: MediaFile, source: Source, options: Options, report: ReportProgress) -> tuple[Source, SpeechResult]:
     """The source with its sounds marked as searched or not, and what was heard in them.
 
     Where there is no sound, or the caller asked for no spoken label, nothing is loaded and nothing is searched.
     """
-    if not options.heard or not any(isinstance(s, AudioStream) for s in source.streams):
+    if not options.audio_labels or not any(isinstance(s, AudioStream) for s in source.streams):
         return source, NOTHING
-    heard = hear(media, replace(options.hearing, labels=options.heard), report)
+    heard = locate_speech(media, replace(options.speech, labels=options.audio_labels), report)
     searched = {s.index for s in heard.streams if s.searched}
     streams = tuple(
         s.model_copy(update={"searched": s.index in searched}) if isinstance(s, AudioStream) else s

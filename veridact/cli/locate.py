@@ -14,7 +14,7 @@ from veridact.locate import batch, isolation
 from veridact.locate import options as asked
 from veridact.locate.detectors.registry import DETECTORS
 from veridact.locate.options import Options
-from veridact.locate.speech.pipeline import HearOptions
+from veridact.locate.speech.pipeline import SpeechOptions
 from veridact.locate.speech.recognizers.base import DEFAULT_RECOGNIZER, RECOGNIZERS
 from veridact.progress import Progress
 from veridact.sandbox import protocol
@@ -22,7 +22,7 @@ from veridact.schema.manifest import Container
 
 PATH = click.Path(readable=False, path_type=Path)
 HEARING = (
-    "recognizer", "speech", "language", "spacy", "deny_words", "keep_words", "transcript", "allow_download",
+    "recognizer", "cover", "language", "spacy", "deny_words", "keep_words", "transcript", "allow_download",
 )  # fmt: skip
 """Options that are handed to the listening side as they are."""
 
@@ -52,7 +52,7 @@ def _folder(media: Path, out: Path | None, options: Options, quiet: bool) -> int
     """Searches a folder with a progress bar; says what was refused and ends with exit code 4 if anything was."""
     if out is None or str(out) == "-":
         raise UsageError("a folder needs a folder for its manifests: -o DIR")
-    if options.hearing.transcript is not None:
+    if options.speech.transcript is not None:
         raise UsageError("--transcript is of one file; name the file, not its folder")
     files = batch.files_in(media, out)
     told: list[batch.Outcome] = []
@@ -103,7 +103,7 @@ def _folder(media: Path, out: Path | None, options: Options, quiet: bool) -> int
 )
 @click.option("--recognizer", default=DEFAULT_RECOGNIZER, show_default=True, metavar="NAME[:MODEL]",
               help=f"What listens: {', '.join(RECOGNIZERS)}.")  # fmt: skip
-@click.option("--speech", type=click.Choice(["pii", "all"]), default="pii", show_default=True,
+@click.option("--speech", "cover", type=click.Choice(["pii", "all"]), default="pii", show_default=True,
               help="Cover what is personal in speech, or all of it.")  # fmt: skip
 @click.option("--language", default="en", show_default=True, help="The language that is spoken.")
 @click.option("--spacy", type=PATH, help="A spaCy pipeline that finds names and places in what is said.")
@@ -139,7 +139,7 @@ def locate(
         effects=dict(map(asked.parse_effect, effects)),
         container=cast("Container | None", container),
         workers=len(os.sched_getaffinity(0)),
-        hearing=HearOptions(**hearing),
+        speech=SpeechOptions(**hearing),
         **given,
     )
     if media.is_dir():
