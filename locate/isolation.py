@@ -18,7 +18,7 @@ from veridact.files import open_regular
 from veridact.locate.detectors.base import Detector
 from veridact.locate.detectors.registry import parts
 from veridact.locate.options import Options
-from veridact.locate.pipeline import Located, detectors_for, locate
+from veridact.locate.pipeline import LocateResult, detectors_for, locate
 from veridact.progress import ReportProgress
 from veridact.sandbox import child, protocol
 from veridact.sandbox.child import ChildOptions
@@ -85,10 +85,10 @@ def _searched(media: Path, options: Options, terms: ChildOptions, report: Report
         return {"manifest": writer.write(located.manifest).decode(), "remarks": remarks_on(located, options)}
 
 
-def remarks_on(located: Located, options: Options) -> list[str]:
+def remarks_on(located: LocateResult, options: Options) -> list[str]:
     """What the caller should know besides the manifest."""
     kinds = {s.type for s in located.manifest.source.streams}
-    remarks = list(located.remarks)
+    remarks = list(located.notes)
     if not options.audio_labels and "audio" in kinds:
         remarks.append("the sound was not searched and is kept: --labels names nothing that can be heard")
     if not options.video_labels and kinds & {"video", "picture"}:
