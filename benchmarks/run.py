@@ -14,7 +14,7 @@ BENCHES: tuple[tuple[str, ...], ...] = (
     ("render.py", str(WORK)),
     ("locate.py", "MEDIA", str(WORK)),
     ("smallest.py", "MEDIA", str(WORK)),
-    ("hear.py",),
+    ("speech.py",),
     ("load.py",),
 )
 """Each bench and its arguments; MEDIA stands for the folder of real clips."""

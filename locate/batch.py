@@ -1,4 +1,4 @@
-"""A folder of pictures, or of anything else that is read: one manifest a file, and no file stops the others."""
+"""Batch search of a folder: one manifest for each file, and a refused file does not stop the others."""
 
 import errno
 import os
@@ -24,87 +24,88 @@ from veridact.schema import reader, writer
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one file: the number of things found and what else to know, or why there is no manifest."""
+    """The outcome for one file: the number of tracks and audio ranges in its manifest and notes, or why it has none."""
 
     path: Path
     found: int
     reason: str | None
-    remarks: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
-def files_in(folder: Path, out: Path) -> list[Path]:
-    """All that is in a folder and those below it, in order, but hidden things and manifests that a search wrote there.
+def list_files(folder: Path, out: Path) -> list[Path]:
+    """The files in a folder and below it, sorted, without hidden ones and without manifests from an earlier batch.
 
-    Links, and folders that cannot be listed, are among them: they are refused, not passed over in silence.
+    Those are under `out`. Links, and folders that cannot be listed, are in the list, so that they are refused and not
+    skipped in silence. Raises `MachineError` where `folder` itself cannot be listed.
     """
-    found: list[Path] = []
+    paths: list[Path] = []
     unlisted: list[OSError] = []
-    for place, folders, files in os.walk(folder, onerror=unlisted.append):
+    for parent, folders, files in os.walk(folder, onerror=unlisted.append):
         folders[:] = [name for name in folders if not name.startswith(".")]
-        links = [name for name in folders if _is_link(Path(place, name))]
-        found += [Path(place, name) for name in (*files, *links) if not name.startswith(".")]
-    found = sorted([*found, *(Path(e.filename) for e in unlisted)])
-    if folder in found:
-        raise MachineError(f"{folder}: not allowed to list what is in it")
+        links = [name for name in folders if _is_link(Path(parent, name))]
+        paths += [Path(parent, name) for name in (*files, *links) if not name.startswith(".")]
+    paths = sorted([*paths, *(Path(e.filename) for e in unlisted)])
+    if folder in paths:
+        raise MachineError(f"{folder}: not allowed to list what is in it; give read permission on the folder")
     if not out.resolve().is_relative_to(folder.resolve()):
-        return found
-    own = {manifest_path(p, folder, folder / out.resolve().relative_to(folder.resolve())) for p in found}
-    return [p for p in found if p not in own]
+        return paths
+    manifests = {manifest_path(p, folder, folder / out.resolve().relative_to(folder.resolve())) for p in paths}
+    return [p for p in paths if p not in manifests]
 
 
 def manifest_path(path: Path, folder: Path, out: Path) -> Path:
-    """Where the manifest of a file goes: the same place under `out`, with `.json` added to the name."""
+    """The manifest of a file of `folder`: the same relative path under `out`, with `.json` added to the name."""
     return out / path.relative_to(folder).with_name(path.name + ".json")
 
 
 def locate_folder(folder: Path, files: Sequence[Path], out: Path, options: Options) -> Iterator[Outcome]:
-    """Searches one file after the other and writes its manifest; files that are refused are told and passed over.
+    """Locates in one file after another and writes its manifest; a refused file yields its reason.
 
-    One process with the models goes through them; where a file ends it, another goes on behind that file.
+    One child process with the models loaded takes all files; if a file ends it, a new one goes on with the next file.
     """
-    _make(out)
+    _make_folder(out)
     with shut_in(folder, options) as terms:
         while files:
             try:
-                with closing(child.each(partial(_searched, files, options, terms), terms, _nobody)) as all_:
+                with closing(child.each(partial(_locate_each, files, options, terms), terms, _ignore_progress)) as all_:
                     next(all_)  # the layers of the sandbox
-                    for found in all_:
-                        yield _written(files[0], found, manifest_path(files[0], folder, out))
+                    for result in all_:
+                        yield _write_manifest(files[0], result, manifest_path(files[0], folder, out))
                         files = files[1:]
             except MediaError as e:
-                if files:  # else it ended badly when all was done
+                if files:  # otherwise it failed after the last file
                     yield _refused(files[0], str(e))
                 files = files[1:]
 
 
-def _nobody(what: str, done: int, total: int) -> None:
-    """Tells nobody how far it is within a file."""
+def _ignore_progress(what: str, done: int, total: int) -> None:
+    """Reports no progress within a file."""
 
 
-def _searched(
+def _locate_each(
     files: Sequence[Path], options: Options, terms: ChildOptions, report: ReportProgress
 ) -> Iterator[dict[str, Any]]:
-    """For each file its manifest, or the reason why there is none."""
+    """In the child process: for each file its manifest and notes, or the reason why there is none."""
     detectors = ready(terms, options)
     for path in files:
         try:
             _check(path)
             located = locate(path, options, detectors, report)
             with patience():
-                written = writer.write(located.manifest).decode()
-            yield {"manifest": written, "remarks": remarks_on(located, options)}
+                manifest = writer.write(located.manifest).decode()
+            yield {"manifest": manifest, "notes": remarks_on(located, options)}
         except (MediaError, ManifestError) as e:
             yield {"reason": str(e)}
 
 
 def _is_link(path: Path) -> bool:
-    with suppress(PermissionError):  # where the folder that it is in can be listed, but not entered
+    with suppress(PermissionError):  # its folder can be listed, but not entered
         return path.is_symlink()
     return False
 
 
 def _check(path: Path) -> None:
-    """Raises `MediaError` for what another file might stand behind, or what cannot be read."""
+    """Raises `MediaError` for a link, which may lead out of the folder, and for a file that cannot be read."""
     if _is_link(path):
         raise MediaError("a link, and links are not followed in a folder; put the file itself there")
     try:
@@ -113,26 +114,28 @@ def _check(path: Path) -> None:
         raise MediaError(str(e)) from None
 
 
-def _written(path: Path, found: dict[str, Any], target: Path) -> Outcome:
-    if "reason" in found:
-        return _refused(path, found["reason"])
-    read = reader.read(found["manifest"].encode())
-    _make(target.parent)
+def _write_manifest(path: Path, result: dict[str, Any], target: Path) -> Outcome:
+    """Checks the result that the child sent for a file and writes its manifest to `target`."""
+    if "reason" in result:
+        return _refused(path, result["reason"])
+    read = reader.read(result["manifest"].encode())
+    _make_folder(target.parent)
     try:
         atomic_write.put(target, read.raw)
     except OSError as e:
         if e.errno != errno.ENAMETOOLONG:
             raise
         return _refused(path, f"{target.name} would be too long a name; rename it")
-    remarks = tuple(protocol.printable(remark) for remark in found["remarks"])
-    return Outcome(path, len(read.manifest.tracks) + len(read.manifest.audio), None, remarks)
+    notes = tuple(protocol.printable(note) for note in result["notes"])
+    return Outcome(path, len(read.manifest.tracks) + len(read.manifest.audio), None, notes)
 
 
 def _refused(path: Path, reason: str) -> Outcome:
+    """The outcome for a refused file; the path is taken off the reason, for it is reported beside it."""
     return Outcome(path, 0, protocol.printable(reason.removeprefix(f"{path}: ")))
 
 
-def _make(folder: Path) -> None:
+def _make_folder(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except (FileExistsError, NotADirectoryError):

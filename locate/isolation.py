@@ -18,7 +18,7 @@ from veridact.files import open_regular
 from veridact.locate.detectors.base import Detector
 from veridact.locate.detectors.registry import parse_spec
 from veridact.locate.options import Options
-from veridact.locate.pipeline import Located, detectors_for, locate
+from veridact.locate.pipeline import LocateResult, detectors_for, locate
 from veridact.progress import ReportProgress
 from veridact.sandbox import child, protocol
 from veridact.sandbox.child import ChildOptions
@@ -38,9 +38,9 @@ PROCESSOR = Path("/sys/devices/system/cpu")
 def can_be_shut(options: Options) -> bool:
     """Whether all that the options ask for works without network and without files that are not named."""
     seen = {spec.partition(":")[0] for spec in options.detectors}
-    heard = {options.hearing.recognizer.partition(":")[0]} if options.heard else set()
-    outward = options.allow_upload or options.hearing.allow_download or options.device != "cpu"
-    return seen <= DETECTORS and heard <= RECOGNIZERS and not options.hearing.spacy and not outward
+    heard = {options.speech.recognizer.partition(":")[0]} if options.audio_labels else set()
+    outward = options.allow_upload or options.speech.allow_download or options.device != "cpu"
+    return seen <= DETECTORS and heard <= RECOGNIZERS and not options.speech.spacy and not outward
 
 
 @contextmanager
@@ -49,20 +49,20 @@ def shut_in(media: Path, options: Options) -> Iterator[ChildOptions]:
 
     Recognisers get a folder of their own for temporary files.
     """
-    hearing = options.hearing
+    hearing = options.speech
     given = [*(parse_spec(spec)[1] for spec in options.detectors), hearing.recognizer.partition(":")[2]]
     files = [media, PROCESSOR, *map(Path, filter(None, given)), *filter(None, (hearing.deny_words, hearing.keep_words))]
     memory = MEMORY_BYTES + options.workers * WORKER_MEMORY_BYTES
     written = [hearing.transcript.absolute().parent] if hearing.transcript else []
     with ExitStack() as folders:
-        if options.heard:
+        if options.audio_labels:
             written.insert(0, folders.enter_context(own_folder()))
         yield ChildOptions(Policy(memory, tuple(files), tuple(written), shut=can_be_shut(options)))
 
 
 def ready(terms: ChildOptions, options: Options) -> Sequence[Detector]:
     """The models, loaded in the process that searches; its temporary files go to its own folder from now on."""
-    if options.heard:
+    if options.audio_labels:
         tempfile.tempdir = str(terms.box.writable[0])
     with patience():
         return detectors_for(options)
@@ -85,13 +85,13 @@ def _searched(media: Path, options: Options, terms: ChildOptions, report: Report
         return {"manifest": writer.write(located.manifest).decode(), "remarks": remarks_on(located, options)}
 
 
-def remarks_on(located: Located, options: Options) -> list[str]:
+def remarks_on(located: LocateResult, options: Options) -> list[str]:
     """What the caller should know besides the manifest."""
     kinds = {s.type for s in located.manifest.source.streams}
-    remarks = list(located.remarks)
-    if not options.heard and "audio" in kinds:
+    remarks = list(located.notes)
+    if not options.audio_labels and "audio" in kinds:
         remarks.append("the sound was not searched and is kept: --labels names nothing that can be heard")
-    if not options.seen and kinds & {"video", "picture"}:
+    if not options.video_labels and kinds & {"video", "picture"}:
         remarks.append("the picture was not searched and is kept: --labels names nothing that can be seen")
     if not located.manifest.tracks and not located.manifest.audio:
         remarks.append("nothing was found; render refuses a manifest that covers nothing (exit 6)")

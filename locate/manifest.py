@@ -1,4 +1,4 @@
-"""Putting together the manifest: streams, covers and effects, in the order that makes it the same every time."""
+"""Builds the manifest: source, output, effects, tracks and audio ranges, in a deterministic order."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -33,16 +33,16 @@ from veridact.schema.manifest import (
     VideoStream,
 )
 
-_SOUND_CONTAINER: dict[str, Container] = {
+_AUDIO_CONTAINERS: dict[str, Container] = {
     "mp3": "mp3", "flac": "flac", "wav": "wav", "ogg": "ogg", "mov": "m4a", "aac": "m4a", "matroska": "mkv",
 }  # fmt: skip
 
-_HELD_BY_M4A = frozenset({"aac", "alac", "ac3"})
+_M4A_CODECS = frozenset({"aac", "alac", "ac3"})
 
 
 @dataclass(frozen=True)
-class Cover:
-    """One thing found in one stream, already simplified: its box on every frame, which takes memory, is let go."""
+class KeyframedTrack:
+    """One track of one stream as keyframes; the box on every frame, which takes memory, is not kept."""
 
     stream: int
     label: str
@@ -52,45 +52,45 @@ class Cover:
 
     @property
     def first(self) -> int:
-        """The frame on which it begins."""
+        """The first frame of the track."""
         return self.segment.keys[0].frame
 
 
-def cover(stream: int, dense: DenseTrack, pts: Sequence[int]) -> Cover:
-    """A dense track with the fewest keys that contain it."""
+def keyframed_track(stream: int, dense: DenseTrack, pts: Sequence[int]) -> KeyframedTrack:
+    """A dense track of `stream` reduced to keyframes whose interpolated boxes contain it; `pts` is of every frame."""
     beat()
-    return Cover(stream, dense.label, dense.score, dense.by, reduce_keyframes(dense.boxes, dense.first, pts))
+    return KeyframedTrack(stream, dense.label, dense.score, dense.by, reduce_keyframes(dense.boxes, dense.first, pts))
 
 
-def tracks(covers: Sequence[Cover]) -> tuple[Track, ...]:
-    """The covers as proposed tracks, numbered within each label by first frame, stream, y and x (SPEC §1.1 rule 7)."""
-    order = sorted(covers, key=lambda c: (c.first, c.stream, c.segment.keys[0].box[1::-1], c.label))
+def build_tracks(keyframed: Sequence[KeyframedTrack]) -> tuple[Track, ...]:
+    """The proposed tracks, numbered within each label by first frame, stream, y and x (SPEC §1.1 rule 7)."""
+    order = sorted(keyframed, key=lambda t: (t.first, t.stream, t.segment.keys[0].box[1::-1], t.label))
     counts: dict[str, int] = {}
-    made: list[Track] = []
-    for c in order:
-        counts[c.label] = counts.get(c.label, 0) + 1
-        made.append(
+    tracks: list[Track] = []
+    for t in order:
+        counts[t.label] = counts.get(t.label, 0) + 1
+        tracks.append(
             Track.model_validate(
                 {
-                    "id": f"{c.label.replace('_', '-')}-{counts[c.label]:04d}",
-                    "stream": c.stream,
-                    "label": c.label,
+                    "id": f"{t.label.replace('_', '-')}-{counts[t.label]:04d}",
+                    "stream": t.stream,
+                    "label": t.label,
                     "review": "proposed",
-                    "origin": Origin(by=c.by, score=min(1000, round(c.score * 1000))),
-                    "segments": (c.segment,),
+                    "origin": Origin(by=t.by, score=min(1000, round(t.score * 1000))),
+                    "segments": (t.segment,),
                 }
             )
         )
-    return tuple(made)
+    return tuple(tracks)
 
 
-def sounds(ranges: Sequence[ProposedRange]) -> tuple[AudioRange, ...]:
-    """The stretches of sound as proposed ranges, numbered within each label by start and stream."""
+def build_audio_ranges(ranges: Sequence[ProposedRange]) -> tuple[AudioRange, ...]:
+    """The proposed audio ranges, numbered within each label by start and stream."""
     counts: dict[str, int] = {}
-    made: list[AudioRange] = []
+    audio: list[AudioRange] = []
     for r in sorted(ranges, key=lambda r: (r.start_ms, r.stream, r.end_ms, r.label)):
         counts[r.label] = counts.get(r.label, 0) + 1
-        made.append(
+        audio.append(
             AudioRange.model_validate(
                 {
                     "id": f"{r.label.replace('_', '-')}-{counts[r.label]:04d}",
@@ -103,57 +103,62 @@ def sounds(ranges: Sequence[ProposedRange]) -> tuple[AudioRange, ...]:
                 }
             )
         )
-    return tuple(made)
+    return tuple(audio)
 
 
-def effects(source: Source, options: Options) -> Effects:
-    """The effects of the media that occur, with what the caller chose."""
-    chosen = options.effects
-    seen = {k: v for k, v in chosen.items() if not isinstance(v, AudioEffect)}
-    heard = {k: v for k, v in chosen.items() if isinstance(v, AudioEffect)}
-    kinds = {s.type for s in source.streams}
-    given: dict[str, VideoEffects | AudioEffects] = {}
-    if kinds & {"video", "picture"}:
-        given["video"] = VIDEO_EFFECTS.model_copy(update=seen)
-    if "audio" in kinds:
-        given["audio"] = AUDIO_EFFECTS.model_copy(update=heard)
-    return Effects.model_validate(given)
+def build_effects(source: Source, options: Options) -> Effects:
+    """The default effects of the media types in the source, replaced where the options name others."""
+    video = {k: v for k, v in options.effects.items() if not isinstance(v, AudioEffect)}
+    audio = {k: v for k, v in options.effects.items() if isinstance(v, AudioEffect)}
+    types = {s.type for s in source.streams}
+    effects: dict[str, VideoEffects | AudioEffects] = {}
+    if types & {"video", "picture"}:
+        effects["video"] = VIDEO_EFFECTS.model_copy(update=video)
+    if "audio" in types:
+        effects["audio"] = AUDIO_EFFECTS.model_copy(update=audio)
+    return Effects.model_validate(effects)
 
 
-def _fitting(kind: str, profile: str) -> frozenset[str]:
+def _containers_for(kind: str, profile: str) -> frozenset[str]:
+    """The containers of a kind of source, which is picture, audio or video."""
     tables = {"picture": rules.PICTURE_CONTAINERS, "audio": rules.AUDIO_CONTAINERS}
     return tables.get(kind) or rules.VIDEO_CONTAINERS[profile]
 
 
-def _container(source: Source, form: Format, options: Options, covered: bool) -> Container:
-    """What the caller chose, else the container of the source, or FLAC where that cannot hold `covered` sound."""
+def _choose_container(source: Source, form: Format, options: Options, covered: bool) -> Container:
+    """The container of the options, else that of the source, or FLAC where that cannot hold the `covered` audio.
+
+    Raises `UsageError` for a container that does not suit the source.
+    """
     if options.container is not None:
-        if options.container not in _fitting(source.kind, options.profile):
-            fitting = ", ".join(sorted(_fitting(source.kind, options.profile)))
-            raise UsageError(f"--container {options.container} cannot hold this; choose from {fitting}")
+        suitable = _containers_for(source.kind, options.profile)
+        if options.container not in suitable:
+            raise UsageError(
+                f"--container {options.container} cannot hold this; choose from {', '.join(sorted(suitable))}"
+            )
         return options.container
     if source.kind == "picture":
-        chosen: Container = CONTAINER_OF[form.name]  # type: ignore[assignment]
-        return chosen
+        picture: Container = CONTAINER_OF[form.name]  # type: ignore[assignment]  # the table has only containers
+        return picture
     if source.kind == "audio":
-        held = {s.codec for s in source.streams if isinstance(s, AudioStream)} <= _HELD_BY_M4A
-        own = "mp4" if form.name == "mov" and not held else _SOUND_CONTAINER.get(form.name, "mkv")
+        in_m4a = {s.codec for s in source.streams if isinstance(s, AudioStream)} <= _M4A_CODECS
+        own = "mp4" if form.name == "mov" and not in_m4a else _AUDIO_CONTAINERS.get(form.name, "mkv")
         return own if own in LOSSLESS_OF or not covered else "flac"
     return "mkv" if options.profile == "lossless" else "mp4"
 
 
 def _disposition(stream: VideoStream | AudioStream, options: Options) -> str:
-    """A stream is dropped when it should have been searched and was not (SPEC §1.1 rule 13)."""
-    asked = options.seen if isinstance(stream, VideoStream) else options.heard
-    return "drop" if asked and not stream.searched else "render"
+    """`drop` for a stream that the options ask to search and that was not (SPEC §1.1 rule 13), else `render`."""
+    labels = options.video_labels if isinstance(stream, VideoStream) else options.audio_labels
+    return "drop" if labels and not stream.searched else "render"
 
 
-def output(source: Source, form: Format, options: Options, covered: bool) -> Output:
-    """The container, the profile and what becomes of footage and sound; all other streams are left out.
+def build_output(source: Source, form: Format, options: Options, covered: bool) -> Output:
+    """The container, the profile, and the disposition of every video and audio stream; other streams are not listed.
 
-    `covered` is whether any sound is to be covered.
+    `covered` is whether any audio is to be covered.
     """
-    container = _container(source, form, options, covered)
+    container = _choose_container(source, form, options, covered)
     if source.kind == "picture":
         return Output(container=container)
     listed = [s for s in source.streams if isinstance(s, VideoStream | AudioStream)]
@@ -165,25 +170,25 @@ def output(source: Source, form: Format, options: Options, covered: bool) -> Out
     return Output.model_validate({"container": container, "profile": options.profile, "streams": streams})
 
 
-def compose(
+def build_manifest(
     source: Source,
     form: Format,
     producers: Sequence[Producer],
-    covers: Sequence[Cover],
+    keyframed: Sequence[KeyframedTrack],
     ranges: Sequence[ProposedRange],
     options: Options,
 ) -> Manifest:
-    """The manifest of what was found; raises `ManifestError` rather than give one that breaks a rule."""
+    """The manifest of the tracks and audio ranges found; raises `ManifestError` if it would break a rule."""
     manifest = Manifest.model_validate(
         {
             "schema": SCHEMA_ID,
             "source": source,
             "producers": tuple(producers),
-            "output": output(source, form, options, bool(ranges)),
+            "output": build_output(source, form, options, bool(ranges)),
             "scope": "listed",
-            "effects": effects(source, options),
-            "tracks": tracks(covers),
-            "audio": sounds(ranges),
+            "effects": build_effects(source, options),
+            "tracks": build_tracks(keyframed),
+            "audio": build_audio_ranges(ranges),
             "ext": {},
         }
     )

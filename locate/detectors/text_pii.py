@@ -3,9 +3,9 @@
 import threading
 from collections.abc import Sequence
 
-from veridact.locate.speech.pii.finder import Wanted, find
+from veridact.locate.speech.pii.finder import PiiFinder
 from veridact.locate.speech.pii.presidio import Presidio
-from veridact.locate.speech.pipeline import HEARD_LABELS
+from veridact.locate.speech.pipeline import AUDIO_LABELS
 from veridact.locate.speech.recognizers.base import Word
 
 Edges = tuple[float, float, float, float]
@@ -22,7 +22,7 @@ class TextPiiFinder:
     def __init__(self, language: str = "en") -> None:
         self._presidio = Presidio("written", language, None)
         self.producer = self._presidio.producer
-        self._wanted = Wanted(frozenset(HEARD_LABELS) - {"speech", "custom"}, language)
+        self._finder = PiiFinder(self._presidio, frozenset(AUDIO_LABELS) - {"speech", "custom"}, language)
         self._lock = threading.Lock()
 
     def contains_pii(self, lines: Sequence[str], boxes: Sequence[Edges]) -> list[bool]:
@@ -40,7 +40,7 @@ class TextPiiFinder:
         line_of_word = [n for n, line in enumerate(lines) for _ in line.split()]
         words = tuple(Word(word, None, None) for line in lines for word in line.split())
         with self._lock:
-            findings = find(words, False, self._wanted, self._presidio) if words else []
+            findings = self._finder.find(words) if words else []
         return {line_of_word[word] for finding in findings for word in range(finding.first, finding.end)}
 
 

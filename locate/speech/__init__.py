@@ -1,1 +1,1 @@
-"""Sound: decoded, cut at silences, heard, searched for what is personal, and turned into ranges of milliseconds."""
+"""PII in speech: decode the audio, segment it at silences, transcribe it, find PII, and propose ranges in ms."""

@@ -1,8 +1,8 @@
-"""Spoken forms as written ones: what a person says for a number, a letter or an address, as text to search in.
+"""Inverse text normalisation: spoken numbers, letters and addresses as the text that the PII patterns are written for.
 
 "four zero one two" is `4012`, "double four" `44`, "eighteen hundred" `1800`, "nineteen eighty five" `1985`,
-"g b two nine" `gb29`, "jane dot doe at example dot com" `jane.doe@example.com`. Each character of the text knows the
-word it came from, so that whatever is found in the text is found in time.
+"g b two nine" `gb29`, "jane dot doe at example dot com" `jane.doe@example.com`. Each character of the text has the
+index of the word that it came from, so that a match in the text is a match in time.
 """
 
 import re
@@ -13,17 +13,17 @@ from veridact.locate.speech.number_words import TEENS, TENS, UNITS
 from veridact.locate.speech.recognizers.base import Word
 
 _REPEATS = {"double": 2, "triple": 3, "treble": 3}
-_GLUE = {"dot": ".", "underscore": "_", "dash": "-", "hyphen": "-"}
-_SPOKEN_AT = "at"
-_EDGES = re.compile(r"^[^\w@+]+|[^\w]+$")
-_DIGITS_ONLY = re.compile(r"^[+(]?[0-9][0-9()./\-]*$")
-LONGEST_PAUSE_MS = 2500
-"""A pause inside one number; after a longer one another number begins."""
+_SIGNS = {"dot": ".", "underscore": "_", "dash": "-", "hyphen": "-"}
+_AT = "at"
+_PUNCTUATION_AROUND = re.compile(r"^[^\w@+]+|[^\w]+$")
+_NUMBER = re.compile(r"^[+(]?[0-9][0-9()./\-]*$")
+MAX_PAUSE_MS = 2500
+"""The longest pause inside one number; after a longer one another number begins."""
 
 
 @dataclass(frozen=True)
 class Token:
-    """A piece of written text and the half-open words it stands for; `kind` is word, digits or letter."""
+    """A piece of normalised text for words `first` to `end`, half-open; `kind` is word, digits or letter."""
 
     text: str = field(repr=False)
     kind: str
@@ -32,112 +32,119 @@ class Token:
 
 
 @dataclass(frozen=True)
-class Text:
-    """Written text, and for each of its characters the index of the word behind it."""
+class NormalizedText:
+    """Text, for each of its characters the index of its word in `words`, and the tokens that it is made of."""
 
     text: str = field(repr=False)
     words: tuple[int, ...]
     tokens: tuple[Token, ...]
 
-    def span(self, start: int, end: int) -> tuple[int, int]:
-        """The half-open words behind half-open characters."""
-        touched = self.words[start:end]
-        return min(touched), max(touched) + 1
+    def word_span(self, start: int, end: int) -> tuple[int, int]:
+        """The half-open words that half-open characters came from."""
+        words = self.words[start:end]
+        return min(words), max(words) + 1
 
 
-def plain(text: str) -> str:
-    """A word in lower case, without punctuation around it or a possessive."""
-    return _EDGES.sub("", text.strip().lower()).removesuffix("'s").removesuffix("’s")
+def normalize_word(text: str) -> str:
+    """A word in lower case, without punctuation around it and without a possessive."""
+    return _PUNCTUATION_AROUND.sub("", text.strip().lower()).removesuffix("'s").removesuffix("’s")
 
 
 def _number_at(words: Sequence[str], i: int) -> tuple[str, int] | None:
-    """The digits that begin at word `i`, and how many words they take."""
+    """The digits of the number word at `i` and how many words they take; None where there is none."""
     word = words[i]
-    after = words[i + 1] if i + 1 < len(words) else ""
-    if word in _REPEATS and (after in UNITS or re.fullmatch("[0-9]", after)):
-        return UNITS.get(after, after) * _REPEATS[word], 2
+    following = words[i + 1] if i + 1 < len(words) else ""
+    if word in _REPEATS and (following in UNITS or re.fullmatch("[0-9]", following)):
+        return UNITS.get(following, following) * _REPEATS[word], 2
     if word in TENS:
-        if after in UNITS and UNITS[after] != "0":
-            return _hundreds(words, i + 2, TENS[word] + UNITS[after], 2)
-        return _hundreds(words, i + 1, TENS[word] + "0", 1)
+        if following in UNITS and UNITS[following] != "0":
+            return _with_hundred(words, i + 2, TENS[word] + UNITS[following], 2)
+        return _with_hundred(words, i + 1, TENS[word] + "0", 1)
     if (small := UNITS.get(word) or TEENS.get(word)) is not None:
-        return _hundreds(words, i + 1, small, 1)
-    joined = word.split("-")
-    if len(joined) == 2 and joined[0] in TENS and joined[1] in UNITS:
-        return TENS[joined[0]] + UNITS[joined[1]], 1
-    if _DIGITS_ONLY.match(word):
+        return _with_hundred(words, i + 1, small, 1)
+    hyphenated = word.split("-")
+    if len(hyphenated) == 2 and hyphenated[0] in TENS and hyphenated[1] in UNITS:
+        return TENS[hyphenated[0]] + UNITS[hyphenated[1]], 1
+    if _NUMBER.match(word):
         return re.sub(r"[()./\-](?=.)", "", word) if not _is_date(word) else word, 1
     return None
 
 
-def _hundreds(words: Sequence[str], i: int, digits: str, used: int) -> tuple[str, int]:
+def _with_hundred(words: Sequence[str], i: int, digits: str, used: int) -> tuple[str, int]:
+    """`digits` and the `used` words, times a hundred where word `i` says so."""
     return (digits + "00", used + 1) if i < len(words) and words[i] == "hundred" else (digits, used)
 
 
 def _is_date(word: str) -> bool:
-    """Whether the separators of a number must stay, because it is a date."""
+    """Whether this is a date in digits, whose separators must stay."""
     return re.fullmatch(r"[0-9]{1,4}[/.\-][0-9]{1,2}[/.\-][0-9]{1,4}", word) is not None
 
 
-def tokens(words: Sequence[Word]) -> list[Token]:
-    """The words one by one, numbers as digits."""
-    said = [plain(w.text) for w in words]
-    found: list[Token] = []
+def tokenize(words: Sequence[Word]) -> list[Token]:
+    """The words as tokens, number words as digits."""
+    normalized = [normalize_word(w.text) for w in words]
+    tokens: list[Token] = []
     i = 0
-    while i < len(said):
-        number = _number_at(said, i)
+    while i < len(normalized):
+        number = _number_at(normalized, i)
         if number is not None:
-            found.append(Token(number[0], "digits", i, i + number[1]))
+            tokens.append(Token(number[0], "digits", i, i + number[1]))
             i += number[1]
             continue
-        letter = len(said[i]) == 1 and said[i].isalpha()
-        found.append(Token(said[i], "letter" if letter else "word", i, i + 1))
+        is_letter = len(normalized[i]) == 1 and normalized[i].isalpha()
+        tokens.append(Token(normalized[i], "letter" if is_letter else "word", i, i + 1))
         i += 1
-    return found
+    return tokens
 
 
 def _pause_ms(words: Sequence[Word], before: Token, after: Token) -> int:
+    """The time between two tokens; 0 where a word has none."""
     end, start = words[before.end - 1].end_ms, words[after.first].start_ms
     return 0 if end is None or start is None else start - end
 
 
-def _glue(words: Sequence[Word], run: Sequence[Token], i: int, pause_ms: int) -> str:
-    """What stands between token `i` and the one after it: nothing inside a number or an address, else a space."""
-    here, there = run[i], run[i + 1]
-    if here.text in _GLUE.values() or there.text in _GLUE.values() or "@" in (here.text, there.text):
+def _separator(words: Sequence[Word], tokens: Sequence[Token], i: int, max_pause_ms: int) -> str:
+    """What stands between token `i` and the next: nothing inside a number or an address, else a space."""
+    token, following = tokens[i], tokens[i + 1]
+    if token.text in _SIGNS.values() or following.text in _SIGNS.values() or "@" in (token.text, following.text):
         return ""
-    short = {"digits", "letter"}
-    if here.kind in short and there.kind in short and not (_is_date(here.text) or _is_date(there.text)):
-        lone = "letter" == here.kind == there.kind and "digits" not in (t.kind for t in run[max(0, i - 4) : i + 7])
-        return " " if lone or _pause_ms(words, here, there) > pause_ms else ""
+    characters = {"digits", "letter"}
+    if token.kind in characters and following.kind in characters and not _either_is_date(token, following):
+        nearby = (t.kind for t in tokens[max(0, i - 4) : i + 7])
+        only_letters = "letter" == token.kind == following.kind and "digits" not in nearby
+        return " " if only_letters or _pause_ms(words, token, following) > max_pause_ms else ""
     return " "
 
 
-def _addressed(found: Sequence[Token]) -> list[Token]:
-    """Spoken punctuation as signs: "dot" between words, and "at" where a "dot" follows within six words."""
+def _either_is_date(token: Token, following: Token) -> bool:
+    return _is_date(token.text) or _is_date(following.text)
+
+
+def _with_signs(tokens: Sequence[Token]) -> list[Token]:
+    """Spoken signs as characters: "dot" between words, and "at", "dash" and the like with a "dot" within six words."""
     signs: list[Token] = []
-    for i, token in enumerate(found):
-        inside = 0 < i < len(found) - 1
-        dotted = any(t.text == "dot" for t in found[i + 1 : i + 7])
-        if inside and token.text == _SPOKEN_AT and dotted:
+    for i, token in enumerate(tokens):
+        between = 0 < i < len(tokens) - 1
+        dot_follows = any(t.text == "dot" for t in tokens[i + 1 : i + 7])
+        if between and token.text == _AT and dot_follows:
             signs.append(Token("@", "word", token.first, token.end))
-        elif inside and token.text in _GLUE and (token.text == "dot" or dotted):
-            signs.append(Token(_GLUE[token.text], "word", token.first, token.end))
+        elif between and token.text in _SIGNS and (token.text == "dot" or dot_follows):
+            signs.append(Token(_SIGNS[token.text], "word", token.first, token.end))
         else:
             signs.append(token)
     return signs
 
 
-def written(words: Sequence[Word], pause_ms: int = LONGEST_PAUSE_MS) -> Text:
-    """A reading as text to search in; a longer pause ends a number."""
-    run = _addressed(tokens(words))
+def normalize(words: Sequence[Word], max_pause_ms: int = MAX_PAUSE_MS) -> NormalizedText:
+    """The normalised text of recognised words; a pause longer than `max_pause_ms` ends a number."""
+    tokens = _with_signs(tokenize(words))
     text: list[str] = []
-    behind: list[int] = []
-    for i, token in enumerate(run):
-        piece = token.text + (_glue(words, run, i, pause_ms) if i + 1 < len(run) else "")
+    word_of: list[int] = []
+    for i, token in enumerate(tokens):
+        piece = token.text + (_separator(words, tokens, i, max_pause_ms) if i + 1 < len(tokens) else "")
         text.append(piece)
         count = token.end - token.first
         length = len(token.text)
-        behind += [token.first + min(count - 1, c * count // max(1, length)) for c in range(length)]
-        behind += [token.end - 1] * (len(piece) - length)
-    return Text("".join(text), tuple(behind), tuple(run))
+        word_of += [token.first + min(count - 1, c * count // max(1, length)) for c in range(length)]
+        word_of += [token.end - 1] * (len(piece) - length)
+    return NormalizedText("".join(text), tuple(word_of), tuple(tokens))

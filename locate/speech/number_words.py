@@ -1,4 +1,4 @@
-"""English number words and the digits they stand for."""
+"""English number words and the digits that they stand for."""
 
 UNITS = dict(zip("zero one two three four five six seven eight nine".split(), "0123456789", strict=True)) | {
     "oh": "0", "o": "0", "nought": "0", "naught": "0",
@@ -22,3 +22,4 @@ ORDINALS = dict(
     )
 ) | {"thirtieth": 30}
 NUMBER_WORDS = frozenset({*UNITS, *TEENS, *TENS, "double", "triple", "hundred"} - {"o", "oh"})
+"""Words that are numbers in any sentence; "oh" is a zero only among other digits."""

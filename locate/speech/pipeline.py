@@ -1,9 +1,11 @@
-"""The main path of hearing: decode each stream, cut it at silences, recognise words, find what is personal in them.
+"""The main path of speech: from the audio streams of a file to proposed ranges.
 
-Nothing that was said leaves this module but as ranges of milliseconds, unless the caller asks for a transcript.
+    stream ─► distinct channels ─► voice activity ─► segments ─► transcript ─► PII ─► merged ranges
+
+What was said leaves this module only as labels and milliseconds, unless the caller asks for a transcript.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -12,44 +14,45 @@ from av.audio.stream import AudioStream
 
 from veridact.errors import MediaError
 from veridact.locate.speech import transcript
-from veridact.locate.speech.audio import channel, distinct_channels
-from veridact.locate.speech.pii.finder import Wanted, find, read_phrases
+from veridact.locate.speech.audio import channel_samples, distinct_channels
+from veridact.locate.speech.pii.finder import PiiFinder, read_phrases
 from veridact.locate.speech.pii.presidio import Presidio
-from veridact.locate.speech.ranges import ProposedRange, joined, overlap_ms, range_of, united
+from veridact.locate.speech.ranges import ProposedRange, merge_intervals, merge_ranges, overlap_ms, range_of
 from veridact.locate.speech.recognizers.base import (
     DEFAULT_RECOGNIZER,
-    RATE_HZ,
-    Reading,
+    SAMPLE_RATE_HZ,
+    Hypothesis,
     Recognizer,
     RecognizerOptions,
-    Sound,
-    Stretch,
+    Samples,
+    SpeechSegment,
     load,
 )
-from veridact.locate.speech.vad import Voice, stretches
+from veridact.locate.speech.vad import VoiceActivityDetector, speech_segments
 from veridact.media.origin import origin
 from veridact.media.video import MediaFile, demux
-from veridact.progress import ReportProgress
+from veridact.progress import SECONDS, ReportProgress
 from veridact.sandbox.heartbeat import patience
 from veridact.schema.manifest import Producer
 
-HEARD_LABELS = (
+AUDIO_LABELS = (
     "person_name", "location", "phone_number", "credit_card", "iban", "email", "date", "id_number", "speech", "custom",
 )  # fmt: skip
-DEFAULT_HEARD = ("person_name", "phone_number", "credit_card", "iban", "email", "id_number")
-CONFIDENT = 0.5
+DEFAULT_AUDIO_LABELS = ("person_name", "phone_number", "credit_card", "iban", "email", "id_number")
+MIN_CONFIDENCE = 0.5
 """A word counts as understood from this confidence on."""
 
-RECOGNIZER_ID, VOICE_ID, FINDER_ID = "heard", "voice", "words"
+RECOGNIZER_ID, VAD_ID, PII_FINDER_ID = "heard", "voice", "words"
+"""Producer ids; part of the manifest."""
 
 
 @dataclass(frozen=True)
-class HearOptions:
-    """What to listen for and with; `recognizer` is NAME[:MODEL], `speech` is pii or all."""
+class SpeechOptions:
+    """The options of speech; `recognizer` is NAME[:MODEL], and `cover`, the option `--speech`, is pii or all."""
 
-    labels: tuple[str, ...] = DEFAULT_HEARD
+    labels: tuple[str, ...] = DEFAULT_AUDIO_LABELS
     recognizer: str = DEFAULT_RECOGNIZER
-    speech: str = "pii"
+    cover: str = "pii"
     language: str = "en"
     spacy: Path | None = None
     keep_words: Path | None = None
@@ -59,10 +62,10 @@ class HearOptions:
     allow_download: bool = False
 
     @property
-    def asked_for(self) -> list[str]:
-        """The options by which a caller asks for something that only listening can give."""
+    def audio_only(self) -> list[str]:
+        """Those of the given options, as on the command line, that have no effect without an audio label."""
         given = {
-            "--speech all": self.speech == "all",
+            "--speech all": self.cover == "all",
             "--deny-words": self.deny_words,
             "--keep-words": self.keep_words,
             "--spacy": self.spacy,
@@ -72,9 +75,11 @@ class HearOptions:
 
 
 @dataclass(frozen=True)
-class HeardStream:
-    """What became of one audio stream: `reason` says why it was not searched, `not_understood_permille` how much of the
-    voiced time has no confident word (None where nobody speaks)."""
+class AudioStreamResult:
+    """The outcome for one audio stream: whether it was searched, and if not, for what `reason`.
+
+    `not_understood_permille` is the share of the voiced time without a confident word, None where none is voiced.
+    """
 
     index: int
     searched: bool
@@ -83,16 +88,16 @@ class HeardStream:
 
 
 @dataclass(frozen=True)
-class Heard:
-    """Everything that hearing proposes."""
+class SpeechResult:
+    """The outcome for every audio stream, the proposed ranges, the producers, and the transcript file if any."""
 
-    streams: tuple[HeardStream, ...]
+    streams: tuple[AudioStreamResult, ...]
     ranges: tuple[ProposedRange, ...]
     producers: tuple[Producer, ...]
     transcript: Path | None = None
 
-    def remarks(self) -> tuple[str, ...]:
-        """What the caller must know, in lines for stderr."""
+    def notes(self) -> tuple[str, ...]:
+        """What the user must know besides the manifest, in lines for stderr."""
         lines = [f"stream {s.index}: the sound was not searched: {s.reason}" for s in self.streams if not s.searched]
         for s in self.streams:
             if s.not_understood_permille:
@@ -104,62 +109,66 @@ class Heard:
 
 
 @dataclass(frozen=True)
-class _Channel:
-    """One channel as it was heard."""
+class _ChannelTranscript:
+    """The hypotheses of one channel: the first with all words, each later one a single spotted number.
 
-    readings: tuple[Reading, ...]
+    `voiced_ms` is half-open, in order and without overlap; `end_ms` is the end of the audio.
+    """
+
+    hypotheses: tuple[Hypothesis, ...]
     voiced_ms: tuple[tuple[int, int], ...]
     end_ms: int
 
 
-class Ears:
-    """The models of one run: a voice detector, a recogniser and a finder of personal words."""
+class SpeechModels:
+    """The models of one run: a voice activity detector, a recogniser and a PII finder."""
 
-    def __init__(self, options: HearOptions) -> None:
-        """Loads every model; raises `MissingModelError` or `UsageError` before any media is opened."""
-        asked = RecognizerOptions(None, options.language, options.device, options.allow_download)
+    def __init__(self, options: SpeechOptions) -> None:
+        """Loads every model; raises `MissingModelError` or `UsageError` before any audio is decoded."""
+        recognizer_options = RecognizerOptions(None, options.language, options.device, options.allow_download)
         deny = read_phrases(options.deny_words, "--deny-words") if options.deny_words else frozenset()
         keep = read_phrases(options.keep_words, "--keep-words") if options.keep_words else frozenset()
         if options.transcript is not None:
             transcript.check_target(options.transcript)
-        self.options = options
-        self.voice = Voice(VOICE_ID)
-        self.recognizer: Recognizer = load(options.recognizer, asked, RECOGNIZER_ID)
-        self.presidio = Presidio(FINDER_ID, options.language, str(options.spacy) if options.spacy else None)
-        self.wanted = Wanted(frozenset(options.labels), options.language, keep, deny)
-
-    @property
-    def all_speech(self) -> bool:
-        return self.options.speech == "all" or "speech" in self.options.labels
+        self.vad = VoiceActivityDetector(VAD_ID)
+        self.recognizer: Recognizer = load(options.recognizer, recognizer_options, RECOGNIZER_ID)
+        presidio = Presidio(PII_FINDER_ID, options.language, str(options.spacy) if options.spacy else None)
+        self.pii_finder = PiiFinder(presidio, frozenset(options.labels), options.language, keep, deny)
+        self.cover_all_speech = options.cover == "all" or "speech" in options.labels
 
 
-def hear(media: MediaFile, options: HearOptions, report: ReportProgress) -> Heard:
-    """What is to be covered in the sound of a file, every stream and every distinct channel of it."""
+def locate_speech(media: MediaFile, options: SpeechOptions, report: ReportProgress) -> SpeechResult:
+    """Transcribes every distinct channel of every audio stream, finds PII in the words, and merges its ranges.
+
+    A stream that does not decode is reported as not searched. Raises `MissingModelError`, `UsageError` or `SafetyError`
+    before any audio is decoded.
+    """
     with patience():
-        ears = Ears(options)
-    zero = origin(media)
-    streams: list[HeardStream] = []
+        models = SpeechModels(options)
+    origin_seconds = origin(media)
+    streams: list[AudioStreamResult] = []
     ranges: list[ProposedRange] = []
-    said: list[tuple[int, int, int, Reading]] = []
-    for index, seconds in _audio_streams(media):
+    hypotheses: list[tuple[int, int, int, Hypothesis]] = []
+    for index, duration_seconds in _audio_streams(media):
         try:
-            channels = _channels(media, index, zero, ears, seconds, report)
+            channels = _transcribe_stream(media, index, origin_seconds, models, duration_seconds, report)
         except MediaError as e:
-            streams.append(HeardStream(index, False, str(e), None))
+            streams.append(AudioStreamResult(index, False, str(e), None))
             continue
-        for number, heard in channels.items():
+        for number, channel in channels.items():
             with patience():
-                ranges += _ranges(heard, index, ears)
-            said += [(index, number, i, reading) for i, reading in enumerate(heard.readings)]
-        streams.append(HeardStream(index, True, None, _not_understood(list(channels.values()))))
+                ranges += _find_ranges(channel, index, models)
+            hypotheses += [(index, number, i, hypothesis) for i, hypothesis in enumerate(channel.hypotheses)]
+        streams.append(AudioStreamResult(index, True, None, _not_understood_permille(channels.values())))
     if options.transcript is not None:
-        transcript.write(options.transcript, said)
-    producers = (_noting(ears.recognizer.producer, streams), ears.voice.producer, ears.presidio.producer)
-    return Heard(tuple(streams), joined(ranges), producers, options.transcript)
+        transcript.write(options.transcript, hypotheses)
+    recognizer = _with_not_understood(models.recognizer.producer, streams)
+    producers = (recognizer, models.vad.producer, models.pii_finder.presidio.producer)
+    return SpeechResult(tuple(streams), merge_ranges(ranges), producers, options.transcript)
 
 
-def _noting(producer: Producer, streams: Sequence[HeardStream]) -> Producer:
-    """The recogniser, with how much of each stream it did not understand; `lint` reads this."""
+def _with_not_understood(producer: Producer, streams: Sequence[AudioStreamResult]) -> Producer:
+    """The recogniser with the share that it did not understand of each stream among its settings; `lint` reads them."""
     shares = {
         f"stream_{s.index}_not_understood_permille": s.not_understood_permille
         for s in streams
@@ -169,7 +178,7 @@ def _noting(producer: Producer, streams: Sequence[HeardStream]) -> Producer:
 
 
 def _audio_streams(media: MediaFile) -> list[tuple[int, int]]:
-    """The audio streams that have a decoder, and about how many seconds each lasts."""
+    """The audio streams that have a decoder, each with the duration of the file in seconds, 0 where it is unknown."""
     with demux(media) as container:
         return [
             (s.index, int((container.duration or 0) // 1_000_000))
@@ -178,64 +187,75 @@ def _audio_streams(media: MediaFile) -> list[tuple[int, int]]:
         ]
 
 
-def _channels(
-    media: MediaFile, index: int, zero: Fraction, ears: Ears, seconds: int, report: ReportProgress
-) -> dict[int, _Channel]:
-    distinct = distinct_channels(media, index, zero)
-    heard = {}
-    for place, number in enumerate(distinct):
-        before = place * seconds
+def _transcribe_stream(
+    media: MediaFile,
+    index: int,
+    origin_seconds: Fraction,
+    models: SpeechModels,
+    duration_seconds: int,
+    report: ReportProgress,
+) -> dict[int, _ChannelTranscript]:
+    """The transcript of each distinct channel of a stream; `report` counts the seconds of all of them together."""
+    channels = distinct_channels(media, index, origin_seconds)
+    total_seconds = duration_seconds * len(channels)
+    transcripts = {}
+    for n, channel in enumerate(channels):
 
-        def told(at_seconds: int, before: int = before) -> None:
-            report(f"stream {index} seconds heard", before + min(at_seconds, seconds), seconds * len(distinct))
+        def report_seconds(seconds: int, before: int = n * duration_seconds) -> None:
+            report(f"stream {index}{SECONDS}", before + min(seconds, duration_seconds), total_seconds)
 
-        heard[number] = _hear_channel(channel(media, index, zero, number), ears, told)
-    return heard
-
-
-def _hear_channel(source: Iterator[tuple[int, Sound]], ears: Ears, told: Callable[[int], None]) -> _Channel:
-    """Runs voice detector and recogniser over a channel, a stretch at a time."""
-    voiced: list[tuple[int, int]] = []
-    last = 0
-
-    def noted() -> Iterator[tuple[int, Sound]]:
-        nonlocal last
-        for start, sound in source:
-            last = max(last, (start + len(sound)) * 1000 // RATE_HZ)
-            yield start, sound
-
-    def spoken() -> Iterator[Stretch]:
-        for found in stretches(ears.voice.scored(noted())):
-            voiced.extend(found.voiced_ms)
-            yield found.stretch
-            told(last // 1000)
-
-    readings = ears.recognizer.hear(spoken())
-    return _Channel(readings, tuple(united(voiced)), last)
+        samples = channel_samples(media, index, origin_seconds, channel)
+        transcripts[channel] = _transcribe_channel(samples, models, report_seconds)
+    return transcripts
 
 
-def _ranges(heard: _Channel, stream: int, ears: Ears) -> Iterator[ProposedRange]:
-    for number, reading in enumerate(heard.readings):
-        for finding in find(reading, number > 0, ears.wanted, ears.presidio):
-            proposed = range_of(finding, reading, stream, RECOGNIZER_ID, heard.end_ms)
-            if proposed.start_ms < heard.end_ms:
+def _transcribe_channel(
+    blocks: Iterator[tuple[int, Samples]], models: SpeechModels, report_seconds: Callable[[int], None]
+) -> _ChannelTranscript:
+    """Segments a channel by voice activity and transcribes it, with one segment in memory at a time."""
+    voiced_ms: list[tuple[int, int]] = []
+    end_ms = 0
+
+    def measured() -> Iterator[tuple[int, Samples]]:
+        nonlocal end_ms
+        for start, samples in blocks:
+            end_ms = max(end_ms, (start + len(samples)) * 1000 // SAMPLE_RATE_HZ)
+            yield start, samples
+
+    def segments() -> Iterator[SpeechSegment]:
+        for speech in speech_segments(models.vad.score(measured())):
+            voiced_ms.extend(speech.voiced_ms)
+            yield speech.segment
+            report_seconds(end_ms // 1000)
+
+    hypotheses = models.recognizer.transcribe(segments())
+    return _ChannelTranscript(hypotheses, tuple(merge_intervals(voiced_ms)), end_ms)
+
+
+def _find_ranges(channel: _ChannelTranscript, stream: int, models: SpeechModels) -> Iterator[ProposedRange]:
+    """The ranges of the PII in a channel that begin before its end; all voiced time where all speech is covered."""
+    for number, hypothesis in enumerate(channel.hypotheses):
+        find = models.pii_finder.find_in_number if number > 0 else models.pii_finder.find
+        for match in find(hypothesis):
+            proposed = range_of(match, hypothesis, stream, RECOGNIZER_ID, channel.end_ms)
+            if proposed.start_ms < channel.end_ms:
                 yield proposed
-    if ears.all_speech:
-        for start_ms, end_ms in heard.voiced_ms:
-            yield ProposedRange("speech", start_ms, end_ms, 1000, stream, VOICE_ID)
+    if models.cover_all_speech:
+        for start_ms, end_ms in channel.voiced_ms:
+            yield ProposedRange("speech", start_ms, end_ms, 1000, stream, VAD_ID)
 
 
-def _not_understood(channels: Sequence[_Channel]) -> int | None:
-    """The share of voiced time, in thousandths, over which no reading has a confident word."""
+def _not_understood_permille(channels: Iterable[_ChannelTranscript]) -> int | None:
+    """The share of voiced time, in thousandths, over which no hypothesis has a confident word; None without any."""
     voiced_ms = missed_ms = 0
-    for heard in channels:
-        sure = [
+    for channel in channels:
+        understood = [
             (w.start_ms, w.end_ms)
-            for reading in heard.readings
-            for w in reading
-            if w.confidence >= CONFIDENT and w.start_ms is not None and w.end_ms is not None
+            for hypothesis in channel.hypotheses
+            for w in hypothesis
+            if w.confidence >= MIN_CONFIDENCE and w.start_ms is not None and w.end_ms is not None
         ]
-        total = sum(end - start for start, end in heard.voiced_ms)
+        total = sum(end - start for start, end in channel.voiced_ms)
         voiced_ms += total
-        missed_ms += total - overlap_ms(heard.voiced_ms, sure)
+        missed_ms += total - overlap_ms(channel.voiced_ms, understood)
     return missed_ms * 1000 // voiced_ms if voiced_ms else None

@@ -1,7 +1,7 @@
-"""Where somebody speaks: Silero's voice detector, from inside the wheel of faster-whisper, run by onnxruntime.
+"""Voice activity detection: Silero VAD, from inside the wheel of faster-whisper, run by onnxruntime.
 
-Thresholds and paddings are those that keep speech even under loud noise and mark neither noise, tones
-nor silence. Sound goes through in order and is cut into stretches at silences, so memory does not grow with duration.
+Its thresholds and pads keep speech even under loud noise and mark neither noise, tones nor silence. The audio passes
+through in order and is cut into speech segments at silences, so memory does not grow with its duration.
 """
 
 import hashlib
@@ -16,38 +16,40 @@ import numpy as np
 from numpy.typing import NDArray
 
 from veridact.errors import MissingModelError
-from veridact.locate.speech.recognizers.base import RATE_HZ, Sound, Stretch
+from veridact.locate.speech.recognizers.base import SAMPLE_RATE_HZ, Samples, SpeechSegment, samples_as_float
 from veridact.schema.manifest import Producer
 
-HOP = 512
-CONTEXT = 64
+HOP_SAMPLES = 512
+CONTEXT_SAMPLES = 64
 BATCH_HOPS = 256
 START_SCORE = 0.3
 STAY_SCORE = 0.15
-PAD = RATE_HZ // 4
-MIN_SILENCE = RATE_HZ * 6 // 10
-LONGEST = RATE_HZ * 25
+"""Hysteresis: speech starts at a hop of the first score and goes on over hops of the second."""
+
+PAD_SAMPLES = SAMPLE_RATE_HZ // 4
+MIN_SILENCE_SAMPLES = SAMPLE_RATE_HZ * 6 // 10
+MAX_SEGMENT_SAMPLES = SAMPLE_RATE_HZ * 25
 MODEL = "silero_vad_v6.onnx"
 
 
 @dataclass(frozen=True)
-class Scored:
-    """Hops of 512 samples with the score of each; `start` counts samples from 0 ms."""
+class ScoredHops:
+    """Hops of 512 samples with a score each; `start` is the number of the first sample, counted from 0 ms."""
 
     start: int
-    sound: Sound
+    samples: Samples
     scores: NDArray[np.float32]
 
 
-class Voice:
-    """The detector; one state a channel, so `scored` may be called for several channels one after the other."""
+class VoiceActivityDetector:
+    """The loaded model; it keeps no state between calls of `score`, so channels may follow one another."""
 
-    def __init__(self, identity: str) -> None:
+    def __init__(self, producer_id: str) -> None:
         """Loads the model; raises `MissingModelError` where the package that carries it is not installed."""
-        found = find_spec("faster_whisper")
-        if found is None or not found.origin:
-            raise MissingModelError("the voice detector is not installed: pip install 'veridact[locate]'")
-        path = Path(found.origin).parent / "assets" / MODEL
+        package = find_spec("faster_whisper")
+        if package is None or not package.origin:
+            raise MissingModelError("the voice activity detector is not installed: pip install 'veridact[locate]'")
+        path = Path(package.origin).parent / "assets" / MODEL
         if not path.is_file():
             raise MissingModelError(f"faster-whisper lacks its {MODEL}; install version 1.2 of it again")
         import onnxruntime
@@ -58,7 +60,7 @@ class Voice:
         options.log_severity_level = 3
         self._session: Any = onnxruntime.InferenceSession(weights, options, providers=["CPUExecutionProvider"])
         self.producer = Producer(
-            id=identity,
+            id=producer_id,
             kind="model",
             name="silero-vad",
             version="6",
@@ -67,84 +69,86 @@ class Voice:
             settings={"start_permille": round(START_SCORE * 1000), "stay_permille": round(STAY_SCORE * 1000)},
         )
 
-    def scored(self, source: Iterator[tuple[int, Sound]]) -> Iterator[Scored]:
-        """Scores a channel in batches, gaps between its pieces filled with silence."""
+    def score(self, blocks: Iterator[tuple[int, Samples]]) -> Iterator[ScoredHops]:
+        """Scores a channel, given as `(start sample, samples)`, in batches; gaps between blocks count as silence."""
         state = [np.zeros((1, 1, 128), np.float32)] * 2
-        context = np.zeros(CONTEXT, np.float32)
-        for start, sound in _batches(source):
-            hops = (sound.astype(np.float32) / np.float32(32768)).reshape(-1, HOP)
-            before = np.vstack([context, hops[:-1, -CONTEXT:]])
-            context = hops[-1, -CONTEXT:]
-            scores, *state = self._session.run(None, {"input": np.hstack([before, hops]), "h": state[0], "c": state[1]})
-            yield Scored(start, sound, scores.reshape(-1))
+        context = np.zeros(CONTEXT_SAMPLES, np.float32)
+        for start, samples in _batches(blocks):
+            hops = samples_as_float(samples).reshape(-1, HOP_SAMPLES)
+            contexts = np.vstack([context, hops[:-1, -CONTEXT_SAMPLES:]])
+            context = hops[-1, -CONTEXT_SAMPLES:]
+            inputs = {"input": np.hstack([contexts, hops]), "h": state[0], "c": state[1]}
+            scores, *state = self._session.run(None, inputs)
+            yield ScoredHops(start, samples, scores.reshape(-1))
 
 
-def _batches(source: Iterator[tuple[int, Sound]]) -> Iterator[tuple[int, Sound]]:
-    """Whole hops, many at a time; the last is filled up with silence."""
-    size = HOP * BATCH_HOPS
-    held = np.zeros(0, np.int16)
-    begin: int | None = None
-    for start, sound in source:
-        begin = start if begin is None else begin
-        missing = max(0, start - begin - len(held))
+def _batches(blocks: Iterator[tuple[int, Samples]]) -> Iterator[tuple[int, Samples]]:
+    """The blocks as batches of whole hops, gaps filled with silence; the last is padded with silence to a whole hop."""
+    size = HOP_SAMPLES * BATCH_HOPS
+    buffer = np.zeros(0, np.int16)
+    buffer_start: int | None = None
+    for start, samples in blocks:
+        buffer_start = start if buffer_start is None else buffer_start
+        missing = max(0, start - buffer_start - len(buffer))
         while missing:
             fill = min(missing, size)
-            held = np.concatenate([held, np.zeros(fill, np.int16)])
+            buffer = np.concatenate([buffer, np.zeros(fill, np.int16)])
             missing -= fill
-            while len(held) >= size:
-                yield begin, held[:size]
-                begin, held = begin + size, held[size:]
-        held = np.concatenate([held, sound])
-        while len(held) >= size:
-            yield begin, held[:size]
-            begin, held = begin + size, held[size:]
-    if begin is not None and len(held):
-        yield begin, np.concatenate([held, np.zeros(-len(held) % HOP, np.int16)])
+            while len(buffer) >= size:
+                yield buffer_start, buffer[:size]
+                buffer_start, buffer = buffer_start + size, buffer[size:]
+        buffer = np.concatenate([buffer, samples])
+        while len(buffer) >= size:
+            yield buffer_start, buffer[:size]
+            buffer_start, buffer = buffer_start + size, buffer[size:]
+    if buffer_start is not None and len(buffer):
+        yield buffer_start, np.concatenate([buffer, np.zeros(-len(buffer) % HOP_SAMPLES, np.int16)])
 
 
 @dataclass(frozen=True)
-class Spoken:
-    """A stretch to hear, and the half-open milliseconds inside it in which somebody speaks."""
+class DetectedSpeech:
+    """A speech segment and the half-open milliseconds inside it that are voiced."""
 
-    stretch: Stretch
+    segment: SpeechSegment
     voiced_ms: tuple[tuple[int, int], ...]
 
 
-class _Open:
-    """A stretch that is still growing."""
+class _SegmentBuffer:
+    """The hops of a segment that is not complete yet, and for each whether it is voiced."""
 
     def __init__(self) -> None:
         self.start = 0
-        self.pieces: list[Sound] = []
-        self.flags: list[bool] = []
+        self.hops: list[Samples] = []
+        self.voiced: list[bool] = []
 
-    def add(self, at: int, hop: Sound, voiced: bool) -> None:
-        if not self.pieces:
-            self.start = at
-        self.pieces.append(hop)
-        self.flags.append(voiced)
+    def append(self, start: int, hop: Samples, voiced: bool) -> None:
+        """Adds one hop; `start` is the number of its first sample."""
+        if not self.hops:
+            self.start = start
+        self.hops.append(hop)
+        self.voiced.append(voiced)
 
-    def take(self, count: int) -> Spoken | None:
-        """Closes the first `count` hops; what follows stays open."""
-        sound, flags = np.concatenate(self.pieces[:count]), self.flags[:count]
-        start, self.start = self.start, self.start + count * HOP
-        self.pieces, self.flags = self.pieces[count:], self.flags[count:]
-        if not any(flags):
+    def take(self, count: int) -> DetectedSpeech | None:
+        """Removes the first `count` hops and returns them as a segment; None if none of them is voiced."""
+        samples, voiced = np.concatenate(self.hops[:count]), self.voiced[:count]
+        start, self.start = self.start, self.start + count * HOP_SAMPLES
+        self.hops, self.voiced = self.hops[count:], self.voiced[count:]
+        if not any(voiced):
             return None
-        cut = max(0, -start)  # priming before 0 ms is never presented
-        spans = [(a + start, b + start) for a, b in _runs(flags, len(sound))]
-        return Spoken(
-            Stretch((start + cut) * 1000 // RATE_HZ, sound[cut:]),
-            tuple((max(0, a) * 1000 // RATE_HZ, -(-b * 1000 // RATE_HZ)) for a, b in spans if b > 0),
+        skip = max(0, -start)  # priming before 0 ms is never presented
+        runs = [(a + start, b + start) for a, b in _padded_runs(voiced, len(samples))]
+        return DetectedSpeech(
+            SpeechSegment((start + skip) * 1000 // SAMPLE_RATE_HZ, samples[skip:]),
+            tuple((max(0, a) * 1000 // SAMPLE_RATE_HZ, -(-b * 1000 // SAMPLE_RATE_HZ)) for a, b in runs if b > 0),
         )
 
 
-def _runs(flags: list[bool], length: int) -> list[tuple[int, int]]:
-    """Runs of voiced hops as samples, padded, overlapping ones joined."""
-    edges = np.flatnonzero(np.diff([0, *map(int, flags), 0])) * HOP
+def _padded_runs(voiced: list[bool], length: int) -> list[tuple[int, int]]:
+    """Runs of voiced hops as half-open samples, padded within `length`, overlapping ones merged."""
+    edges = np.flatnonzero(np.diff([0, *map(int, voiced), 0])) * HOP_SAMPLES
     runs: list[tuple[int, int]] = []
     for a, b in zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True):
-        a, b = max(0, a - PAD), min(length, b + PAD)
+        a, b = max(0, a - PAD_SAMPLES), min(length, b + PAD_SAMPLES)
         if runs and a <= runs[-1][1]:
             runs[-1] = (runs[-1][0], b)
         else:
@@ -152,23 +156,27 @@ def _runs(flags: list[bool], length: int) -> list[tuple[int, int]]:
     return runs
 
 
-def stretches(source: Iterator[Scored]) -> Iterator[Spoken]:
-    """Cuts scored sound at silences of 0.6 s, or at the least voiced hop where speech goes on for 25 s."""
-    pad = -(-PAD // HOP)
-    hold = max(2 * pad, MIN_SILENCE // HOP)
-    opened, speaking, silent = _Open(), False, 0
-    for part in source:
-        for i, score in enumerate(part.scores.tolist()):
+def speech_segments(batches: Iterator[ScoredHops]) -> Iterator[DetectedSpeech]:
+    """Cuts scored audio into segments at silences of 0.6 s.
+
+    Where speech goes on for 25 s, at the last unvoiced hop in the second half of it, or at 25 s if there is none.
+    """
+    pad_hops = -(-PAD_SAMPLES // HOP_SAMPLES)
+    silence_hops = max(2 * pad_hops, MIN_SILENCE_SAMPLES // HOP_SAMPLES)
+    buffer, speaking, silent = _SegmentBuffer(), False, 0
+    for batch in batches:
+        for i, score in enumerate(batch.scores.tolist()):
             speaking = score >= (STAY_SCORE if speaking else START_SCORE)
             silent = 0 if speaking else silent + 1
-            opened.add(part.start + i * HOP, part.sound[i * HOP : (i + 1) * HOP], speaking)
-            count = len(opened.flags)
-            if silent >= hold and count >= hold:
-                if (closed := opened.take(count - pad)) is not None:
-                    yield closed
-            elif count * HOP >= LONGEST:
-                quiet = [i for i in range(count // 2, count - pad) if not opened.flags[i]]
-                if (closed := opened.take((quiet[-1] + 1) if quiet else count)) is not None:
-                    yield closed
-    if opened.flags and (closed := opened.take(len(opened.flags))) is not None:
-        yield closed
+            hop = batch.samples[i * HOP_SAMPLES : (i + 1) * HOP_SAMPLES]
+            buffer.append(batch.start + i * HOP_SAMPLES, hop, speaking)
+            count = len(buffer.voiced)
+            if silent >= silence_hops and count >= silence_hops:
+                if (speech := buffer.take(count - pad_hops)) is not None:
+                    yield speech
+            elif count * HOP_SAMPLES >= MAX_SEGMENT_SAMPLES:
+                unvoiced = [n for n in range(count // 2, count - pad_hops) if not buffer.voiced[n]]
+                if (speech := buffer.take((unvoiced[-1] + 1) if unvoiced else count)) is not None:
+                    yield speech
+    if buffer.voiced and (speech := buffer.take(len(buffer.voiced))) is not None:
+        yield speech

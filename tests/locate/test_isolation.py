@@ -12,13 +12,13 @@ import pytest
 from veridact.locate import isolation
 from veridact.locate.isolation import can_be_shut, shut_in
 from veridact.locate.options import Options
-from veridact.locate.speech.pipeline import HearOptions
+from veridact.locate.speech.pipeline import SpeechOptions
 
 FOUND = [(40, 30)] * 6
 
 
 def hearing(**options: Any) -> Options:
-    return Options(hearing=HearOptions(**options))
+    return Options(speech=SpeechOptions(**options))
 
 
 SHUT = {
@@ -32,7 +32,7 @@ SHUT = {
     "a download": (hearing(recognizer="pocketsphinx", allow_download=True), False),
     "a large recogniser": (hearing(recognizer="faster-whisper:small"), False),
     "a large recogniser that nobody asks": (
-        Options(labels=("face",), hearing=HearOptions(recognizer="whisperx:large")),
+        Options(labels=("face",), speech=SpeechOptions(recognizer="whisperx:large")),
         True,
     ),
     "a spaCy pipeline": (hearing(spacy=Path("en")), False),
@@ -49,7 +49,7 @@ def test_what_can_be_shut_in_is(what: str) -> None:
 def test_only_named_files_are_readable() -> None:
     options = Options(
         detectors=("onnx:w.onnx:plate", "yunet:y.onnx"),
-        hearing=HearOptions(recognizer="words:w.json", deny_words=Path("no.txt"), transcript=Path("/safe/all.txt")),
+        speech=SpeechOptions(recognizer="words:w.json", deny_words=Path("no.txt"), transcript=Path("/safe/all.txt")),
     )
     with shut_in(Path("in.mp4"), options) as terms:
         box = terms.box

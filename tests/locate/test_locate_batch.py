@@ -1,4 +1,4 @@
-"""A folder: every file in it gets a manifest or a reason, and no file is skipped without notice."""
+"""A folder: every file in it gets a manifest or a reason, and none is skipped in silence."""
 
 import os
 import signal
@@ -57,12 +57,12 @@ REFUSED: dict[str, tuple[Callable[[Path], object], str]] = {
         lambda m: (m / ("b" * 250 + ".mkv")).write_bytes((m / "a.mkv").read_bytes()),
         "too long a name; rename it",
     ),
-    "what may not be read": (lambda m: (m / "secret.mkv").write_text("b"), "secret.mkv: not allowed to read it"),
+    "a file that may not be read": (lambda m: (m / "secret.mkv").write_text("b"), "secret.mkv: not allowed to read it"),
 }
 
 
 @pytest.mark.parametrize("what", REFUSED)
-def test_what_is_refused_is_named_and_the_rest_is_searched(
+def test_refused_files_are_named_and_the_rest_is_searched(
     what: str, media: Path, search: Search, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     make, says = REFUSED[what]
@@ -71,11 +71,11 @@ def test_what_is_refused_is_named_and_the_rest_is_searched(
         monkeypatch.setattr("veridact.locate.batch.open_regular", forbidden)
     code, err = search(media)
     assert (code, made(tmp_path / "manifests")) == (4, ["a.mkv.json"])
-    refusal, summary = err.splitlines()
-    assert refusal.startswith(f"{media}/")
-    assert refusal.count(f"{media}/") == 1
-    assert says in refusal
-    assert summary == "1 of 2 files searched, 1 things found, 1 refused"
+    refused, summary = err.splitlines()
+    assert refused.startswith(f"{media}/")
+    assert refused.count(f"{media}/") == 1
+    assert says in refused
+    assert summary == "1 of 2 files searched, 1 tracks and ranges found, 1 refused"
 
 
 @pytest.mark.parametrize(("name", "code"), [("closed", 4), ("media", 8)])
@@ -101,11 +101,11 @@ def test_manifests_within_the_folder_are_no_media_the_next_time(
 ) -> None:
     target = tmp_path / "media" / ".." / out
     first = [search(media, "-o", target), made(tmp_path / out)]
-    assert first == [(0, "1 of 1 files searched, 1 things found, 0 refused\n"), ["a.mkv.json"]]
+    assert first == [(0, "1 of 1 files searched, 1 tracks and ranges found, 0 refused\n"), ["a.mkv.json"]]
     assert [search(media, "-o", target), made(tmp_path / out)] == first
 
 
-def test_remarks_name_their_file(media: Path, search: Search, square_clip: Callable[..., Path]) -> None:
+def test_notes_name_their_file(media: Path, search: Search, square_clip: Callable[..., Path]) -> None:
     square_clip([None] * 3).rename(media / "b.mkv")
     code, err = search(media)
     assert code == 0
@@ -120,18 +120,18 @@ def test_manifests_need_a_folder(target: str, media: Path, search: Search) -> No
     assert (code, err.count("\n"), "is no folder" in err) == (2, 1, True)
 
 
-def test_a_transcript_is_of_one_file(media: Path, search: Search, tmp_path: Path) -> None:
+def test_a_transcript_is_for_one_file(media: Path, search: Search, tmp_path: Path) -> None:
     code, err = search(media, "--labels", "face,date", "--transcript", tmp_path / "words")
     assert (code, "name the file" in err, made(tmp_path)) == (2, True, [])
 
 
-def test_what_was_written_before_an_interruption_is_reported(
+def test_manifests_written_before_an_interruption_are_counted(
     media: Path, search: Search, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (media / "b.mkv").write_bytes((media / "a.mkv").read_bytes())
     monkeypatch.setattr("veridact.cli.locate.Progress.__call__", lambda *_: os.kill(os.getpid(), signal.SIGINT))
     code, err = search(media)
-    assert (code, err.splitlines()[0]) == (130, "1 of 2 files searched, 1 things found, 0 refused")
+    assert (code, err.splitlines()[0]) == (130, "1 of 2 files searched, 1 tracks and ranges found, 0 refused")
     left = sorted(str(p.relative_to(tmp_path / "manifests")) for p in (tmp_path / "manifests").rglob("*"))
     assert left == ["a.mkv.json"]
     assert manifest_file.read_path(tmp_path / "manifests" / "a.mkv.json").manifest.tracks

@@ -12,7 +12,7 @@ from veridact.cli import runner
 from veridact.cli.locate import locate
 from veridact.errors import MissingModelError
 from veridact.locate.options import Options
-from veridact.locate.speech.pipeline import HearOptions
+from veridact.locate.speech.pipeline import SpeechOptions
 from veridact.schema import reader
 from veridact.tools import manifest_file
 
@@ -55,7 +55,7 @@ def test_a_file_appears_whole(
     assert sorted(p.name for p in tmp_path.iterdir()) == ["m.json", "squares.mkv"]
 
 
-def test_sound_that_was_not_searched_is_reported(
+def test_unsearched_streams_are_noted(
     run: Callable[..., tuple[int, bytes]], clip: Callable[..., Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = clip("c.mp4", frames=3, audio="aac")
@@ -100,16 +100,16 @@ def test_pad_frames_decides_how_long(run: Callable[..., tuple[int, bytes]], squa
         ("no such file", ["nosuch.mp4"], 4, "no such file"),
         ("unknown label", ["CLIP", "--labels", "nose"], 2, "there is no label 'nose'"),
         ("no label", ["CLIP", "--labels", ","], 2, "names no label"),
-        ("labels of a variable that is not set", ["CLIP", "--labels", ""], 2, "names no label"),
+        ("labels from an unset variable", ["CLIP", "--labels", ""], 2, "names no label"),
         ("no detector has it", ["CLIP", "--labels", "screen"], 7, "no embedded detector has the label screen"),
         ("unknown detector", ["CLIP", "--detector", "nosuch"], 2, "there is no detector"),
         ("score out of range", ["CLIP", "--threshold", "face=7"], 2, "expected LABEL=SCORE"),
-        ("score of a label that is not detected", ["CLIP", "--threshold", "person=0.5"], 2, "--labels asks for person"),
+        ("score of a label that is not searched", ["CLIP", "--threshold", "person=0.5"], 2, "--labels asks for person"),
         ("kind of text, and no text", ["CLIP", "--text", "pii"], 2, "--labels asks for text"),
         ("all text, and no text", ["CLIP", "--labels", "face", "--text", "all"], 2, "--labels asks for text"),
-        ("denied words, no ear", ["CLIP", "--labels", "face", "--deny-words", "w"], 2, "--deny-words has no effect"),
-        ("all speech, no ear", ["CLIP", "--labels", "face", "--speech", "all"], 2, "--speech all has no effect"),
-        ("detector without any label wanted", ["CLIP", "--labels", "text"], 2, ": add to --labels"),
+        ("denied words, no speech", ["CLIP", "--labels", "face", "--deny-words", "w"], 2, "--deny-words has no effect"),
+        ("all speech, no label", ["CLIP", "--labels", "face", "--speech", "all"], 2, "--speech all has no effect"),
+        ("detector of other labels", ["CLIP", "--labels", "text"], 2, ": add to --labels"),
         ("unknown effect", ["CLIP", "--effect", "face=sparkle"], 2, "expected LABEL=EFFECT"),
         ("sound effect for a face", ["CLIP", "--effect", "face=beep"], 2, "beep is for the labels default"),
         ("container of another kind", ["CLIP", "--container", "png"], 2, "--container"),
@@ -132,10 +132,10 @@ def test_refusals(
     assert error.count("\n") == 1
 
 
-def test_custom_without_a_detector_or_words_is_refused() -> None:
-    with pytest.raises(MissingModelError, match="name a --detector or --deny-words"):
+def test_custom_needs_a_detector_or_a_word_list() -> None:
+    with pytest.raises(MissingModelError, match="give --detector or --deny-words"):
         Options(labels=("custom",))
-    assert Options(labels=("custom",), hearing=HearOptions(deny_words=Path("words.txt"))).heard == ("custom",)
+    assert Options(labels=("custom",), speech=SpeechOptions(deny_words=Path("words.txt"))).audio_labels == ("custom",)
 
 
 def test_a_folder_is_searched_file_by_file(

@@ -14,7 +14,7 @@ from veridact.errors import MediaError, MissingModelError, UsageError
 from veridact.locate import pipeline
 from veridact.locate.options import Options
 from veridact.locate.pipeline import detectors_for, locate
-from veridact.locate.speech.pipeline import Heard, HeardStream
+from veridact.locate.speech.pipeline import AudioStreamResult, SpeechResult
 from veridact.locate.speech.ranges import ProposedRange
 from veridact.media.pictures import displayed
 from veridact.schema import writer
@@ -25,8 +25,8 @@ STILL = [(40, 30)] * 12
 
 
 def located(path: Path, squares: str, **options: Any) -> Manifest:
-    asked = Options(**{"labels": ("face",), "detectors": (squares,), "workers": 2, **options})
-    return locate(path, asked, detectors_for(asked), lambda what, done, total: None).manifest
+    request = Options(**{"labels": ("face",), "detectors": (squares,), "workers": 2, **options})
+    return locate(path, request, detectors_for(request), lambda what, done, total: None).manifest
 
 
 def test_a_clip_becomes_one_track(square_clip: Callable[..., Path], squares: str) -> None:
@@ -167,15 +167,15 @@ def test_pixels_that_the_profile_cannot_hold_are_refused(clip: Callable[..., Pat
 def test_sound_is_marked_searched_and_its_ranges_written(
     clip: Callable[..., Path], squares: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def hear(media: Any, options: Any, report: Any) -> Heard:
+    def locate_speech(media: Any, options: Any, report: Any) -> SpeechResult:
         producer = Producer(id="heard", kind="model", name="stub", settings={"labels": ",".join(options.labels)})
         ranges = (
             ProposedRange("phone_number", 40, 90, 800, 1, "heard"),
             ProposedRange("email", 10, 30, 700, 1, "heard"),
         )
-        return Heard((HeardStream(1, True, None, None),), ranges, (producer,))
+        return SpeechResult((AudioStreamResult(1, True, None, None),), ranges, (producer,))
 
-    monkeypatch.setattr(pipeline, "hear", hear)
+    monkeypatch.setattr(pipeline, "locate_speech", locate_speech)
     manifest = located(clip("c.mp4", frames=5, audio="aac"), squares, labels=("face", "phone_number", "email"))
     assert [(s.type, s.searched) for s in manifest.source.streams] == [("video", True), ("audio", True)]
     assert [(a.id, a.start_ms) for a in manifest.audio] == [("email-0001", 10), ("phone-number-0001", 40)]
@@ -185,8 +185,8 @@ def test_sound_is_marked_searched_and_its_ranges_written(
 def test_sound_that_could_not_be_searched_is_dropped(
     clip: Callable[..., Path], squares: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    nothing = Heard((HeardStream(1, False, "no decoder", None),), (), ())
-    monkeypatch.setattr(pipeline, "hear", lambda media, options, report: nothing)
+    nothing = SpeechResult((AudioStreamResult(1, False, "no decoder", None),), (), ())
+    monkeypatch.setattr(pipeline, "locate_speech", lambda media, options, report: nothing)
     manifest = located(clip("c.mp4", frames=5, audio="aac"), squares, labels=("face", "email"))
     assert manifest.source.streams[1].model_dump()["searched"] is False
     assert [s.disposition for s in manifest.output.streams or ()] == ["render", "drop"]
@@ -209,14 +209,18 @@ def sound_alone(folder: Path, codec: str) -> Path:
     return path
 
 
-def test_only_models_that_were_run_are_producers(
+def test_only_models_that_ran_are_producers(
     tmp_path: Path, clip: Callable[..., Path], squares: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A file of sound alone has no pictures: the visual detector is no producer of its manifest."""
-    ear = Producer(id="p2", kind="model", name="stub", settings={})
-    monkeypatch.setattr(pipeline, "hear", lambda m, o, t: Heard((HeardStream(0, True, None, None),), (), (ear,)))
+    """In an audio file no detector runs, so none is a producer of its manifest."""
+    recognizer = Producer(id="p2", kind="model", name="stub", settings={})
+
+    def searches(index: int) -> Callable[..., SpeechResult]:
+        return lambda *_: SpeechResult((AudioStreamResult(index, True, None, None),), (), (recognizer,))
+
+    monkeypatch.setattr(pipeline, "locate_speech", searches(0))
     alone = located(sound_alone(tmp_path, "flac"), squares, labels=("face", "email"))
-    monkeypatch.setattr(pipeline, "hear", lambda m, o, t: Heard((HeardStream(1, True, None, None),), (), (ear,)))
+    monkeypatch.setattr(pipeline, "locate_speech", searches(1))
     both = located(clip("c.mp4", frames=5, audio="aac"), squares, labels=("face", "email"))
     assert [p.name for p in alone.producers] == ["stub"]
     assert [p.name for p in both.producers] == ["squares", "stub"]

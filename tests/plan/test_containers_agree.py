@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from veridact.errors import MediaError
-from veridact.locate import manifest as compose
+from veridact.locate.manifest import build_output
 from veridact.locate.options import Options
 from veridact.media.containers import LOSSLESS_OF, MUXERS, ONE_STREAM, SUFFIXES, check_audio
 from veridact.media.video import MediaFile, open_media
@@ -204,7 +204,7 @@ def test_an_mp3_with_something_to_cover_becomes_flac(tmp_path: Path, make_manife
     """`locate` kept MP3, which `render` then refused; without a range it stays as it is."""
     source = make_manifest(write(tmp_path / "in.mp3", "libmp3lame"), (), container="mp3").source
     with open_media(tmp_path / "in.mp3") as media:
-        chosen = [compose.output(source, media.format, Options(), covered).container for covered in (False, True)]
+        chosen = [build_output(source, media.format, Options(), covered).container for covered in (False, True)]
     assert chosen == ["mp3", "flac"]
 
 

@@ -1,1 +1,1 @@
-"""Personal information in recognised words."""
+"""Personally identifiable information (PII) in recognised words: patterns, checksums, names, dates, word lists."""

@@ -3,9 +3,9 @@
 import re
 from collections.abc import Iterator
 
-from veridact.locate.speech.normalization import Text
+from veridact.locate.speech.normalization import NormalizedText
 from veridact.locate.speech.number_words import ORDINALS
-from veridact.locate.speech.pii.finding import Finding
+from veridact.locate.speech.pii.match import PiiMatch
 
 _MONTHS = (
     "january february march april may june july august september october november december "
@@ -14,9 +14,9 @@ _MONTHS = (
 _MONTH = f"(?:{'|'.join(sorted(_MONTHS, key=len, reverse=True))})"
 _DAY = f"(?:[0-3]?[0-9](?:st|nd|rd|th)?|(?:[23]0 )?(?:{'|'.join(ORDINALS)}))"
 _YEAR = r"(?:,? ?(?:of )?(?:1[789]|20)[0-9]{2}|,? 2000 (?:and )?[0-9]{1,2})"
-_FORMS = tuple(
-    re.compile(rf"(?<!\w){form}(?!\w)")
-    for form in (
+_PATTERNS = tuple(
+    re.compile(rf"(?<!\w){pattern}(?!\w)")
+    for pattern in (
         rf"(?:the )?{_DAY} (?:of )?{_MONTH}{_YEAR}?",
         rf"{_MONTH} (?:the )?{_DAY}{_YEAR}?",
         rf"{_MONTH}{_YEAR}",
@@ -26,8 +26,8 @@ _FORMS = tuple(
 SCORE = 0.85
 
 
-def spoken(text: Text) -> Iterator[Finding]:
-    """Dates with a month and a day or a year."""
-    for form in _FORMS:
-        for match in form.finditer(text.text):
-            yield Finding("date", *text.span(match.start(), match.end()), SCORE)
+def find_dates(text: NormalizedText) -> Iterator[PiiMatch]:
+    """Dates of a month with a day or a year."""
+    for pattern in _PATTERNS:
+        for match in pattern.finditer(text.text):
+            yield PiiMatch("date", *text.word_span(match.start(), match.end()), SCORE)

@@ -1,35 +1,26 @@
-"""What is personal in a reading: Presidio, numbers, dates, names and places, and the words that the caller lists."""
+"""The PII finder: Presidio, numbers, dates, names and places, and the phrase lists of the caller."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from veridact.errors import UsageError
-from veridact.locate.speech.normalization import plain, written
+from veridact.locate.speech.normalization import normalize, normalize_word
 from veridact.locate.speech.pii import dates, names, numbers
-from veridact.locate.speech.pii.finding import Finding
+from veridact.locate.speech.pii.match import PiiMatch
 from veridact.locate.speech.pii.presidio import Presidio
-from veridact.locate.speech.recognizers.base import Reading
+from veridact.locate.speech.recognizers.base import Hypothesis
 
 MAX_LIST_BYTES = 1 << 20
-SURE_NAME = 0.5
-"""A word heard with less confidence names nobody on its own."""
+MIN_NAME_CONFIDENCE = 0.5
+"""A word recognised with less confidence is no name on its own."""
 
 Phrase = tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Wanted:
-    """What to find: labels, and the phrases never and always to cover."""
-
-    labels: frozenset[str]
-    language: str = "en"
-    keep: frozenset[Phrase] = frozenset()
-    deny: frozenset[Phrase] = frozenset()
+"""Normalised words."""
 
 
 def read_phrases(path: Path, option: str) -> frozenset[Phrase]:
-    """The phrases of a file, one a line; errors name the file and nothing in it."""
+    """The phrases of a file, one a line; raises `UsageError`, which names the file and quotes nothing in it."""
     try:
         with path.open("rb") as file:
             raw = file.read(MAX_LIST_BYTES + 1)
@@ -44,40 +35,60 @@ def read_phrases(path: Path, option: str) -> frozenset[Phrase]:
 
 
 def _phrase(line: str) -> Phrase:
-    return tuple(word for part in line.split() if (word := plain(part)))
+    return tuple(word for part in line.split() if (word := normalize_word(part)))
 
 
-def _occurrences(said: Sequence[str], phrases: frozenset[Phrase]) -> Iterator[tuple[int, int]]:
+def _occurrences(words: Sequence[str], phrases: frozenset[Phrase]) -> Iterator[tuple[int, int]]:
+    """The half-open spans of words that are one of the phrases."""
     by_first: dict[str, list[Phrase]] = {}
     for phrase in phrases:
         by_first.setdefault(phrase[0], []).append(phrase)
-    for i, word in enumerate(said):
+    for i, word in enumerate(words):
         for phrase in by_first.get(word, ()):
-            if tuple(said[i : i + len(phrase)]) == phrase:
+            if tuple(words[i : i + len(phrase)]) == phrase:
                 yield i, i + len(phrase)
 
 
-def find(reading: Reading, one_number: bool, wanted: Wanted, presidio: Presidio) -> list[Finding]:
-    """What is to be covered in a reading, in order."""
-    said = [plain(w.text) for w in reading]
-    kept = {i for first, end in _occurrences(said, wanted.keep) for i in range(first, end)}
-    raw = numbers.whole(reading, wanted.labels) if one_number else _words(reading, said, wanted, presidio)
-    found = [
-        f for f in raw if f.label in wanted.labels and f.end > f.first and not kept.issuperset(range(f.first, f.end))
-    ]
-    found += [Finding("custom", first, end, 1.0) for first, end in _occurrences(said, wanted.deny)]
-    return sorted(found, key=lambda f: (f.first, f.end, f.label))
+@dataclass(frozen=True)
+class PiiFinder:
+    """Finds PII of some labels; the phrases in `keep` never match, those in `deny` always, as `custom`."""
 
+    presidio: Presidio
+    labels: frozenset[str]
+    language: str = "en"
+    keep: frozenset[Phrase] = frozenset()
+    deny: frozenset[Phrase] = frozenset()
 
-def _words(reading: Reading, said: Sequence[str], wanted: Wanted, presidio: Presidio) -> Iterator[Finding]:
-    text = written(reading)
-    yield from presidio.find(text)
-    yield from numbers.in_text(text, wanted.labels)
-    if "date" in wanted.labels:
-        yield from dates.spoken(text)
-    if "location" in wanted.labels:
-        yield from names.locations(said)
-    if "person_name" in wanted.labels:
-        for name in names.people(said, wanted.language):
-            if name.score > names.ALONE or reading[name.first].confidence >= SURE_NAME:
-                yield name
+    def find(self, hypothesis: Hypothesis) -> list[PiiMatch]:
+        """The PII in recognised words, in order; matches may overlap."""
+        words = [normalize_word(w.text) for w in hypothesis]
+        return self._filtered(self._candidates(hypothesis, words), words)
+
+    def find_in_number(self, hypothesis: Hypothesis) -> list[PiiMatch]:
+        """The same, where the hypothesis is a single spotted number."""
+        words = [normalize_word(w.text) for w in hypothesis]
+        return self._filtered(numbers.match_spotted_number(hypothesis, self.labels), words)
+
+    def _filtered(self, candidates: Iterable[PiiMatch], words: Sequence[str]) -> list[PiiMatch]:
+        """Candidates of the labels asked for, without those wholly in phrases to keep; and the phrases to deny."""
+        kept = {i for first, end in _occurrences(words, self.keep) for i in range(first, end)}
+        matches = [
+            m
+            for m in candidates
+            if m.label in self.labels and m.end > m.first and not kept.issuperset(range(m.first, m.end))
+        ]
+        matches += [PiiMatch("custom", first, end, 1.0) for first, end in _occurrences(words, self.deny)]
+        return sorted(matches, key=lambda m: (m.first, m.end, m.label))
+
+    def _candidates(self, hypothesis: Hypothesis, words: Sequence[str]) -> Iterator[PiiMatch]:
+        text = normalize(hypothesis)
+        yield from self.presidio.find(text)
+        yield from numbers.find_numbers(text, self.labels)
+        if "date" in self.labels:
+            yield from dates.find_dates(text)
+        if "location" in self.labels:
+            yield from names.find_locations(words)
+        if "person_name" in self.labels:
+            for name in names.find_names(words, self.language):
+                if name.score > names.FIRST_NAME_SCORE or hypothesis[name.first].confidence >= MIN_NAME_CONFIDENCE:
+                    yield name

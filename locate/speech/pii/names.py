@@ -1,7 +1,7 @@
-"""Names and places from what is said around them, and from the lists of names that the package Faker carries.
+"""Names and places from the words around them, and from the name lists of the package Faker.
 
-"My name is …", "mister …" and the like name whoever follows, known or not. A first name from the lists counts on its
-own unless it is an everyday word; a last name only behind a first name or a title.
+What follows "my name is", "mister" and the like is a name, listed or not. A listed first name is a name on its own
+unless it is an everyday word; a listed last name only after a first name or a title.
 """
 
 from collections.abc import Iterator, Sequence
@@ -11,7 +11,7 @@ from importlib.util import find_spec
 
 from veridact.errors import MissingModelError
 from veridact.locate.speech.number_words import NUMBER_WORDS, ORDINALS
-from veridact.locate.speech.pii.finding import Finding
+from veridact.locate.speech.pii.match import PiiMatch
 
 LOCALES = {
     "en": ("en", "en_US", "en_GB", "en_IE", "en_IN", "en_NZ", "en_KE"),
@@ -25,7 +25,7 @@ LOCALES = {
     "sv": ("sv_SE",),
     "da": ("da_DK",),
 }
-"""The lists of names that are read for each language of speech."""
+"""The locales of Faker whose names are listed for each language."""
 
 TITLES = frozenset("mister mr mrs ms miss missus doctor dr professor prof sir officer sergeant detective".split())
 INTRODUCTIONS = (
@@ -33,10 +33,11 @@ INTRODUCTIONS = (
     ("named",), ("called",), ("i", "am"), ("i'm",), ("this", "is"), ("speaking", "to"), ("speaking", "with"),
     ("signed", "by"),
 )  # fmt: skip
-PLAIN_INTRODUCTIONS = frozenset({("called",), ("i", "am"), ("i'm",), ("this", "is"), ("name", "of"), ("named",)})
-"""These also come before what is no name: behind them only a known name counts, or two words before "speaking"."""
+AMBIGUOUS_INTRODUCTIONS = frozenset({("called",), ("i", "am"), ("i'm",), ("this", "is"), ("name", "of"), ("named",)})
+"""Other words follow these as well: only a listed name counts after them, or any where "speaking" or "calling" is among
+the next three words."""
 
-EVERYDAY = frozenset(
+EVERYDAY_WORDS = frozenset(
     """will mark may grace joy hope rose bill rob art drew pat sue faith april june august summer autumn dawn eve sandy
     guy jack frank grant chase chance miles lane dale glen cliff heath dean christian king young price page case rich
     carry merry penny angel star sunny destiny harmony melody crystal ruby pearl amber ginger iris ivy olive violet
@@ -50,22 +51,26 @@ EVERYDAY = frozenset(
     candy pink karma kit pleasant day read""".split()
 )
 ARTICLES = frozenset("the a an my your his her our their this that".split())
-"""Before a title they make it an occupation: behind "the doctor" comes a verb as often as a name."""
+"""Before a title they make it an occupation: after "the doctor" comes a verb as often as a name."""
 
 STREETS = frozenset("street road avenue lane drive boulevard court square terrace crescent highway parkway".split())
 PLACE_INTRODUCTIONS = (
     ("live", "in"), ("lives", "in"), ("live", "at"), ("lives", "at"), ("living", "in"), ("born", "in"),
     ("address", "is"), ("based", "in"), ("lived", "in"),
 )  # fmt: skip
-NO_CITIES = frozenset({("center",), ("easter",), ("midway",), ("wake",), ("reunion",), ("troll",), ("oral",)})
+NOT_CITIES = frozenset({("center",), ("easter",), ("midway",), ("wake",), ("reunion",), ("troll",), ("oral",)})
 """Names of time zones that are everyday words."""
 
-KNOWN, INTRODUCED, ALONE = 0.9, 0.75, 0.6
+LISTED_SCORE, INTRODUCED_SCORE, FIRST_NAME_SCORE = 0.9, 0.75, 0.6
+MAX_NAME_WORDS, MAX_PLACE_WORDS = 3, 8
 
 
 @cache
 def name_lists(language: str) -> tuple[frozenset[str], frozenset[str]]:
-    """First and last names in lower case; empty for a language that has no list."""
+    """First and last names in lower case; empty for a language that has no list.
+
+    Raises `MissingModelError` where Faker is not installed.
+    """
     if find_spec("faker") is None:
         raise MissingModelError("the lists of names are not installed: pip install 'veridact[locate]'")
     first: set[str] = set()
@@ -76,23 +81,23 @@ def name_lists(language: str) -> tuple[frozenset[str], frozenset[str]]:
                              ("last_names", last)):  # fmt: skip
             listed = getattr(provider, field, ())
             names.update(n.lower() for n in listed if isinstance(n, str)) if not isinstance(listed, property) else None
-    return frozenset(first - EVERYDAY - STREETS), frozenset(last - STREETS)
+    return frozenset(first - EVERYDAY_WORDS - STREETS), frozenset(last - STREETS)
 
 
 @cache
-def places() -> frozenset[tuple[str, ...]]:
-    """Countries, states of the United States, capitals, and the cities that name time zones, in lower case."""
+def place_names() -> frozenset[tuple[str, ...]]:
+    """Countries, states of the United States, capitals, and the cities that name time zones, as words in lower case."""
     provider = import_module("faker.providers.address.en_US").Provider
-    known = import_module("faker.providers.date_time").Provider.countries
-    zones = {zone.rpartition("/")[2].replace("_", " ") for country in known for zone in country.timezones}
-    listed = (*provider.countries, *provider.states, *zones, *(country.capital for country in known))
-    named = (tuple(name.lower().split()) for name in listed)
-    return frozenset(name for name in named if name and not EVERYDAY.issuperset(name) and name not in NO_CITIES)
+    countries = import_module("faker.providers.date_time").Provider.countries
+    zones = {zone.rpartition("/")[2].replace("_", " ") for country in countries for zone in country.timezones}
+    listed = (*provider.countries, *provider.states, *zones, *(country.capital for country in countries))
+    split = (tuple(name.lower().split()) for name in listed)
+    return frozenset(name for name in split if name and not EVERYDAY_WORDS.issuperset(name) and name not in NOT_CITIES)
 
 
 @cache
 def _function_words() -> frozenset[str]:
-    """Words that are no name, whatever is said before them."""
+    """Words that are never a name, whatever precedes them."""
     from spacy.lang.en.stop_words import STOP_WORDS
 
     return frozenset(STOP_WORDS) | frozenset(ORDINALS) | TITLES | {"speaking", "calling"}
@@ -100,62 +105,62 @@ def _function_words() -> frozenset[str]:
 
 @cache
 def _everyday_words() -> frozenset[str]:
-    """Words that are a name only where a name is announced."""
-    return _function_words() | EVERYDAY
+    """Words that are a name only after an introduction."""
+    return _function_words() | EVERYDAY_WORDS
 
 
-def _begins(said: Sequence[str], i: int, phrase: Sequence[str]) -> bool:
-    return tuple(said[i : i + len(phrase)]) == tuple(phrase)
+def _phrase_at(words: Sequence[str], i: int, phrase: Sequence[str]) -> bool:
+    return tuple(words[i : i + len(phrase)]) == tuple(phrase)
 
 
-def people(said: Sequence[str], language: str) -> Iterator[Finding]:
-    """Names of people among plain words."""
+def find_names(words: Sequence[str], language: str) -> Iterator[PiiMatch]:
+    """Names of people among normalised words."""
     first, last = name_lists(language)
-    for i, word in enumerate(said):
+    for i, word in enumerate(words):
         if word in TITLES:
-            yield from _named(said, i + 1, first | last, known_only=i > 0 and said[i - 1] in ARTICLES)
+            yield from _introduced_name(words, i + 1, first | last, listed_only=i > 0 and words[i - 1] in ARTICLES)
         for phrase in INTRODUCTIONS:
-            if _begins(said, i, phrase):
+            if _phrase_at(words, i, phrase):
                 start = i + len(phrase)
-                announced = "speaking" in said[start : start + 3] or "calling" in said[start : start + 3]
-                known_only = phrase in PLAIN_INTRODUCTIONS and not announced
-                yield from _named(said, start, first | last, known_only)
+                announced = "speaking" in words[start : start + 3] or "calling" in words[start : start + 3]
+                listed_only = phrase in AMBIGUOUS_INTRODUCTIONS and not announced
+                yield from _introduced_name(words, start, first | last, listed_only)
         if word in first and word not in _everyday_words():
             end = i + 1
-            if end < len(said) and said[end] in last and said[end] not in _everyday_words():
-                yield Finding("person_name", i, end + 1, KNOWN)
+            if end < len(words) and words[end] in last and words[end] not in _everyday_words():
+                yield PiiMatch("person_name", i, end + 1, LISTED_SCORE)
             else:
-                yield Finding("person_name", i, end, ALONE)
+                yield PiiMatch("person_name", i, end, FIRST_NAME_SCORE)
 
 
-def _named(said: Sequence[str], start: int, known: frozenset[str], known_only: bool) -> Iterator[Finding]:
-    """The name of up to three words that begins at `start`; the third only when the lists know it."""
+def _introduced_name(words: Sequence[str], start: int, listed: frozenset[str], listed_only: bool) -> Iterator[PiiMatch]:
+    """The name of up to three words that begins at word `start`; a third word only if it is listed."""
     end = start
-    barred = _everyday_words() if known_only else _function_words()
-    while end < len(said) and end - start < 3 and said[end].isalpha() and said[end] not in barred:
-        if (known_only or end - start == 2) and said[end] not in known:
+    excluded = _everyday_words() if listed_only else _function_words()
+    while end < len(words) and end - start < MAX_NAME_WORDS and words[end].isalpha() and words[end] not in excluded:
+        if (listed_only or end - start == MAX_NAME_WORDS - 1) and words[end] not in listed:
             break
         end += 1
     if end > start:
-        yield Finding("person_name", start, end, KNOWN if said[start] in known else INTRODUCED)
+        yield PiiMatch("person_name", start, end, LISTED_SCORE if words[start] in listed else INTRODUCED_SCORE)
 
 
-def locations(said: Sequence[str]) -> Iterator[Finding]:
-    """Countries, states, streets with their numbers, and what follows "live in" and the like."""
+def find_locations(words: Sequence[str]) -> Iterator[PiiMatch]:
+    """Listed places, streets with their numbers, and what follows "live in" and the like, among normalised words."""
     everyday = _everyday_words() - NUMBER_WORDS
-    for i, word in enumerate(said):
-        for name in places():
-            if name[0] == word and _begins(said, i, name):
-                yield Finding("location", i, i + len(name), KNOWN)
-        if word in STREETS and i and said[i - 1] not in everyday:
+    for i, word in enumerate(words):
+        for name in place_names():
+            if name[0] == word and _phrase_at(words, i, name):
+                yield PiiMatch("location", i, i + len(name), LISTED_SCORE)
+        if word in STREETS and i and words[i - 1] not in everyday:
             start = i - 1
-            while start and i - start < 8 and said[start - 1] not in everyday:
+            while start and i - start < MAX_PLACE_WORDS and words[start - 1] not in everyday:
                 start -= 1
-            yield Finding("location", start, i + 1, INTRODUCED)
+            yield PiiMatch("location", start, i + 1, INTRODUCED_SCORE)
         for phrase in PLACE_INTRODUCTIONS:
-            if _begins(said, i, phrase):
+            if _phrase_at(words, i, phrase):
                 start = end = i + len(phrase)
-                while end < len(said) and end - start < 8 and said[end] not in everyday:
+                while end < len(words) and end - start < MAX_PLACE_WORDS and words[end] not in everyday:
                     end += 1
                 if end > start:
-                    yield Finding("location", start, end, INTRODUCED)
+                    yield PiiMatch("location", start, end, INTRODUCED_SCORE)

@@ -1,8 +1,8 @@
-"""Presidio over written text: pattern recognisers with checksums and context words, without any download.
+"""Presidio over normalised text: its pattern recognisers with checksums and context words, without any download.
 
-By default spaCy runs blank: it splits words and lowers their case, which is what Presidio needs to find context. A
-real pipeline (`--spacy PATH`) adds names and places. tldextract, which checks the domains of mail addresses, keeps to
-the list inside its package.
+By default the spaCy pipeline is blank: a tokeniser and lower-case lemmas, which is what Presidio needs to find context
+words. A trained pipeline (`--spacy PATH`) adds names and places. tldextract, which checks the domains of mail
+addresses, uses the suffix list in its package.
 """
 
 import logging
@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from veridact.errors import MissingModelError
-from veridact.locate.speech.normalization import Text
-from veridact.locate.speech.pii.finding import Finding
+from veridact.locate.speech.normalization import NormalizedText
+from veridact.locate.speech.pii.match import PiiMatch
 from veridact.schema.manifest import Producer
 
 LABELS = {
@@ -35,13 +35,13 @@ LABELS = {
     "IP_ADDRESS": "id_number",
     "CRYPTO": "id_number",
 }
-"""Our label for each kind that Presidio knows; kinds that are not here are not asked for."""
+"""The manifest label of each entity type of Presidio; other types are not requested."""
 
-LEAST_SCORE = 0.35
+MIN_SCORE = 0.35
 
 
-def _stay_offline() -> None:
-    """Holds tldextract to the list of suffixes in its package."""
+def _disable_suffix_download() -> None:
+    """Limits tldextract to the suffix list in its package; by default it downloads a newer one."""
     import tldextract
     import tldextract.tldextract
 
@@ -51,13 +51,17 @@ def _stay_offline() -> None:
 
 
 def _lower_lemmas(doc: Any) -> Any:
+    """A spaCy component that takes the lower-case form of a token as its lemma."""
     for token in doc:
         token.lemma_ = token.lower_
     return doc
 
 
 def _pipeline(language: str, path: str | None) -> Any:
-    """A spaCy pipeline from a folder, or a blank one whose lemmas are the words in lower case."""
+    """The spaCy pipeline in a folder, or a blank one whose lemmas are the words in lower case.
+
+    Raises `MissingModelError` where the folder holds none.
+    """
     import spacy
     from spacy.language import Language
 
@@ -67,7 +71,9 @@ def _pipeline(language: str, path: str | None) -> Any:
         try:
             return spacy.load(path)
         except (OSError, ValueError, ImportError):
-            raise MissingModelError(f"--spacy {path}: not a spaCy pipeline of this version of spaCy") from None
+            raise MissingModelError(
+                f"--spacy {path}: not a pipeline for the installed spaCy {spacy.__version__}; give one of that version"
+            ) from None
 
     if not Language.has_factory("veridact_lower_lemmas"):
         Language.component("veridact_lower_lemmas", func=_lower_lemmas)
@@ -78,17 +84,17 @@ def _pipeline(language: str, path: str | None) -> Any:
 
 
 class Presidio:
-    """An analyser for one language."""
+    """Presidio's analyser for one language."""
 
-    def __init__(self, identity: str, language: str, spacy_path: str | None) -> None:
+    def __init__(self, producer_id: str, language: str, spacy_path: str | None) -> None:
         """Builds the analyser; raises `MissingModelError` where the package or the pipeline is missing."""
         try:
             from presidio_analyzer import AnalyzerEngine, RecognizerRegistry
             from presidio_analyzer.nlp_engine import SpacyNlpEngine
         except ImportError:
             raise MissingModelError("presidio-analyzer is not installed: pip install 'veridact[locate]'") from None
-        logging.getLogger("presidio-analyzer").setLevel(logging.CRITICAL)  # it may quote what it reads
-        _stay_offline()
+        logging.getLogger("presidio-analyzer").setLevel(logging.CRITICAL)  # it may log text that it analyses
+        _disable_suffix_download()
         engine = SpacyNlpEngine(models=[{"lang_code": language, "model_name": spacy_path or "blank"}])
         engine.nlp = {language: _pipeline(language, spacy_path)}
         registry = RecognizerRegistry(supported_languages=[language])
@@ -99,20 +105,18 @@ class Presidio:
         self._analyzer = AnalyzerEngine(registry=registry, nlp_engine=engine, supported_languages=[language])
         self._entities = sorted(set(LABELS) & set(self._analyzer.get_supported_entities(language)))
         self.producer = Producer(
-            id=identity,
+            id=producer_id,
             kind="tool",
             name="presidio-analyzer",
             version=version("presidio-analyzer"),
             settings={"spacy": "given" if spacy_path else "blank", "language": language},
         )
 
-    def find(self, text: Text) -> Iterator[Finding]:
-        """Everything the analyser finds, as words."""
+    def find(self, text: NormalizedText) -> Iterator[PiiMatch]:
+        """Every entity that the analyser finds, as a span of words."""
         if not text.text.strip():
             return
-        results = self._analyzer.analyze(
-            text.text, self._language, entities=self._entities, score_threshold=LEAST_SCORE
-        )
+        results = self._analyzer.analyze(text.text, self._language, entities=self._entities, score_threshold=MIN_SCORE)
         for result in results:
-            first, end = text.span(result.start, result.end)
-            yield Finding(LABELS[result.entity_type], first, end, float(result.score))
+            first, end = text.word_span(result.start, result.end)
+            yield PiiMatch(LABELS[result.entity_type], first, end, float(result.score))

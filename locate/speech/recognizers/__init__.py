@@ -1,1 +1,1 @@
-"""Back ends of speech recognition, one a file; see `veridact.locate.speech.recognizers.base`."""
+"""Speech recognisers, one a file; `veridact.locate.speech.recognizers.base` has their interface and their table."""

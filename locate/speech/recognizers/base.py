@@ -1,11 +1,12 @@
-"""Speech recognition: what a back end is, what it hears, and the table of those there are.
+"""The interface of a speech recogniser, the types that it takes and returns, and the table of recognisers.
 
-A back end hears one channel of one stream as *readings*. The first holds all the words that it made out. Each one after
-it is one number, as the digits and letters of it, for a back end that listens for numbers on their own.
+A recogniser transcribes one channel of one audio stream into *hypotheses*, sequences of timed words. The first has
+every word that it recognised. Each later one has the digits and letters of a single number, from a recogniser that
+spots numbers separately.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib import import_module
 from typing import Protocol
 
@@ -15,14 +16,14 @@ from numpy.typing import NDArray
 from veridact.errors import UsageError
 from veridact.schema.manifest import Producer
 
-RATE_HZ = 16_000
-Sound = NDArray[np.int16]
-"""Mono sound at `RATE_HZ`."""
+SAMPLE_RATE_HZ = 16_000
+Samples = NDArray[np.int16]
+"""`(n,)` samples of mono audio at `SAMPLE_RATE_HZ`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """A heard word, half-open in milliseconds of the manifest; `text` never shows in a repr, so in no error either.
+    """A recognised word, half-open in milliseconds of the manifest; its text is in no repr, so in no error either.
 
     `start_ms` and `end_ms` are None for a word without a time; `confidence` is from 0 to 1.
     """
@@ -33,24 +34,21 @@ class Word:
     confidence: float = 1.0
 
 
-Reading = tuple[Word, ...]
+Hypothesis = tuple[Word, ...]
+"""A sequence of recognised words in order of time."""
 
 
 @dataclass(frozen=True)
-class Stretch:
-    """A stretch of speech between two silences; `start_ms` is when its first sample sounds."""
+class SpeechSegment:
+    """The samples between two silences; `start_ms` is the time of the first sample, in milliseconds of the manifest."""
 
     start_ms: int
-    sound: Sound
-
-    @property
-    def end_ms(self) -> int:
-        return self.start_ms + len(self.sound) * 1000 // RATE_HZ
+    samples: Samples
 
 
 @dataclass(frozen=True)
 class RecognizerOptions:
-    """How a back end is asked for: `model` is the part behind the colon, a path or a name."""
+    """The options of a recogniser; `model` is what follows the colon in `NAME:MODEL`, a path or the name of a model."""
 
     model: str | None = None
     language: str = "en"
@@ -63,8 +61,8 @@ class Recognizer(Protocol):
 
     producer: Producer
 
-    def hear(self, stretches: Iterable[Stretch]) -> tuple[Reading, ...]:
-        """The words of one channel in order, and the numbers; takes all stretches, one at a time."""
+    def transcribe(self, segments: Iterable[SpeechSegment]) -> tuple[Hypothesis, ...]:
+        """The words of one channel, then a hypothesis for each number spotted; consumes the segments one by one."""
 
 
 RECOGNIZERS = {
@@ -73,21 +71,23 @@ RECOGNIZERS = {
     "whisperx": "veridact.locate.speech.recognizers.whisperx",
     "words": "veridact.locate.speech.recognizers.transcript_file",
 }
-"""Where each back end lives; its module has `load(identity, options)`."""
+"""The module of each recogniser by its name; each module has `load(producer_id, options)`."""
 
 DEFAULT_RECOGNIZER = "pocketsphinx"
 
 
-def load(spec: str, options: RecognizerOptions, identity: str) -> Recognizer:
-    """The back end that `NAME[:MODEL]` asks for; raises `UsageError` for a name that is none."""
+def load(spec: str, options: RecognizerOptions, producer_id: str) -> Recognizer:
+    """Loads the recogniser `NAME[:MODEL]`; the model of `spec` replaces that of `options`.
+
+    Raises `UsageError` for an unknown name, and what the `load` of that recogniser raises.
+    """
     name, _, model = spec.partition(":")
     if name not in RECOGNIZERS:
         raise UsageError(f"there is no recognizer {name!r}; choose from {', '.join(RECOGNIZERS)}")
-    asked = RecognizerOptions(model or None, options.language, options.device, options.allow_download)
-    loaded: Recognizer = import_module(RECOGNIZERS[name]).load(identity, asked)
+    loaded: Recognizer = import_module(RECOGNIZERS[name]).load(producer_id, replace(options, model=model or None))
     return loaded
 
 
-def sound_as_float(sound: Sound) -> NDArray[np.float32]:
-    """16-bit sound as floats from -1 to 1."""
-    return sound.astype(np.float32) / np.float32(32768)
+def samples_as_float(samples: Samples) -> NDArray[np.float32]:
+    """16-bit samples as floats from -1 to 1."""
+    return samples.astype(np.float32) / np.float32(32768)

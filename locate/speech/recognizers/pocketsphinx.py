@@ -1,12 +1,12 @@
-"""The embedded recogniser: PocketSphinx with the English model that its wheel carries. It hears sound four times.
+"""The embedded recogniser: PocketSphinx with the English model in its wheel, decoding each segment in four passes.
 
-    words     the language model of the wheel           ──► reading 0
-    everyday  digits, letters and everyday words, flat  ─┐
-    digits    nothing but digits, flat                  ─┼► where numbers are said: a reading each
-    phones    any sounds, the yardstick of the others   ─┘
+    words     the language model of the wheel           ──► hypothesis 0
+    everyday  digits, letters and everyday words         ─┐
+    digits    nothing but digits                         ─┼► number spotting: a hypothesis each
+    phones    a phone loop, the background of the others ─┘
 
-`number_spotting` weighs them. In a flat model a word is as likely whatever was said before it; the language
-model hears few digits in a row, for few were in what it has read.
+`number_spotting` weighs them. The everyday and digit models are unigram models: a word is as likely whatever precedes
+it. The language model recognises few digits in a row, for few were in the text that it was trained on.
 """
 
 import hashlib
@@ -20,145 +20,156 @@ from typing import Any
 import numpy as np
 
 from veridact.errors import MissingModelError, UsageError
-from veridact.locate.speech.recognizers.base import RATE_HZ, Reading, RecognizerOptions, Sound, Stretch, Word
+from veridact.locate.speech.recognizers.base import (
+    SAMPLE_RATE_HZ,
+    Hypothesis,
+    RecognizerOptions,
+    Samples,
+    SpeechSegment,
+    Word,
+)
 from veridact.locate.speech.recognizers.number_spotting import (
     BIAS,
     DIGITS,
     LETTERS,
-    SILENCE,
+    SILENCE_SCORE,
+    DecodedWord,
+    DecodingPasses,
     Floats,
-    Heard,
-    Passes,
-    excess,
-    numbers,
-    per_frame,
-    scores,
+    frame_nats,
+    log_likelihood_ratio,
+    number_scores,
+    spot_numbers,
+    within,
 )
 from veridact.sandbox.heartbeat import beat
 from veridact.schema.manifest import Producer
 
+SEARCHES = ("_default", "everyday", "digits", "phones")
+"""The names in the decoder of the four passes above; the language model of the wheel is its default search."""
+
 DICTIONARY = Path("en-us/cmudict-en-us.dict")
-FRAME_MS = 10
+FRAMES_PER_SECOND = 100
+FRAME_MS = 1000 // FRAMES_PER_SECOND
 EVERYDAY_WORDS = 1000
 EVERYDAY_SHARE = 0.2
-"""How likely an everyday word is beside a digit or a letter; among each other as the root of how common they are."""
+"""The probability of all everyday words together, beside digits and letters; among themselves they are weighted by the
+square root of their probability in the language model."""
 
 END_SHARE = 0.01
-"""How likely speech is to end after a word."""
+"""The probability of the end of speech after a word."""
 
-SPELLED = 2
-"""From so many letters on, a number is taken to be spelled."""
+MIN_LETTERS = 2
+"""From this many letters on, a number is taken to be spelled with letters."""
 
-HALF_SURE = -3.0
-"""Nats a frame behind any sounds at which a word is taken to be as likely right as wrong; a rough measure."""
+EVEN_RATIO = -3.0
+"""The log likelihood ratio to the background, in nats a frame, that gives a confidence of 0.5; a rough measure."""
 
-FLOOR_RMS = 60
-LEVEL_PEAK = 14_000
-UNDERFLOW = -745.0
-"""Nats below which a likelihood is 0 as a double."""
+NOISE_RMS = 60
+PEAK_LEVEL = 14_000
+MIN_NATS = -745.0
+"""The logarithm of the least positive double: what stands for a likelihood of 0."""
 
 
-def _levelled(sound: Sound) -> Sound:
-    """The sound at a usual level over a faint noise: perfect silence has no logarithm, and the model never met any.
+def _normalize_level(samples: Samples) -> Samples:
+    """The samples scaled to a usual peak level, with faint noise, the same every time.
 
-    The noise is the same every time.
+    Digital silence has no logarithm, and the model was trained on none.
     """
-    peak = max(1, int(np.abs(sound.astype(np.int32)).max(initial=0)))
-    noise = np.random.default_rng(0).normal(0, FLOOR_RMS, len(sound))
-    levelled: Sound = np.clip(sound * (LEVEL_PEAK / peak) + noise, -32768, 32767).astype(np.int16)
-    return levelled
+    peak = max(1, int(np.abs(samples.astype(np.int32)).max(initial=0)))
+    noise = np.random.default_rng(0).normal(0, NOISE_RMS, len(samples))
+    normalized: Samples = np.clip(samples * (PEAK_LEVEL / peak) + noise, -32768, 32767).astype(np.int16)
+    return normalized
 
 
 class PocketSphinx:
-    """Four passes of one decoder over each stretch; see the module."""
+    """One decoder with four searches; each speech segment is decoded with all of them."""
 
     def __init__(self, producer: Producer, decoder: Any, dictionary: Path) -> None:
         self.producer = producer
         self._decoder = decoder
         decoder.add_allphone_file("phones", None)
-        _add_flat(decoder, "digits", dict.fromkeys(DIGITS, 1.0))
-        _add_flat(decoder, "everyday", _everyday(decoder, dictionary))
+        _add_unigram_model(decoder, "digits", dict.fromkeys(DIGITS, 1.0))
+        _add_unigram_model(decoder, "everyday", _everyday_weights(decoder, dictionary))
 
-    def hear(self, stretches: Iterable[Stretch]) -> tuple[Reading, ...]:
-        """Reading 0 holds words, each one after it a number."""
-        said: list[Word] = []
-        digits: list[Heard] = []
-        everyday: list[Heard] = []
-        heard: list[tuple[int, Floats, Floats]] = []
-        for stretch in stretches:
-            passes = self._passes(_levelled(stretch.sound))
-            at = stretch.start_ms // FRAME_MS
-            said += _timed([w for w in passes.words if w.is_word], passes.sounds, stretch.start_ms)
-            digits += _later([w for w in passes.digits if w.is_word], at)
-            everyday += _later([w for w in passes.everyday if w.is_word], at)
-            heard.append((at, scores(passes), passes.sounds))
-        score, sounds = _joined(heard)
-        found = []
-        for start, end in numbers(score, digits, everyday):
-            inside = [_within(words, start, end) for words in (digits, [w for w in everyday if w.is_spelled])]
-            found.append(tuple(_timed(_with_letters(*inside), sounds, 0)))
-        return tuple(said), *found
+    def transcribe(self, segments: Iterable[SpeechSegment]) -> tuple[Hypothesis, ...]:
+        """Hypothesis 0 holds the words; each later one is a number that was spotted."""
+        words: list[Word] = []
+        digits: list[DecodedWord] = []
+        everyday: list[DecodedWord] = []
+        scored: list[tuple[int, Floats, Floats]] = []
+        for segment in segments:
+            passes = self._decode_segment(_normalize_level(segment.samples))
+            first_frame = segment.start_ms // FRAME_MS
+            words += _to_words(passes.words, passes.background_nats, segment.start_ms)
+            digits += _shifted(passes.digits, first_frame)
+            everyday += _shifted(passes.everyday, first_frame)
+            scored.append((first_frame, number_scores(passes), passes.background_nats))
+        scores, background_nats = _concatenate(scored)
+        spelled = [w for w in everyday if w.is_spelled]
+        numbers = []
+        for start, end in spot_numbers(scores, digits, everyday):
+            characters = _with_letters(within(digits, start, end), within(spelled, start, end))
+            numbers.append(tuple(_to_words(characters, background_nats, 0)))
+        return tuple(words), *numbers
 
-    def _passes(self, sound: Sound) -> Passes:
-        frames = len(sound) * 100 // RATE_HZ + 2
-        words, everyday, digits, phones = (self._pass(s, sound) for s in ("_default", "everyday", "digits", "phones"))
-        return Passes(frames, words, everyday, digits, per_frame(phones, frames))
+    def _decode_segment(self, samples: Samples) -> DecodingPasses:
+        frame_count = len(samples) * FRAMES_PER_SECOND // SAMPLE_RATE_HZ + 2
+        words, everyday, digits, phones = (self._decode(search, samples) for search in SEARCHES)
+        return DecodingPasses(frame_count, words, everyday, digits, frame_nats(phones, frame_count))
 
-    def _pass(self, search: str, sound: Sound) -> list[Heard]:
+    def _decode(self, search: str, samples: Samples) -> list[DecodedWord]:
+        """The best path of one search over all the samples, silence and noise included."""
         decoder = self._decoder
         decoder.activate_search(search)
         decoder.start_utt()
-        decoder.process_raw(sound.tobytes(), full_utt=True)
+        decoder.process_raw(samples.tobytes(), full_utt=True)
         decoder.end_utt()
         beat()
         return [
-            Heard(s.word, s.start_frame, s.end_frame + 1, math.log(s.ascore) if s.ascore > 0 else UNDERFLOW)
+            DecodedWord(s.word, s.start_frame, s.end_frame + 1, math.log(s.ascore) if s.ascore > 0 else MIN_NATS)
             for s in decoder.seg() or ()
             if s.end_frame >= s.start_frame
         ]
 
 
-def _later(words: Sequence[Heard], frames: int) -> list[Heard]:
-    return [Heard(w.word, w.start + frames, w.end + frames, w.nats) for w in words]
+def _shifted(words: Sequence[DecodedWord], frames: int) -> list[DecodedWord]:
+    """The words without silence and noise, so many frames later."""
+    return [DecodedWord(w.word, w.start_frame + frames, w.end_frame + frames, w.nats) for w in words if w.is_speech]
 
 
-def _within(words: Sequence[Heard], start: int, end: int) -> list[Heard]:
-    """The words that lie in half-open frames, at least by half."""
-    return [w for w in words if 2 * (min(w.end, end) - max(w.start, start)) > w.end - w.start]
-
-
-def _with_letters(digits: Sequence[Heard], spelled: Sequence[Heard]) -> list[Heard]:
-    """The digits; where letters were heard among them, what was spelled, and the digits that it leaves out."""
-    if sum(w.plain in LETTERS for w in spelled) < SPELLED:
+def _with_letters(digits: Sequence[DecodedWord], spelled: Sequence[DecodedWord]) -> list[DecodedWord]:
+    """The digits; where enough letters are among what was spelled, that, and the digits that overlap none of it."""
+    if sum(w.is_letter for w in spelled) < MIN_LETTERS:
         return list(digits)
-    missing = [d for d in digits if all(d.end <= w.start or d.start >= w.end for w in spelled)]
-    return sorted([*spelled, *missing], key=lambda w: w.start)
+    missing = [d for d in digits if all(d.end_frame <= w.start_frame or d.start_frame >= w.end_frame for w in spelled)]
+    return sorted([*spelled, *missing], key=lambda w: w.start_frame)
 
 
-def _joined(heard: Sequence[tuple[int, Floats, Floats]]) -> tuple[Floats, Floats]:
-    """Scores and sounds of stretches on one line of frames from 0 ms; nothing is said between them."""
-    frames = max((at + len(score) for at, score, _ in heard), default=0)
-    scores_of, sounds_of = np.full(frames, SILENCE), np.zeros(frames)
-    for at, score, sounds in heard:
-        scores_of[at : at + len(score)] = score
-        sounds_of[at : at + len(sounds)] = sounds
-    return scores_of, sounds_of
+def _concatenate(scored: Sequence[tuple[int, Floats, Floats]]) -> tuple[Floats, Floats]:
+    """Scores and background of `(first frame, scores, background)` on one line of frames from 0 ms; else silence."""
+    frame_count = max((first + len(scores) for first, scores, _ in scored), default=0)
+    all_scores, all_nats = np.full(frame_count, SILENCE_SCORE), np.zeros(frame_count)
+    for first, scores, nats in scored:
+        all_scores[first : first + len(scores)] = scores
+        all_nats[first : first + len(nats)] = nats
+    return all_scores, all_nats
 
 
-def _everyday(decoder: Any, dictionary: Path) -> dict[str, float]:
-    """Digits and letters, all alike, and the words that the language model of the decoder meets most, as weights."""
+def _everyday_weights(decoder: Any, dictionary: Path) -> dict[str, float]:
+    """Weight 1 for every digit and letter, and weights for the likeliest words of the decoder's language model."""
     with dictionary.open(encoding="utf-8") as file:
-        listed = [line.split()[0] for line in file if line.strip()]
+        entries = [line.split()[0] for line in file if line.strip()]
     model, base = decoder.get_lm("_default"), decoder.logmath
-    plain = [w for w in listed if w[0].isalpha() and "(" not in w and w not in DIGITS and w not in LETTERS]
-    common = sorted(((model.prob([w]), w) for w in plain), reverse=True)[:EVERYDAY_WORDS]
+    candidates = [w for w in entries if w[0].isalpha() and "(" not in w and w not in DIGITS and w not in LETTERS]
+    common = sorted(((model.prob([w]), w) for w in candidates), reverse=True)[:EVERYDAY_WORDS]
     roots = {word: math.exp(base.log_to_ln(log) / 2) for log, word in common}
     share = EVERYDAY_SHARE / (1 - EVERYDAY_SHARE) * len((*DIGITS, *LETTERS)) / sum(roots.values())
     return dict.fromkeys((*DIGITS, *LETTERS), 1.0) | {word: root * share for word, root in roots.items()}
 
 
-def _add_flat(decoder: Any, name: str, weights: Mapping[str, float]) -> None:
-    """Adds a model of words that do not depend on one another, in the ARPA format."""
+def _add_unigram_model(decoder: Any, name: str, weights: Mapping[str, float]) -> None:
+    """Adds a search with a unigram model of the weights, in the ARPA format."""
     total = sum(weights.values())
     shares = {word: weight / total for word, weight in weights.items()} | {"</s>": END_SHARE}
     entries = ["-99 <s>", *(f"{math.log10(share):.4f} {word}" for word, share in shares.items())]
@@ -169,21 +180,23 @@ def _add_flat(decoder: Any, name: str, weights: Mapping[str, float]) -> None:
         decoder.add_lm_file(name, file.name)
 
 
-def _timed(words: Sequence[Heard], sounds: Floats, offset_ms: int) -> list[Word]:
-    """Words in milliseconds; the confidence falls from 1 to 0 as they fit worse than any sounds."""
+def _to_words(decoded: Sequence[DecodedWord], background_nats: Floats, offset_ms: int) -> list[Word]:
+    """The words without silence and noise, in milliseconds, with a confidence from their log likelihood ratio."""
     return [
         Word(
-            w.plain.rstrip("."),
-            offset_ms + w.start * FRAME_MS,
-            offset_ms + w.end * FRAME_MS,
-            _confidence(excess(w, sounds)),
+            w.text.rstrip("."),
+            offset_ms + w.start_frame * FRAME_MS,
+            offset_ms + w.end_frame * FRAME_MS,
+            _confidence(log_likelihood_ratio(w, background_nats)),
         )
-        for w in words
+        for w in decoded
+        if w.is_speech
     ]
 
 
-def _confidence(ahead: float) -> float:
-    return 1 / (1 + math.exp(min(50.0, max(-50.0, 2 * (HALF_SURE - ahead)))))
+def _confidence(ratio: float) -> float:
+    """A logistic function of a log likelihood ratio: from 0 to 1, and 0.5 at `EVEN_RATIO`."""
+    return 1 / (1 + math.exp(min(50.0, max(-50.0, 2 * (EVEN_RATIO - ratio)))))
 
 
 def _weights_sha256(folder: Path) -> str:
@@ -196,12 +209,17 @@ def _weights_sha256(folder: Path) -> str:
     return hashlib.sha256("".join(sorted(lines)).encode()).hexdigest()
 
 
-def load(identity: str, options: RecognizerOptions) -> PocketSphinx:
-    """The embedded English recogniser; raises `MissingModelError` where the package is not installed."""
+def load(producer_id: str, options: RecognizerOptions) -> PocketSphinx:
+    """Loads the embedded English recogniser; raises `MissingModelError` where the package is not installed.
+
+    Raises `UsageError` for a model or another language.
+    """
     if options.model is not None:
         raise UsageError("pocketsphinx brings its own model; ask for it without a colon")
     if options.language != "en":
-        raise UsageError("pocketsphinx hears English only; give --recognizer faster-whisper:FOLDER for other languages")
+        raise UsageError(
+            "pocketsphinx recognises English only; give --recognizer faster-whisper:FOLDER for other languages"
+        )
     try:
         import pocketsphinx
     except ImportError:
@@ -209,7 +227,7 @@ def load(identity: str, options: RecognizerOptions) -> PocketSphinx:
     decoder = pocketsphinx.Decoder(loglevel="FATAL")
     model = Path(pocketsphinx.get_model_path())
     producer = Producer(
-        id=identity,
+        id=producer_id,
         kind="model",
         name="pocketsphinx",
         version=version("pocketsphinx"),

@@ -1,4 +1,4 @@
-"""WhisperX (the extra `whisperx`): Whisper, then an alignment that times each word; on a processor or with CUDA."""
+"""WhisperX (the extra `whisperx`): Whisper, then forced alignment that times each word; on a processor or with CUDA."""
 
 import os
 from collections.abc import Iterable
@@ -7,7 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from veridact.errors import MissingModelError
-from veridact.locate.speech.recognizers.base import Reading, RecognizerOptions, Stretch, Word, sound_as_float
+from veridact.locate.speech.recognizers.base import (
+    Hypothesis,
+    RecognizerOptions,
+    SpeechSegment,
+    Word,
+    samples_as_float,
+)
 from veridact.locate.speech.recognizers.transcript_file import words_of_segments
 from veridact.sandbox.heartbeat import patience
 from veridact.schema.manifest import Producer
@@ -20,20 +26,23 @@ class WhisperX:
         self.producer = producer
         self._package, self._model, self._aligner, self._device = package, model, aligner, device
 
-    def hear(self, stretches: Iterable[Stretch]) -> tuple[Reading, ...]:
-        """The aligned words of each stretch."""
+    def transcribe(self, segments: Iterable[SpeechSegment]) -> tuple[Hypothesis, ...]:
+        """One hypothesis: the aligned words of all segments."""
         words: list[Word] = []
-        for stretch in stretches:
-            sound = sound_as_float(stretch.sound)
+        for segment in segments:
+            samples = samples_as_float(segment.samples)
             with patience():
-                segments = self._model.transcribe(sound, batch_size=1)["segments"]
-                aligned = self._package.align(segments, *self._aligner, sound, self._device)
-            words += words_of_segments(aligned["segments"], stretch.start_ms)
+                outputs = self._model.transcribe(samples, batch_size=1)["segments"]
+                aligned = self._package.align(outputs, *self._aligner, samples, self._device)
+            words += words_of_segments(aligned["segments"], segment.start_ms)
         return (tuple(words),)
 
 
-def load(identity: str, options: RecognizerOptions) -> WhisperX:
-    """The model that `options.model` names; raises `MissingModelError`; fetches nothing unless it may."""
+def load(producer_id: str, options: RecognizerOptions) -> WhisperX:
+    """Loads the model `options.model` and the aligner of its language; downloads nothing unless `allow_download`.
+
+    Raises `MissingModelError` where the package, the model or the aligner is missing.
+    """
     if options.model is None:
         raise MissingModelError("whisperx needs a model: --recognizer whisperx:FOLDER, or a name with --allow-download")
     if not options.allow_download:
@@ -46,10 +55,10 @@ def load(identity: str, options: RecognizerOptions) -> WhisperX:
         import whisperx
     except ImportError:
         raise MissingModelError("whisperx is not installed: pip install 'veridact[whisperx]'") from None
-    precision = "float16" if options.device == "cuda" else "int8"
+    compute_type = "float16" if options.device == "cuda" else "int8"
     try:
         model = whisperx.load_model(
-            options.model, options.device, compute_type=precision, language=options.language, vad_method="silero"
+            options.model, options.device, compute_type=compute_type, language=options.language, vad_method="silero"
         )
         aligner = whisperx.load_align_model(language_code=options.language, device=options.device)
     except (RuntimeError, ValueError, OSError):
@@ -58,10 +67,10 @@ def load(identity: str, options: RecognizerOptions) -> WhisperX:
             "--allow-download fetches them"
         ) from None
     producer = Producer(
-        id=identity,
+        id=producer_id,
         kind="model",
         name="whisperx",
         version=version("whisperx"),
-        settings={"language": options.language, "compute_type": precision},
+        settings={"language": options.language, "compute_type": compute_type},
     )
     return WhisperX(producer, whisperx, model, aligner, options.device)

@@ -1,4 +1,4 @@
-"""Speech that espeak-ng makes for the tests, and words with times."""
+"""Speech synthesised by espeak-ng for the tests, and words with times."""
 
 import io
 import shutil
@@ -11,30 +11,30 @@ from typing import Any
 import numpy as np
 import pytest
 
-from veridact.locate.speech.recognizers.base import Reading, Word
+from veridact.locate.speech.recognizers.base import Hypothesis, Word
 
 Samples = np.ndarray[Any, Any]
 
 
 @pytest.fixture(scope="session")
-def say() -> Callable[..., Samples]:
+def synthesize() -> Callable[..., Samples]:
     """Text as 16-bit samples of 22050 Hz; skips where espeak-ng is not installed."""
     if shutil.which("espeak-ng") is None:
         pytest.skip("needs espeak-ng: apt-get install espeak-ng")
 
-    def spoken(text: str, voice: str = "en-us") -> Samples:
+    def synthesized(text: str, voice: str = "en-us") -> Samples:
         command = ["espeak-ng", "-v", voice, "-s", "150", "--stdout", text]
         raw = subprocess.run(command, capture_output=True, check=True).stdout
-        with wave.open(io.BytesIO(raw)) as sound:
-            assert sound.getframerate() == 22050
-            return np.frombuffer(sound.readframes(len(raw) // 2), np.int16)
+        with wave.open(io.BytesIO(raw)) as source:
+            assert source.getframerate() == 22050
+            return np.frombuffer(source.readframes(len(raw) // 2), np.int16)
 
-    return spoken
+    return synthesized
 
 
 @pytest.fixture
-def reading() -> Callable[[str], Reading]:
-    """A sentence as words of 280 ms, one every 300 ms, heard for certain."""
+def hypothesis() -> Callable[[str], Hypothesis]:
+    """A sentence as words of 280 ms, one every 300 ms, with a confidence of 1."""
     return lambda text: tuple(Word(w, 300 * i, 300 * i + 280) for i, w in enumerate(text.split()))
 
 

@@ -1,4 +1,4 @@
-"""What is found in words, as a table: sentence, label, the words that are covered."""
+"""The PII finder, as a table: sentence, label, the words that match."""
 
 import socket
 from pathlib import Path
@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from veridact.errors import MissingModelError, UsageError
-from veridact.locate.speech.normalization import plain, written
+from veridact.locate.speech.normalization import normalize, normalize_word
 from veridact.locate.speech.pii import names, numbers
-from veridact.locate.speech.pii.finder import Wanted, find, read_phrases
+from veridact.locate.speech.pii.finder import PiiFinder, read_phrases
 from veridact.locate.speech.pii.presidio import Presidio
 
 ALL = frozenset(
@@ -17,7 +17,7 @@ ALL = frozenset(
 IBAN = "g b eight two w e s t one two three four five six nine eight seven six five four three two"
 CARD = "four zero one two eight eight eight eight eight eight eight eight one eight eight one"
 
-WRITTEN = {
+NORMALIZED = {
     "digits": ("four zero one two", "4012"),
     "repeats": ("double four triple oh", "44000"),
     "tens": ("twenty five", "25"),
@@ -27,13 +27,13 @@ WRITTEN = {
     "a lone letter": ("plan b is better", "plan b is better"),
     "mail": ("jane dot doe at example dot com", "jane.doe@example.com"),
     "at without dot": ("we meet at noon", "we meet at noon"),
-    "written already": ("4012-8888", "40128888"),
-    "a written date stays": ("3/4/1990", "3/4/1990"),
+    "in digits already": ("4012-8888", "40128888"),
+    "a date in digits stays": ("3/4/1990", "3/4/1990"),
 }
 
-FOUND = {
+MATCHES = {
     "card": (f"my card is {CARD} thank you", "credit_card", CARD),
-    "card with a misheard digit": ("card " + CARD.replace("zero", "nine"), "credit_card", CARD.replace("zero", "nine")),
+    "card with a wrong digit": ("card " + CARD.replace("zero", "nine"), "credit_card", CARD.replace("zero", "nine")),
     "iban": (f"the iban is {IBAN} ok", "iban", IBAN),
     "phone": ("call two one two five five five oh one double four now", "phone_number",
               "two one two five five five oh one double four"),
@@ -53,7 +53,7 @@ FOUND = {
     "street": ("at twelve baker street", "location", "twelve baker street"),
 }  # fmt: skip
 
-NOTHING = {
+NO_MATCHES = {
     "small numbers": "two hours and twenty five dogs",
     "a year": "it was nineteen ninety",
     "no name": "this is a test of the system",
@@ -68,45 +68,47 @@ def presidio() -> Presidio:
     return Presidio("words", "en", None)
 
 
-@pytest.mark.parametrize(("said", "text"), WRITTEN.values(), ids=WRITTEN.keys())
-def test_spoken_forms_are_written(said, text, reading):
-    assert written(reading(said)).text == text
+@pytest.fixture
+def finder(presidio: Presidio) -> PiiFinder:
+    return PiiFinder(presidio, ALL)
 
 
-@pytest.mark.parametrize(("said", "label", "covered"), FOUND.values(), ids=FOUND.keys())
-def test_it_is_found_whole(said, label, covered, reading, presidio):
-    words = said.split()
-    spans = [" ".join(words[f.first : f.end]) for f in find(reading(said), False, Wanted(ALL), presidio)
-             if f.label == label]  # fmt: skip
+@pytest.mark.parametrize(("speech", "text"), NORMALIZED.values(), ids=NORMALIZED.keys())
+def test_spoken_forms_are_normalized(speech, text, hypothesis):
+    assert normalize(hypothesis(speech)).text == text
+
+
+@pytest.mark.parametrize(("speech", "label", "covered"), MATCHES.values(), ids=MATCHES.keys())
+def test_pii_matches_as_a_whole(speech, label, covered, hypothesis, finder):
+    words = speech.split()
+    spans = [" ".join(words[m.first : m.end]) for m in finder.find(hypothesis(speech)) if m.label == label]
     assert covered in spans
 
 
-@pytest.mark.parametrize("said", NOTHING.values(), ids=NOTHING.keys())
-def test_nothing_is_found(said, reading, presidio):
-    assert find(reading(said), False, Wanted(ALL), presidio) == []
+@pytest.mark.parametrize("speech", NO_MATCHES.values(), ids=NO_MATCHES.keys())
+def test_other_speech_does_not_match(speech, hypothesis, finder):
+    assert finder.find(hypothesis(speech)) == []
 
 
-def test_only_labels_that_are_asked_for(reading, presidio):
-    said = f"my name is emma watson and my card is {CARD}"
-    assert {f.label for f in find(reading(said), False, Wanted(frozenset({"person_name"})), presidio)} == {
-        "person_name"
-    }
+def test_only_the_given_labels_match(hypothesis, presidio):
+    finder = PiiFinder(presidio, frozenset({"person_name"}))
+    speech = f"my name is emma watson and my card is {CARD}"
+    assert {m.label for m in finder.find(hypothesis(speech))} == {"person_name"}
 
 
-def test_a_misheard_card_is_covered_under_the_label_that_was_asked_for(reading, presidio):
+def test_a_card_with_digits_missing_matches_the_nearest_given_label(hypothesis, presidio):
     short = " ".join(CARD.split()[:11])
-    found = find(reading(short), False, Wanted(frozenset({"credit_card"})), presidio)
-    assert [(f.label, f.first, f.end) for f in found] == [("credit_card", 0, 11)]
+    matches = PiiFinder(presidio, frozenset({"credit_card"})).find(hypothesis(short))
+    assert [(m.label, m.first, m.end) for m in matches] == [("credit_card", 0, 11)]
 
 
-def test_keep_and_deny_lists(reading, presidio, tmp_path: Path):
+def test_keep_and_deny_lists(hypothesis, presidio, tmp_path: Path):
     (tmp_path / "keep").write_text("Emma Watson\n")
     (tmp_path / "deny").write_text("project falcon\n\n")
-    wanted = Wanted(
-        ALL, "en", read_phrases(tmp_path / "keep", "--keep-words"), read_phrases(tmp_path / "deny", "--deny-words")
-    )
-    found = find(reading("emma watson runs project falcon with peter"), False, wanted, presidio)
-    assert [(f.label, f.first, f.end) for f in found] == [("custom", 3, 5), ("person_name", 6, 7)]
+    keep, deny = (read_phrases(tmp_path / name, f"--{name}-words") for name in ("keep", "deny"))
+    finder = PiiFinder(presidio, ALL, "en", keep, deny)
+    matches = finder.find(hypothesis("emma watson runs project falcon with peter"))
+    assert [(m.label, m.first, m.end) for m in matches] == [("custom", 3, 5), ("person_name", 6, 7)]
 
 
 def test_a_list_that_is_not_text_is_refused(tmp_path: Path):
@@ -115,28 +117,29 @@ def test_a_list_that_is_not_text_is_refused(tmp_path: Path):
         read_phrases(tmp_path / "list", "--keep-words")
 
 
-@pytest.mark.parametrize(("number", "right"), [("4012888888881881", True), ("4012888888881882", False), ("0", True)])
-def test_luhn(number, right):
-    assert numbers.luhn(number) is right
+@pytest.mark.parametrize(("number", "valid"), [("4012888888881881", True), ("4012888888881882", False), ("0", True)])
+def test_luhn(number, valid):
+    assert numbers.is_luhn_valid(number) is valid
 
 
 @pytest.mark.parametrize(
-    ("number", "right"), [("gb82west12345698765432", True), ("gb82west12345698765433", False), ("82", False)]
+    ("number", "valid"), [("gb82west12345698765432", True), ("gb82west12345698765433", False), ("82", False)]
 )
-def test_iban(number, right):
-    assert numbers.iban(number) is right
+def test_iban(number, valid):
+    assert numbers.is_iban_valid(number) is valid
 
 
-def test_no_network_is_touched(reading, monkeypatch):
+def test_no_network_is_touched(hypothesis, monkeypatch):
     """SPEC §2: nothing is fetched at run time; for the domain of a mail address tldextract usually fetches a list."""
 
     def refused(*args, **kwargs):
-        raise AssertionError("something reached for the network")
+        raise AssertionError("the network was used")
 
     monkeypatch.setattr(socket.socket, "connect", refused)
     monkeypatch.setattr(socket, "getaddrinfo", refused)
     fresh = Presidio("words", "en", None)
-    assert "email" in {f.label for f in find(reading("bob at example dot co dot uk"), False, Wanted(ALL), fresh)}
+    matches = PiiFinder(fresh, ALL).find(hypothesis("bob at example dot co dot uk"))
+    assert "email" in {m.label for m in matches}
 
 
 def test_a_missing_pipeline_says_what_to_give(tmp_path: Path):
@@ -151,5 +154,6 @@ def test_lists_of_names_are_there_for_english_and_empty_for_unknown_languages():
     assert names.name_lists("xx") == (frozenset(), frozenset())
 
 
-def test_plain_words():
-    assert [plain(w) for w in ("Smith's,", "(hello)", "«Ja»", "a@b.com.")] == ["smith", "hello", "ja", "a@b.com"]
+def test_words_lose_punctuation_case_and_possessive():
+    words = [normalize_word(w) for w in ("Smith's,", "(hello)", "«Ja»", "a@b.com.")]
+    assert words == ["smith", "hello", "ja", "a@b.com"]

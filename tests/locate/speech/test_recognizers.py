@@ -1,4 +1,4 @@
-"""The back ends that need no model here: transcripts in files, and adapters over answers of their documented shape."""
+"""Recognisers without their models: transcript files, and adapters over outputs of the documented shape."""
 
 import json
 import sys
@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 
 from veridact.errors import MissingModelError, UsageError
-from veridact.locate.speech.recognizers.base import RecognizerOptions, Stretch, Word, load
+from veridact.locate.speech.recognizers.base import RecognizerOptions, SpeechSegment, Word, load
 from veridact.locate.speech.recognizers.faster_whisper import FasterWhisper
 from veridact.locate.speech.recognizers.whisperx import WhisperX
 from veridact.schema.manifest import Producer
 
 PRODUCER = Producer(id="heard", kind="model", name="recorded", settings={})
-STRETCH = Stretch(5000, np.zeros(16000, np.int16))
+SEGMENT = SpeechSegment(5000, np.zeros(16000, np.int16))
 OPTIONS = RecognizerOptions()
 
 FILES = {
@@ -42,7 +42,7 @@ FILES = {
 }  # fmt: skip
 
 
-def told(words: tuple[Word, ...]) -> list[tuple[str, int | None, int | None, float]]:
+def fields(words: tuple[Word, ...]) -> list[tuple[str, int | None, int | None, float]]:
     return [(w.text, w.start_ms, w.end_ms, w.confidence) for w in words]
 
 
@@ -51,8 +51,8 @@ def test_a_transcript_in_a_file(name, tmp_path: Path):
     content, expected = FILES[name]
     path = tmp_path / name
     path.write_text(content if isinstance(content, str) else json.dumps(content))
-    [reading] = load(f"words:{path}", OPTIONS, "heard").hear([STRETCH])
-    assert told(reading) == expected
+    [hypothesis] = load(f"words:{path}", OPTIONS, "heard").transcribe([SEGMENT])
+    assert fields(hypothesis) == expected
 
 
 BROKEN = {
@@ -83,7 +83,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize(("spec", "error", "says"), REFUSED.values(), ids=REFUSED.keys())
-def test_what_cannot_be_loaded_says_what_to_do(spec, error, says):
+def test_a_refusal_says_what_to_do(spec, error, says):
     with pytest.raises(error, match=says):
         load(spec, OPTIONS, "heard")
 
@@ -97,28 +97,28 @@ def test_words_never_show_in_a_repr():
     assert "hunter2" not in repr(Word("hunter2", 0, 1))
 
 
-def test_faster_whisper_asks_for_word_times_and_offsets_them():
-    asked = {}
+def test_faster_whisper_requests_word_times_and_offsets_them():
+    options_seen = {}
 
     def transcribe(sound, **options):
-        asked.update(options, length=len(sound), kind=str(sound.dtype))
+        options_seen.update(options, length=len(sound), kind=str(sound.dtype))
         word = SimpleNamespace(word=" 4012", start=0.5, end=0.75, probability=0.25)
         return iter([SimpleNamespace(words=[word]), SimpleNamespace(words=None)]), SimpleNamespace(language="en")
 
     model = FasterWhisper(PRODUCER, SimpleNamespace(transcribe=transcribe), "en")
-    assert told(model.hear([STRETCH])[0]) == [("4012", 5500, 5750, 0.25)]
-    assert asked == {"language": "en", "word_timestamps": True, "condition_on_previous_text": False,
+    assert fields(model.transcribe([SEGMENT])[0]) == [("4012", 5500, 5750, 0.25)]
+    assert options_seen == {"language": "en", "word_timestamps": True, "condition_on_previous_text": False,
                      "vad_filter": False, "length": 16000, "kind": "float32"}  # fmt: skip
 
 
-def test_whisperx_aligns_each_stretch_and_keeps_words_without_times():
+def test_whisperx_aligns_each_segment_and_keeps_words_without_times():
     segments = [{"start": 0.0, "end": 1.0, "text": "call 5"}]
     aligned = {"segments": [{**segments[0], "words": [
         {"word": "call", "start": 0.1, "end": 0.3, "score": 0.8}, {"word": "5"}]}]}  # fmt: skip
     package = SimpleNamespace(align=lambda given, model, meta, sound, device: aligned if given is segments else None)
     model = SimpleNamespace(transcribe=lambda sound, batch_size: {"segments": segments, "language": "en"})
-    heard = WhisperX(PRODUCER, package, model, ("model", "meta"), "cpu").hear([STRETCH])
-    assert told(heard[0]) == [("call", 5100, 5300, 0.8), ("5", None, None, 1.0)]
+    hypotheses = WhisperX(PRODUCER, package, model, ("model", "meta"), "cpu").transcribe([SEGMENT])
+    assert fields(hypotheses[0]) == [("call", 5100, 5300, 0.8), ("5", None, None, 1.0)]
 
 
 def test_whisperx_is_loaded_with_its_model_and_aligner(tmp_path: Path, monkeypatch):

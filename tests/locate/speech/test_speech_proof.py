@@ -1,7 +1,7 @@
-"""From speech to a hidden number: located by the embedded recogniser, rendered, and listened to again.
+"""From speech to a hidden number: located by the embedded recogniser, rendered, and transcribed again.
 
 stream 1    "my card number is" ████ card ████
-stream 2 L  ████ phone ████                         channels that differ, heard apart
+stream 2 L  ████ phone ████                         distinct channels, transcribed separately
          R  a sentence without a number
 """
 
@@ -14,7 +14,7 @@ import av
 import numpy as np
 import pytest
 
-from veridact.locate.speech.pipeline import HearOptions, hear
+from veridact.locate.speech.pipeline import SpeechOptions, locate_speech
 from veridact.locate.speech.ranges import overlap_ms
 from veridact.media.video import open_media
 from veridact.tools import manifest_file
@@ -65,33 +65,33 @@ def samples(path: Path, index: int) -> np.ndarray:
 
 def found(path: Path, index: int) -> Spans:
     with open_media(path) as media:
-        ranges = hear(media, HearOptions(labels=tuple(NUMBERS.split(","))), lambda *told: None).ranges
+        options = SpeechOptions(labels=tuple(NUMBERS.split(",")))
+        ranges = locate_speech(media, options, lambda *progress: None).ranges
     return [(r.start_ms, r.end_ms) for r in ranges if r.stream == index]
 
 
 @pytest.fixture(scope="module")
-def film(say, tmp_path_factory) -> tuple[Path, dict[int, tuple[int, int]]]:
+def film(synthesize, tmp_path_factory) -> tuple[Path, dict[int, tuple[int, int]]]:
     """The film, and the half-open milliseconds of the number in each of its streams."""
-    lead, card, phone, rest = (
-        np.repeat(say(t), 2) for t in ("my card number is", CARD, PHONE, "we walked along the river until it rained")
-    )
+    texts = ("my card number is", CARD, PHONE, "we walked along the river until it rained")
+    lead, card, phone, rest = (np.repeat(synthesize(t), 2) for t in texts)
     length = min(len(phone), len(rest))
     second = np.stack([phone, np.concatenate([rest[:length], np.zeros(len(phone) - length, np.int16)])])
-    first = np.concatenate([lead, card, np.repeat(say("thank you very much for your help"), 2)])
+    first = np.concatenate([lead, card, np.repeat(synthesize("thank you very much for your help"), 2)])
     path = write_film(tmp_path_factory.mktemp("film") / "call.mp4", [first[None], second])
     ms = [len(part) * 1000 // RATE_HZ for part in (lead, card, phone)]
     return path, {1: (ms[0], ms[0] + ms[1]), 2: (0, ms[2] - 500)}
 
 
-SAID = ("5105", "510 5", "646", "9317", "five one", "six four", "river", "rained", "thank")
+SPOKEN = ("5105", "510 5", "646", "9317", "five one", "six four", "river", "rained", "thank")
 """What must stand in nothing that is written: the numbers as digits and as words, and words from around them."""
 
 
 def assert_hidden(out: Path, index: int, covered: Spans, effect: str) -> None:
     """Every channel is silent, or beeps alike, wherever a range is."""
-    heard = samples(out, index)
+    sound = samples(out, index)
     for a, b in covered:
-        inside = heard[:, a * RATE_HZ // 1000 : min(b * RATE_HZ // 1000, heard.shape[1])]
+        inside = sound[:, a * RATE_HZ // 1000 : min(b * RATE_HZ // 1000, sound.shape[1])]
         if effect == "silence":
             assert np.abs(inside).max() < 1e-4
         else:
@@ -113,7 +113,7 @@ def test_located_numbers_are_gone_and_the_rest_is_untouched(effect, film, comman
     code, _, err = command("render", path, manifest, out)
     assert code == 0, err
     written = err + manifest.read_text() + Path(f"{out}.audit.jsonl").read_text()
-    assert not [said for said in SAID if said in re.sub("[0-9a-f]{32,}", "digest", written)]
+    assert not [text for text in SPOKEN if text in re.sub("[0-9a-f]{32,}", "digest", written)]
     assert list(temporary.iterdir()) == []
     for index, (start, end) in numbers.items():
         covered = [(r.start_ms, r.end_ms) for r in ranges if r.stream == index]

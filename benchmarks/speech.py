@@ -1,6 +1,6 @@
-"""How much of spoken numbers is covered, and how much of other speech, per voice and noise level.
+"""The share of spoken numbers that is covered, and of other speech, for each voice and noise level.
 
-    python -P benchmarks/hear.py [--recognizer NAME[:MODEL]] [--quick]
+    python -P benchmarks/speech.py [--recognizer NAME[:MODEL]] [--quick]
 
 Speech is made by espeak-ng (Debian package `espeak-ng`), each part of a sentence on its own, so its times are exact.
 """
@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from veridact.locate.speech.pipeline import DEFAULT_HEARD, HearOptions, hear
+from veridact.locate.speech.pipeline import DEFAULT_AUDIO_LABELS, SpeechOptions, locate_speech
 from veridact.locate.speech.ranges import overlap_ms
 from veridact.media.video import open_media
 
@@ -49,42 +49,42 @@ PARTS = (
 
 
 @dataclass(frozen=True)
-class Spoken:
-    """A part and the half-open milliseconds in which it is said."""
+class TimedPart:
+    """A part of the scene and the half-open milliseconds in which it is spoken."""
 
     kind: str
     start_ms: int
     end_ms: int
 
 
-def say(text: str, voice: str) -> tuple[np.ndarray, int]:
-    """Text as 16-bit samples and their rate, without the silence around it."""
+def synthesize(text: str, voice: str) -> tuple[np.ndarray, int]:
+    """Text as `(n,)` 16-bit samples without the silence around it, and their rate in Hz."""
     raw = subprocess.run(
         ["espeak-ng", "-v", voice, "-s", "150", "--stdout", text], capture_output=True, check=True
     ).stdout
-    with wave.open(io.BytesIO(raw)) as sound:
-        rate = sound.getframerate()
-        samples = np.frombuffer(sound.readframes(len(raw) // 2), np.int16)
+    with wave.open(io.BytesIO(raw)) as source:
+        rate = source.getframerate()
+        samples = np.frombuffer(source.readframes(len(raw) // 2), np.int16)
     loud = np.flatnonzero(np.abs(samples.astype(np.int32)) > 100)
     return samples[loud[0] : loud[-1] + 1], rate
 
 
-def scene(voice: str, noise_db: int | None) -> tuple[np.ndarray, int, list[Spoken]]:
-    """All parts one after the other, 0.2 s apart, under white noise."""
-    pieces, times, at, rate = [], [], 0, 22050
+def make_scene(voice: str, noise_db: int | None) -> tuple[np.ndarray, int, list[TimedPart]]:
+    """The samples, rate and times of all parts one after another, 0.2 s apart, under white noise."""
+    pieces, times, position, rate = [], [], 0, 22050
     for kind, text in PARTS:
-        samples, rate = say(text, voice)
-        times.append(Spoken(kind, at * 1000 // rate, (at + len(samples)) * 1000 // rate))
+        samples, rate = synthesize(text, voice)
+        times.append(TimedPart(kind, position * 1000 // rate, (position + len(samples)) * 1000 // rate))
         pieces += [samples, np.zeros(rate // 5, np.int16)]
-        at += len(samples) + rate // 5
-    sound = np.concatenate(pieces) * 0.5
+        position += len(samples) + rate // 5
+    scene = np.concatenate(pieces) * 0.5
     if noise_db is not None:
-        level = np.sqrt(np.mean(sound**2)) * 10 ** (-noise_db / 20)
-        sound = sound + np.random.default_rng(11).normal(0, level, len(sound))
-    return np.clip(sound, -32768, 32767).astype(np.int16), rate, times
+        level = np.sqrt(np.mean(scene**2)) * 10 ** (-noise_db / 20)
+        scene = scene + np.random.default_rng(11).normal(0, level, len(scene))
+    return np.clip(scene, -32768, 32767).astype(np.int16), rate, times
 
 
-def shares(covered: list[tuple[int, int]], times: list[Spoken]) -> dict[str, float]:
+def covered_shares(covered: list[tuple[int, int]], times: list[TimedPart]) -> dict[str, float]:
     """The covered share of the time of each kind of part."""
     kinds = dict.fromkeys(t.kind for t in times)
     spans = {kind: [(t.start_ms, t.end_ms) for t in times if t.kind == kind] for kind in kinds}
@@ -96,16 +96,16 @@ def rows(recognizer: str, voices: tuple[str, ...], noises: tuple[int | None, ...
     with tempfile.TemporaryDirectory() as folder:
         for voice in voices:
             for noise in noises:
-                sound, rate, times = scene(voice, noise)
+                samples, rate, times = make_scene(voice, noise)
                 path = Path(folder) / "scene.wav"
                 with wave.open(str(path), "wb") as out:
                     out.setparams((1, 2, rate, 0, "NONE", "NONE"))
-                    out.writeframes(sound.tobytes())
+                    out.writeframes(samples.tobytes())
                 with open_media(path) as media:
-                    options = HearOptions(labels=(*DEFAULT_HEARD, "date", "location"), recognizer=recognizer)
-                    heard = hear(media, options, lambda what, done, total: None)
-                covered = [(r.start_ms, r.end_ms) for r in heard.ranges]
-                yield voice, "clean" if noise is None else f"{noise} dB", shares(covered, times)
+                    options = SpeechOptions(labels=(*DEFAULT_AUDIO_LABELS, "date", "location"), recognizer=recognizer)
+                    result = locate_speech(media, options, lambda what, done, total: None)
+                covered = [(r.start_ms, r.end_ms) for r in result.ranges]
+                yield voice, "clean" if noise is None else f"{noise} dB", covered_shares(covered, times)
 
 
 def main() -> None:
