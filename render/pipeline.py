@@ -114,7 +114,7 @@ def memory_bytes(manifest: Manifest, bytes_a_pixel: int) -> int:
 
 
 def _digest_of(place: Place) -> dict[str, str | int]:
-    with open(place.new_output, "rb") as file:
+    with place.new_output.open("rb") as file:
         return {"sha256": hash_descriptor(file.fileno()), "bytes": place.new_output.stat().st_size}
 
 

@@ -1,7 +1,6 @@
 """Files that are there whole or not at all, and what a killed run leaves beside them."""
 
 import fcntl
-import os
 import shutil
 import tempfile
 from pathlib import Path
@@ -65,7 +64,7 @@ def test_what_another_run_removes_before_it_is_locked_is_made_again(
         fd, name = file(prefix=prefix, dir=dir)
         made.append(name)
         if len(made) == 1:
-            os.unlink(name)
+            Path(name).unlink()
         return fd, name
 
     def folder_that_goes(prefix: str) -> str:

@@ -1,6 +1,5 @@
 """Hearing from end to end, on speech made here; the recogniser runs once for all that look at the same recording."""
 
-import os
 import socket
 import stat
 import tempfile
@@ -99,7 +98,7 @@ def test_what_was_not_understood_is_told(heard):
 
 
 def test_a_transcript_is_for_its_owner_alone_and_never_overwritten(call, heard):
-    assert stat.S_IMODE(os.stat(heard[1]).st_mode) == 0o600
+    assert stat.S_IMODE(heard[1].stat().st_mode) == 0o600
     assert "\tfour\n" in heard[1].read_text()
     with open_media(call[0]) as media, pytest.raises(SafetyError, match="exists"):
         hear(media, HearOptions(transcript=heard[1]), quiet)
