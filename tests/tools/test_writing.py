@@ -39,7 +39,7 @@ def test_what_a_killed_run_left_is_gone_after_the_next(tmp_path: Path, monkeypat
     assert list(tmp_path.iterdir()) == [target]
 
 
-@pytest.mark.parametrize("other", ["held", "of another target", "a link"])
+@pytest.mark.parametrize("other", ["locked", "of another target", "a link"])
 def test_nothing_else_is_removed(other: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     target = tmp_path / "m.json"
     left = left_beside(tmp_path / ("n.json" if other == "of another target" else "m.json"), monkeypatch)
@@ -47,7 +47,7 @@ def test_nothing_else_is_removed(other: str, tmp_path: Path, monkeypatch: pytest
         left.rename(tmp_path / "precious")
         left.symlink_to(tmp_path / "precious")
     with left.open("rb") as file:
-        if other == "held":
+        if other == "locked":
             fcntl.flock(file, fcntl.LOCK_EX)
         atomic_write.put(target, b"whole")
     assert left.read_bytes() == b"half"
