@@ -10,8 +10,12 @@ from veridact.schema.manifest import Manifest
 from veridact.tools.edit import query
 
 SELECTED = {
+    "label = face": ["face-0001", "face-0002"],
+    "label=face and score<500": ["face-0002"],
     "label == face": ["face-0001", "face-0002"],
-    "reviewer == r7 and review != rejected and kind == track": ["face-0001", "plate-0001", "person-0001"],
+    "reviewer = r7 and review != rejected and kind = track": ["face-0001", "plate-0001", "person-0001"],
+    "score = 388": [],
+    "start = 4.8s": ["face-0001"],
     "id == face-*": ["face-0001", "face-0002"],
     "label != face": ["plate-0001", "person-0001", "person-name-0001", "phone-number-0001"],
     "score < 400": ["face-0002"],
@@ -49,9 +53,10 @@ def test_what_an_expression_selects(expression: str, example: Callable[[str], Ma
 REFUSED = {
     "": "ends too early",
     "label": "ends too early",
-    "label = face": "cannot read",
+    "label ! face": "cannot read",
+    "label === face": "follows a complete comparison",
     "label == ": "ends too early",
-    "label < face": "compare it with == or !=",
+    "label < face": "compare it with = or !=",
     "score == high": "compare it with an integer",
     "start > soon": "is not a time",
     "colour == red": "there is no field 'colour'",

@@ -25,8 +25,8 @@ scope   listed|everything
 ITEMS   ids, or `where EXPRESSION` as the last part. An expression compares
         id, label, review, reviewer, reason, by, kind (text; * and ? are
         wildcards), score, stream, frames, x, y, w, h (numbers), start, end
-        (times) by == != < <= > >=, or tests `during RANGE`, `touches X,Y,W,H`;
-        and, or, not and parentheses join: label == face and score < 500
+        (times) by = != < <= > >=, or tests `during RANGE`, `touches X,Y,W,H`;
+        and, or, not and parentheses join: label = face and score < 500
 TIME    a frame (120), seconds (4.5s, 340ms), a clock time (00:00:04.500)
 RANGE   FROM-TO, up to but not including TO; either side may be left out
 EFFECT  solid, mosaic, blur, silence, beep, or default for that of the label.

@@ -1,12 +1,12 @@
-"""The query language that selects items: `label == face and score < 500 and not (start >= 00:01:00 or w > 200)`.
+"""The query language that selects items: `label = face and score < 500 and not (start >= 00:01:00 or w > 200)`.
 
     expression  = term { "or" term }
     term        = factor { "and" factor }
     factor      = "not" factor | "(" expression ")" | comparison
     comparison  = FIELD OPERATOR VALUE | "during" RANGE | "touches" X,Y,W,H
-    OPERATOR    = "==" | "!=" | "<" | "<=" | ">" | ">="
+    OPERATOR    = "=" | "==" | "!=" | "<" | "<=" | ">" | ">="
 
-Fields are text (`id label review reviewer reason by kind`; `*` and `?` are wildcards under `==` and `!=`), integers
+Fields are text (`id label review reviewer reason by kind`; `*` and `?` are wildcards under `=`, `==`, `!=`), integers
 (`score stream frames x y w h`) or times (`start end`). `kind` is `track` or `range`; `x` and `y` are the smallest of a
 track's keys, `w` and `h` the largest, in pixels. A comparison with a field that the item lacks (the box of a range, the
 score of an item added by hand) is false. This module parses the expression itself; nothing is evaluated as code.
@@ -29,8 +29,9 @@ from veridact.tools.edit.times import parse_instant, parse_span
 
 Item = Track | AudioRange
 Predicate = Callable[[Item, Clocks], bool]
-_TOKEN = re.compile(r'\s*(?:(==|!=|<=|>=|<|>|\(|\))|"([^"]*)"|([^\s()<>=!"]+))')
+_TOKEN = re.compile(r'\s*(?:(==|!=|<=|>=|=|<|>|\(|\))|"([^"]*)"|([^\s()<>=!"]+))')
 OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
+    "=": operator.eq,
     "==": operator.eq,
     "!=": operator.ne,
     "<": operator.lt,
@@ -38,7 +39,7 @@ OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
     ">": operator.gt,
     ">=": operator.ge,
 }
-TEXT_OPERATORS = ("==", "!=")
+TEXT_OPERATORS = ("=", "==", "!=")
 MAX_LENGTH = 2000
 MAX_NESTING = 50
 
@@ -120,7 +121,7 @@ def _touches(box: Box) -> Predicate:
 
 def _text_comparison(name: str, sign: str, value: str) -> Predicate:
     if sign not in TEXT_OPERATORS:
-        raise UsageError(f"--where: {name} is text; compare it with == or !=")
+        raise UsageError(f"--where: {name} is text; compare it with = or !=")
     get = TEXT_FIELDS[name]
 
     def predicate(item: Item, clocks: Clocks) -> bool:
