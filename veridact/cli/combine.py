@@ -15,7 +15,10 @@ from veridact.tools import merge as combiner
 @click.argument("b", type=MANIFEST)
 @OUTPUT_OPTION
 def combine(a: Path, b: Path, out: Path | None) -> None:
-    """Add to A, which people have reviewed, what a new run of locate found in B; nothing in A changes."""
+    """Add what a new run of locate found to a reviewed manifest.
+
+    A is the reviewed manifest, of which nothing changes, B that of the new run.
+    """
     combined = combiner.combine(manifest_file.read_path(a).manifest, manifest_file.read_path(b).manifest)
     emit(writer.write(combined.manifest), out)
     remark(f"{combined.new} new, {combined.known} already known")

@@ -15,7 +15,7 @@ from veridact.tools import manifest_file
 @click.argument("b", type=MANIFEST)
 @click.option("--json", "as_json", is_flag=True, help="Print the changes as JSON.")
 def diff(a: Path, b: Path, as_json: bool) -> int:
-    """Show what changes for a viewer and a listener from manifest A to manifest B.
+    """Show what changes for a viewer and a listener from A to B.
 
     Exits with 1 if anything is newly visible or audible, or covered more weakly.
     """

@@ -15,7 +15,7 @@ from veridact.tools.formats import registry
 @click.option("--media", type=FILE, help="The media file, for exact times where the frame rate is not constant.")
 @OUTPUT_OPTION
 def export(manifest: Path, name: str, media: Path | None, out: Path | None) -> None:
-    """Write a manifest in the format of another tool, or as a redaction log.
+    """Write a manifest in another tool's format or as a redaction log.
 
     What the format cannot hold is listed on stderr.
     """

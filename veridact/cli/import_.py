@@ -20,7 +20,7 @@ _LABELS = [name for name in get_args(VideoLabel) if name != "keep"]
 @click.option("--label", type=click.Choice(_LABELS), default="custom", help="The label of MOT's boxes.")
 @OUTPUT_OPTION
 def import_(media: Path, file: Path, name: str, label: str, out: Path | None) -> None:
-    """Make a manifest for MEDIA from FILE, which another tool wrote.
+    """Make a manifest for MEDIA from FILE of another tool.
 
     What is not imported is listed on stderr.
     """

@@ -35,9 +35,10 @@ def _audio_findings(manifest: Manifest, media: Path) -> Sequence[linter.Finding]
 @click.argument("media", type=FILE, required=False)
 @click.option("--json", "as_json", is_flag=True, help="Print the queue as JSON.")
 def lint(manifest: Path, media: Path | None, as_json: bool) -> int:
-    """List doubtful places of a manifest, greatest risk first; exits with 1 if there are any.
+    """List doubtful places of a manifest, greatest risk first.
 
-    MEDIA is the file of the manifest: with it, ranges of sound that cut a word are found too.
+    With MEDIA, the file of the manifest, ranges of sound that cut a word are found too. Exits with 1 if there are any
+    findings.
     """
     read = reader.read_without_rules(manifest_file.read_bytes(manifest))
     clocks = timeline.clocks(read, media)

@@ -28,9 +28,10 @@ _LABELS = [name for name in get_args(VideoLabel) if name != "keep"]
 @click.option("--media", type=output.FILE, help="The media file, for seconds where the frame rate is not constant.")
 @click.option("--json", "as_json", is_flag=True, help="Print the scores as JSON.")
 def score_command(manifest: Path, truth: Path, iou: int, label: str | None, media: Path | None, as_json: bool) -> None:
-    """Measure MANIFEST against the ground truth TRUTH: precision, recall, and how much stays visible.
+    """Measure MANIFEST against the ground truth TRUTH.
 
-    TRUTH is a manifest for the same file, a CVAT for video 1.1 file or a MOT file.
+    Reports precision, recall and how much stays visible. TRUTH is a manifest for the same file, a CVAT for video 1.1
+    file or a MOT file.
     """
     found = manifest_file.read_path(manifest).manifest
     clocks = timeline.clocks(found, media)

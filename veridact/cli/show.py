@@ -58,7 +58,10 @@ def _draw(
 @click.option("--stream", type=click.IntRange(0), help="The stream to draw; by default the first one with a picture.")
 @click.option("-o", "--output", "out", type=FILE, required=True, help="The new file; only its owner can read it.")
 def show(media: Path, manifest: Path, kind: str, at: str | None, stream: int | None, out: Path) -> None:
-    """Draw what MANIFEST covers over the original MEDIA, for review; the result is not for disclosure."""
+    """Draw what MANIFEST covers over the original MEDIA, for review.
+
+    The result shows the original: it is not for disclosure.
+    """
     if at is not None and kind != "sheet":
         raise UsageError("give one of --sheet, --timeline, --frame and --video")
     atomic_write.check_new(out)

@@ -14,5 +14,5 @@ from veridact.tools import manifest_file
 @click.argument("manifest", type=MANIFEST)
 @OUTPUT_OPTION
 def upgrade(manifest: Path, out: Path | None) -> None:
-    """Convert a manifest of an older major version to the current one."""
+    """Convert a manifest of an older major version to the current."""
     emit(writer.write(upgrader.upgrade(manifest_file.read_bytes(manifest))), out)
