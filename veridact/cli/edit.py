@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from veridact import atomic_write
+from veridact.cli import edit_completion
 from veridact.cli.output import FILE, MANIFEST, OUTPUT_OPTION, SETTINGS, emit, read_file, remark
 from veridact.errors import UsageError
 from veridact.media import timeline
@@ -39,12 +40,12 @@ def _remarks(before: Manifest, after: Manifest) -> None:
     epilog="\b\n" + operations.SYNTAX.replace("\n\n", "\n\n\b\n"),
 )
 @click.argument("manifest", type=MANIFEST)
-@click.argument("words", metavar="OP...", nargs=-1, type=click.UNPROCESSED)
+@click.argument("words", metavar="OP...", nargs=-1, type=click.UNPROCESSED, shell_complete=edit_completion.operations)
 @click.option("--script", type=MANIFEST, help="Operations from a file, one a line; all are applied or none.")
-@click.option(
-    "--where", "expression", metavar="EXPR", help="Select items for operations that name none, as 'score < 500'."
-)
-@click.option("--reviewer", help="A pseudonym of the reviewer, recorded in each item.")
+@click.option("--where", "expression", metavar="EXPR", shell_complete=edit_completion.expression,
+              help="Select items for operations that name none, as 'score < 500'.")  # fmt: skip
+@click.option("--reviewer", shell_complete=edit_completion.reviewers,
+              help="A pseudonym of the reviewer, recorded in each item.")  # fmt: skip
 @click.option("--reason", help="The reason, an exemption code or a text, recorded in each item.")
 @click.option("--media", type=FILE, help="The media file, for times in seconds where the frame rate is not constant.")
 @click.option("--dry-run", is_flag=True, help="Show what would change for a viewer and a listener; write nothing.")
@@ -62,9 +63,9 @@ def edit(
     out: Path | None,
     in_place: bool,
 ) -> None:
-    """Change MANIFEST by operations, and record the reviewer and the reason in each changed item.
+    """Change MANIFEST and record in each item who changed it and why.
 
-    The syntax of operations follows below the options.
+    OP is an operation; the syntax follows below the options.
     """
     if in_place and (out is not None or str(manifest) == "-"):
         raise UsageError("--in-place replaces the manifest file; leave out -o and name a file")

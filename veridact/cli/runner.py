@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from veridact import signals
+from veridact.cli import completion
 from veridact.errors import MachineError, VeridactError
 from veridact.sandbox.protocol import ChildBugError
 
@@ -68,6 +69,8 @@ def _run(command: click.Command, name: str, arguments: list[str] | None) -> int:
     if sys.stdout is None:
         return _failed("standard output is closed; send it to a file or to /dev/null", MachineError.exit_code)
     try:
+        if completion.answer(command, name):
+            return 0
         result = command.main(arguments, prog_name=name, standalone_mode=False)
         sys.stdout.flush()
         return result if isinstance(result, int) else 0

@@ -15,6 +15,8 @@ VIDEO_EFFECTS: dict[str, dict[str, int | str]] = {
 """Each effect of pictures with its parameters and their defaults; `pad` in thousandths of the box's sides."""
 AUDIO_EFFECTS: dict[str, dict[str, int | str]] = {"silence": {"pad": 80}, "beep": {"pad": 80}}
 """Each effect of sound with its parameter and its default; `pad` in milliseconds."""
+CHOICES: dict[str, tuple[str, ...]] = {"shape": ("box", "ellipse"), "cells": tuple(map(str, range(2, 9)))}
+"""The values of the parameters that have few, as the schema of the manifest allows them."""
 
 
 def parse(words: Sequence[str], sound: bool, location: str) -> dict[str, Any] | None:

@@ -77,10 +77,8 @@ def parse(words: Sequence[str], common_predicate: query.Predicate | None, locati
         at = rest.index("where")
         predicate = query.parse(_expression(rest[at + 1 :]))
         rest = rest[:at]
-    attribution, rest = _attribution(rest)
-    ids = []
-    while rest and ID.fullmatch(rest[0]):
-        ids.append(rest.pop(0))
+    attribution, rest = split_attribution(rest)
+    ids, rest = split_ids(rest)
     for_label = bool(rest) and rest[0].startswith("label=")
     if verb in VERBS_WITHOUT_ITEMS or for_label:
         if ids or predicate:
@@ -95,11 +93,17 @@ def parse(words: Sequence[str], common_predicate: query.Predicate | None, locati
     return Operation(verb, tuple(ids), predicate, tuple(rest), attribution, location)
 
 
-def _attribution(words: Sequence[str]) -> tuple[dict[str, str], list[str]]:
+def split_attribution(words: Sequence[str]) -> tuple[dict[str, str], list[str]]:
     """The reviewer and the reason that the words give, and the other words."""
     prefixes = tuple(f"{name}=" for name in ATTRIBUTION)
     given = {name: w.partition("=")[2] for w in words for name in ATTRIBUTION if w.startswith(f"{name}=")}
     return given, [w for w in words if not w.startswith(prefixes)]
+
+
+def split_ids(words: Sequence[str]) -> tuple[list[str], list[str]]:
+    """The ids at the beginning of the words, and the other words."""
+    count = next((n for n, word in enumerate(words) if not ID.fullmatch(word)), len(words))
+    return list(words[:count]), list(words[count:])
 
 
 def _expression(words: Sequence[str]) -> str:

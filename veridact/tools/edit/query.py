@@ -67,6 +67,7 @@ NUMBER_FIELDS: dict[str, Callable[[Item], int | None]] = {
     "h": lambda i: max((b[3] for b in _boxes(i)), default=None),
 }
 TIME_FIELDS = ("start", "end")
+FIELDS = (*TEXT_FIELDS, *NUMBER_FIELDS, *TIME_FIELDS)
 RELATIONS = ("during", "touches")
 """Tests of the time and the place of an item; a range or a box follows instead of an operator and a value."""
 
@@ -231,7 +232,7 @@ class _Parser:
                 raise UsageError(f"--where: {text!r} is not a box; write X,Y,W,H")
             return _touches(box)
         if name not in _COMPARISONS:
-            known = ", ".join((*_COMPARISONS, *RELATIONS))
+            known = ", ".join((*FIELDS, *RELATIONS))
             raise UsageError(f"--where: there is no field {name!r}; the fields are {known}")
         sign = self.take()
         if sign not in OPERATORS:
@@ -239,23 +240,24 @@ class _Parser:
         return _COMPARISONS[name](name, sign, self.take())
 
 
-def _tokens(text: str) -> list[str]:
-    tokens: list[str] = []
+def tokens(text: str) -> list[str]:
+    """The words, operators and parentheses of an expression, without the quotes; raises `UsageError`."""
+    found: list[str] = []
     at = 0
     while text[at:].strip():
         match = _TOKEN.match(text, at)
         if match is None:
             raise UsageError(f"--where: cannot read {text[at:].strip()[:20]!r}")
-        tokens.append(next(g for g in match.groups() if g is not None))
+        found.append(next(g for g in match.groups() if g is not None))
         at = match.end()
-    return tokens
+    return found
 
 
 def parse(text: str) -> Predicate:
     """The predicate that an expression denotes; raises `UsageError` for text that is not in the language."""
     if len(text) > MAX_LENGTH:
         raise UsageError(f"--where: longer than {MAX_LENGTH} characters")
-    parser = _Parser(_tokens(text))
+    parser = _Parser(tokens(text))
     predicate = parser.expression()
     if parser.tokens:
         raise UsageError(f"--where: {parser.tokens[0]!r} follows a complete comparison; join comparisons with and / or")
