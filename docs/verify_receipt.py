@@ -9,6 +9,7 @@ import argparse
 import hashlib
 import json
 import sys
+from pathlib import Path
 
 ORDER = ["genesis", "input", "manifest", "stream", "track", "audio", "warning", "output", "seal"]
 
@@ -32,8 +33,7 @@ def no_duplicates(pairs):
 
 def read_chain(path):
     """The entries and the head of a receipt whose chain holds; stops with a message where it does not."""
-    with open(path, "rb") as file:
-        lines = file.read().split(b"\n")
+    lines = Path(path).read_bytes().split(b"\n")
     require(lines.pop() == b"" and lines, "the last line is incomplete")
     entries = [json.loads(line, object_pairs_hook=no_duplicates) for line in lines]
     disclosed = hashlib.sha256(b"veridact.audit/1+disclosed\0genesis\0").hexdigest()
@@ -67,7 +67,7 @@ def main():
     bodies = {entry["type"]: entry["body"] for entry in entries}
     for name, field in (("input", "sha256"), ("manifest", "file_sha256"), ("output", "sha256")):
         if path := getattr(asked, name):
-            with open(path, "rb") as file:
+            with Path(path).open("rb") as file:
                 found = hashlib.file_digest(file, "sha256").hexdigest()
             require(bodies[name].get(field) == found, f"{name} is not the file that the receipt names")
             print(f"{name} is the file that the receipt names: {found}")

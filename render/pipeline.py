@@ -144,7 +144,7 @@ def memory_bytes(manifest: Manifest, bytes_per_pixel: int) -> int:
 
 def _digest_of_output(staging: StagingFolder) -> dict[str, str | int]:
     """SHA-256 and length in bytes of the staged output."""
-    with open(staging.output, "rb") as file:
+    with staging.output.open("rb") as file:
         return {"sha256": hash_descriptor(file.fileno()), "bytes": staging.output.stat().st_size}
 
 

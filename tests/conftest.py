@@ -1,5 +1,6 @@
 """Media that the tests make for themselves, manifests for them, and the folder of real clips where there is one."""
 
+import json
 import os
 import signal
 from collections.abc import Callable
@@ -17,7 +18,7 @@ from veridact.media.pictures import CONTAINER_OF
 from veridact.media.source import read_source
 from veridact.media.video import open_media
 from veridact.render.video.interlace import FieldOrder, marker
-from veridact.schema import rules, writer
+from veridact.schema import reader, rules, writer
 from veridact.schema.manifest import (
     AudioEffect,
     AudioEffects,
@@ -33,6 +34,7 @@ from veridact.schema.manifest import (
     VideoEffects,
 )
 
+MANIFESTS = Path(__file__).parents[1] / "manifests"
 SOLID = Solid(effect="solid", shape="box", pad_permille=0)
 
 
@@ -44,6 +46,33 @@ def signals_as_in_a_terminal() -> None:
     }.items():  # fmt: skip
         if signal.getsignal(number) == signal.SIG_IGN:
             signal.signal(number, handler)
+
+
+@pytest.fixture(scope="session")
+def manifests() -> Path:
+    """The folder of the documented examples."""
+    return MANIFESTS
+
+
+@pytest.fixture(scope="session")
+def example() -> Callable[[str], Manifest]:
+    """An example by name: `street` is manifests/valid-street.json."""
+
+    def load(name: str) -> Manifest:
+        return reader.read((MANIFESTS / f"valid-{name}.json").read_bytes()).manifest
+
+    return load
+
+
+@pytest.fixture(scope="session")
+def document() -> Callable[[str], dict[str, Any]]:
+    """An example by name as plain values that a test may change."""
+
+    def load(name: str) -> dict[str, Any]:
+        tree: dict[str, Any] = json.loads((MANIFESTS / f"valid-{name}.json").read_bytes())
+        return tree
+
+    return load
 
 
 @pytest.fixture

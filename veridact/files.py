@@ -35,7 +35,7 @@ def read_limited(path: str | os.PathLike[str], what: str, max_bytes: int) -> byt
     if os.fspath(path) == "-":
         return _read(sys.stdin.buffer, max_bytes + 1)
     fd = open_regular(path, what, UsageError, f"; give a {what}, or - for standard input")
-    with open(fd, "rb") as file:
+    with os.fdopen(fd, "rb") as file:
         return _read(file, max_bytes + 1)
 
 

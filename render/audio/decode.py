@@ -163,7 +163,7 @@ def _worker_blocks(media: MediaFile, index: int) -> Iterator[Block]:
         "GLIBC_TUNABLES": _WORKER_TUNABLES,
         "LC_ALL": "C",
     }
-    with subprocess.Popen(
+    with subprocess.Popen(  # noqa: S603 - this interpreter, a module of ours and numbers
         [sys.executable, "-s", "-m", "veridact.render.audio.decode_worker", json.dumps(request)],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,

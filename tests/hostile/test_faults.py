@@ -131,7 +131,7 @@ def test_an_input_that_changes_meanwhile_is_refused(
     size = scene["media"].stat().st_size
 
     def meddle(self: object, what: str, done: int, total: int) -> None:
-        with open(scene["media"], "r+b") as file:
+        with scene["media"].open("r+b") as file:
             file.seek(-1, os.SEEK_END)
             last = file.read()
             file.seek(-1, os.SEEK_END)
@@ -151,7 +151,7 @@ def test_an_input_that_changes_meanwhile_is_refused(
 
 
 def test_a_manifest_that_cannot_be_written_out_is_an_error(scene: dict[str, Path], run: Any) -> None:
-    with open("/dev/full", "wb") as full:
+    with Path("/dev/full").open("wb") as full:
         assert "No space" in fails(
             run("locate", "--labels", "face", "--quiet", scene["media"], stdout=full.fileno()), 8
         )

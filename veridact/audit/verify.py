@@ -1,5 +1,6 @@
 """Checking a receipt, level by level: each check passes, fails or was not run, and says why."""
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from fractions import Fraction
@@ -123,7 +124,7 @@ def passed(checks: Sequence[Check]) -> bool:
 def read_receipt(path: Path) -> bytes:
     """The bytes of a receipt or attestation, never more than a receipt may have."""
     fd = open_regular(path)
-    with open(fd, "rb") as file:
+    with os.fdopen(fd, "rb") as file:
         return file.read(receipt.MAX_BYTES + 1)
 
 
@@ -158,7 +159,7 @@ def _attested(attestation: Path, key: Path, known: Known) -> Check:
 
 
 def _sha256_of(path: Path) -> str:
-    with open(open_regular(path), "rb") as file:
+    with os.fdopen(open_regular(path), "rb") as file:
         return hash_descriptor(file.fileno())
 
 

@@ -1,4 +1,4 @@
-"""The commands that look at manifests and answer: `validate`, `lint`, `diff`."""
+"""The command `veridact diff`."""
 
 import json
 from pathlib import Path
@@ -13,11 +13,11 @@ from veridact.tools import manifest_file
 @click.command(context_settings=SETTINGS)
 @click.argument("a", type=MANIFEST)
 @click.argument("b", type=MANIFEST)
-@click.option("--json", "as_json", is_flag=True, help="The changes as JSON.")
+@click.option("--json", "as_json", is_flag=True, help="Print the changes as JSON.")
 def diff(a: Path, b: Path, as_json: bool) -> int:
-    """Say what changes for a viewer and a listener from A to B.
+    """Show what changes for a viewer and a listener from A to B.
 
-    Exits 1 when anything is newly visible or audible, or covered more weakly.
+    Exits with 1 if anything is newly visible or audible, or covered more weakly.
     """
     changes = differ.compare(manifest_file.read_path(a).manifest, manifest_file.read_path(b).manifest)
     revealed = differ.reveals(changes)

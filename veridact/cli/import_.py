@@ -5,8 +5,7 @@ from typing import get_args
 
 import click
 
-from veridact.cli.export import _OUT, _tell_lost
-from veridact.cli.output import FILE, MANIFEST, SETTINGS, emit, read_file, remark
+from veridact.cli.output import FILE, MANIFEST, OUTPUT_OPTION, SETTINGS, emit, read_file, remark, report_losses
 from veridact.schema import writer
 from veridact.schema.manifest import OtherStream, VideoLabel
 from veridact.tools.formats import registry
@@ -19,14 +18,17 @@ _LABELS = [name for name in get_args(VideoLabel) if name != "keep"]
 @click.argument("file", type=MANIFEST)
 @click.option("--format", "name", type=click.Choice(list(registry.IMPORTS)), required=True)
 @click.option("--label", type=click.Choice(_LABELS), default="custom", help="The label of MOT's boxes.")
-@_OUT
+@OUTPUT_OPTION
 def import_(media: Path, file: Path, name: str, label: str, out: Path | None) -> None:
-    """Make a manifest for MEDIA of what another tool wrote in FILE; what is not taken over is listed."""
+    """Make a manifest for MEDIA from FILE of another tool.
+
+    What is not imported is listed on stderr.
+    """
     manifest, lost = registry.import_file(media, read_file(file, f"{name} file"), name, label)
     emit(writer.write(manifest), out)
-    _tell_lost("not taken over", lost)
+    report_losses("not imported", lost)
     dropped = {s.index for s in manifest.output.streams or () if s.disposition == "drop"}
     for stream in manifest.source.streams:
         if not isinstance(stream, OtherStream) and not stream.searched:
             fate = "dropped" if stream.index in dropped else "kept as it is"
-            remark(f"stream {stream.index}: {stream.type} that {name} says nothing about; it is {fate}")
+            remark(f"stream {stream.index}: {stream.type} that {name} does not annotate; it is {fate}")

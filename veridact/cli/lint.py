@@ -18,30 +18,31 @@ from veridact.tools import lint as linter
 from veridact.tools import lint_audio, manifest_file
 
 
-def _heard(manifest: Manifest, media: Path) -> Sequence[linter.Finding]:
-    """The findings that need the footage; raises `BindingError` when it is another file."""
+def _audio_findings(manifest: Manifest, media: Path) -> Sequence[linter.Finding]:
+    """The findings that need the media file; raises `BindingError` for a file that is not the manifest's source."""
     with open_media(media) as file:
         check_source(file, manifest.source.sha256)
 
-        def listened() -> list[dict[str, Any]]:
+        def inspect() -> list[dict[str, Any]]:
             return [asdict(f) for f in lint_audio.inspect(manifest, file)]
 
-        heard = child.look(listened, file.fd)
-        return [linter.Finding(**{**found, "words": protocol.printable(found["words"])}) for found in heard]
+        found = child.look(inspect, file.fd)
+        return [linter.Finding(**{**fields, "words": protocol.printable(fields["words"])}) for fields in found]
 
 
 @click.command(context_settings=SETTINGS)
 @click.argument("manifest", type=MANIFEST)
 @click.argument("media", type=FILE, required=False)
-@click.option("--json", "as_json", is_flag=True, help="The queue as JSON.")
+@click.option("--json", "as_json", is_flag=True, help="Print the queue as JSON.")
 def lint(manifest: Path, media: Path | None, as_json: bool) -> int:
-    """List what deserves a look, the greatest risk first; exit 1 when there is anything.
+    """List doubtful places of a manifest, greatest risk first.
 
-    With MEDIA, ranges of sound that cut a word are found too.
+    With MEDIA, the file of the manifest, ranges of sound that cut a word are found too. Exits with 1 if there are any
+    findings.
     """
     read = reader.read_without_rules(manifest_file.read_bytes(manifest))
     clocks = timeline.clocks(read, media)
-    findings = linter.inspect(linter.Subject(read, clocks), () if media is None else _heard(read, media))
+    findings = linter.inspect(linter.Subject(read, clocks), () if media is None else _audio_findings(read, media))
     if as_json:
         not_run = [] if media is not None else ["cut-word"]
         tree = {"findings": [f.document() for f in findings], "not_run": not_run}

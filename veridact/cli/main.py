@@ -5,6 +5,7 @@ from importlib import import_module
 from typing import NoReturn
 
 import click
+from click.shell_completion import CompletionItem
 
 from veridact import __version__
 from veridact.cli.runner import run
@@ -42,8 +43,17 @@ class LazyGroup(click.Group):
         found: click.Command = getattr(import_module(module), attribute)
         return found
 
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem[str]]:
+        """The names of commands and options; click would import every command for its help text."""
+        names = [CompletionItem(name) for name in COMMANDS if name.startswith(incomplete)]
+        return names + click.Command.shell_complete(self, ctx, incomplete)
 
-@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+
+@click.group(
+    cls=LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog='Tab completion in bash: eval "$(_VERIDACT_COMPLETE=bash_source veridact)"; also zsh_source, fish_source.',
+)
 @click.version_option(__version__, prog_name="veridact")
 def veridact() -> None:
     """Redaction you can prove: locate writes a manifest, render applies it, verify checks the receipt."""

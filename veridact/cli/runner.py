@@ -4,10 +4,12 @@ import errno
 import os
 import sys
 import traceback
+from pathlib import Path
 
 import click
 
 from veridact import signals
+from veridact.cli import completion
 from veridact.errors import MachineError, VeridactError
 from veridact.sandbox.protocol import ChildBugError
 
@@ -38,7 +40,7 @@ def _take_standard_streams() -> None:
         pass
     os.close(fd)
     if sys.stderr is None:
-        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - for as long as the process lives
+        sys.stderr = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - for as long as the process lives
 
 
 def _one_line(text: str) -> str:
@@ -67,6 +69,8 @@ def _run(command: click.Command, name: str, arguments: list[str] | None) -> int:
     if sys.stdout is None:
         return _failed("standard output is closed; send it to a file or to /dev/null", MachineError.exit_code)
     try:
+        if completion.answer(command, name):
+            return 0
         result = command.main(arguments, prog_name=name, standalone_mode=False)
         sys.stdout.flush()
         return result if isinstance(result, int) else 0

@@ -1,4 +1,4 @@
-"""The command `veridact show`: pictures of a manifest for those who review it."""
+"""The command `veridact show`."""
 
 from functools import partial
 from pathlib import Path
@@ -23,11 +23,11 @@ PRIVATE = 0o600
 
 
 def _picture(media: MediaFile, manifest: Manifest, clocks: Clocks, stream: int | None, at: str | None) -> bytes:
-    shown = frames.stream_of(manifest, stream)
-    known = clocks[shown.index]
+    visual = frames.stream_of(manifest, stream)
+    clock = clocks[visual.index]
     if at is not None:
-        return shower.one_frame(media, manifest, shown, known, known.frame_of(times.instant(at), up=False))
-    return shower.sheet(media, manifest, shown, known, lint.inspect(lint.Subject(manifest, clocks)))
+        return shower.one_frame(media, manifest, visual, clock, clock.frame_of(times.instant(at), up=False))
+    return shower.sheet(media, manifest, visual, clock, lint.inspect(lint.Subject(manifest, clocks)))
 
 
 def _draw(
@@ -39,26 +39,29 @@ def _draw(
     container: str | None,
     target: BinaryIO,
 ) -> None:
-    """Writes a picture or, where `container` names what holds it, a film to an open file."""
+    """Writes a picture, or a video in the container `container`, to an open file."""
     if container is None:
         target.write(_picture(media, manifest, clocks, stream, at))
     else:
-        shown = frames.stream_of(manifest, stream)
-        shower.film(media, manifest, shown, clocks[shown.index], target, container)
+        visual = frames.stream_of(manifest, stream)
+        shower.review_video(media, manifest, visual, clocks[visual.index], target, container)
     target.flush()
 
 
 @click.command(context_settings=SETTINGS)
 @click.argument("media", type=FILE)
 @click.argument("manifest", type=MANIFEST)
-@click.option("--sheet", "kind", flag_value="sheet", default="sheet", help="A contact sheet (the default).")
-@click.option("--timeline", "kind", flag_value="timeline", help="An SVG of tracks and ranges over time.")
+@click.option("--sheet", "kind", flag_value="sheet", default="sheet", help="A contact sheet as PNG (the default).")
+@click.option("--timeline", "kind", flag_value="timeline", help="The tracks and ranges over time as SVG.")
 @click.option("--frame", "at", metavar="TIME", help="One frame as PNG: 120, 4.8s or 00:00:04.800.")
-@click.option("--video", "kind", flag_value="video", help="A film with outlines and ids, without sound.")
-@click.option("--stream", type=click.IntRange(0), help="The stream to look at; the first by default.")
-@click.option("-o", "--output", "out", type=FILE, required=True, help="The new file; only you can read it.")
+@click.option("--video", "kind", flag_value="video", help="A video with outlines and ids, without sound.")
+@click.option("--stream", type=click.IntRange(0), help="The stream to draw; by default the first one with a picture.")
+@click.option("-o", "--output", "out", type=FILE, required=True, help="The new file; only its owner can read it.")
 def show(media: Path, manifest: Path, kind: str, at: str | None, stream: int | None, out: Path) -> None:
-    """Draw what a manifest covers over the original, for review; the result is not for disclosure."""
+    """Draw what MANIFEST covers over the original MEDIA, for review.
+
+    The result shows the original: it is not for disclosure.
+    """
     if at is not None and kind != "sheet":
         raise UsageError("give one of --sheet, --timeline, --frame and --video")
     atomic_write.check_new(out)
@@ -73,4 +76,4 @@ def show(media: Path, manifest: Path, kind: str, at: str | None, stream: int | N
         drawn = partial(_draw, file, read, clocks, stream, at, container, target)
         child.look(drawn, file.fd, target.fileno())
     if kind == "video":
-        remark("the review film shows the original and has no sound; it is not for disclosure")
+        remark("the review video shows the original, without sound; it is not for disclosure")

@@ -4,8 +4,7 @@ from pathlib import Path
 
 import click
 
-from veridact.cli.export import _OUT
-from veridact.cli.output import MANIFEST, SETTINGS, emit
+from veridact.cli.output import MANIFEST, OUTPUT_OPTION, SETTINGS, emit
 from veridact.schema import upgrade as upgrader
 from veridact.schema import writer
 from veridact.tools import manifest_file
@@ -13,7 +12,7 @@ from veridact.tools import manifest_file
 
 @click.command(context_settings=SETTINGS)
 @click.argument("manifest", type=MANIFEST)
-@_OUT
+@OUTPUT_OPTION
 def upgrade(manifest: Path, out: Path | None) -> None:
-    """Bring a manifest of an older major version to today's."""
+    """Convert a manifest of an older major version to the current."""
     emit(writer.write(upgrader.upgrade(manifest_file.read_bytes(manifest))), out)

@@ -12,7 +12,10 @@ from veridact.tools import manifest_file
 @click.command(context_settings=SETTINGS)
 @click.argument("manifest", type=MANIFEST)
 def validate(manifest: Path) -> None:
-    """Check a manifest and print its three digests; an invalid one is named with the place and the reason."""
+    """Check a manifest and print its three digests.
+
+    An invalid manifest is refused with the place and the reason of the first error.
+    """
     read = manifest_file.read_path(manifest)
     lines = {
         "file_sha256": digests.sha256_hex(read.raw),

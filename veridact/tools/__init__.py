@@ -1,4 +1,5 @@
-"""What people do to manifests: select, edit, compare, check, draw, combine, and carry to other tools and back.
+"""Tools for people who work on manifests: edit, diff, lint, score, draw, merge, export and import.
 
-Each tool is a pure function on manifests; the `cli_*` modules put a command over it and are the only ones that print.
+Each is a function on manifests that prints nothing; `veridact.cli` has the command for it. `lint_audio`, `draw` and
+`formats.registry` also read the media.
 """

@@ -1,4 +1,4 @@
-"""What is true of a file, from whoever marked it: a manifest, CVAT for video 1.1 or MOT, told apart by content."""
+"""Ground truth for `score`, read from a manifest, CVAT for video 1.1 or MOT; the content shows which it is."""
 
 from typing import Any
 
@@ -10,40 +10,45 @@ from veridact.tools.formats import common, cvat, mot
 from veridact.tools.formats.common import Imported
 from veridact.tools.formats.keyframes import segments
 
-SPACE = b" \t\r\n"
-UTF8_MARK = b"\xef\xbb\xbf"
+WHITESPACE = b" \t\r\n"
+UTF8_BOM = b"\xef\xbb\xbf"
 
 
-def read(raw: bytes, found: Manifest, clocks: Clocks, label: str | None) -> tuple[Manifest, list[str]]:
-    """The truth to score `found` against, and what of it was not taken over.
+def read(raw: bytes, scored: Manifest, clocks: Clocks, label: str | None) -> tuple[Manifest, list[str]]:
+    """The ground truth to score the manifest `scored` against, and a line for each piece of information not used.
 
-    CVAT and MOT speak of the first stream with a picture; `label` is that of MOT's boxes, by default the only one of
-    `found`. Raises `UsageError`, `ManifestError` or `BindingError`.
+    CVAT and MOT annotate the first stream with a picture. `label` is the one of MOT's boxes, by default the only label
+    of `scored`. Raises `UsageError` for another format, `ManifestError` for an invalid manifest and `BindingError` for
+    a CVAT task of another clip.
     """
-    unmarked = raw.removeprefix(UTF8_MARK)
-    begin = unmarked.lstrip(SPACE)[:1]
+    text = raw.removeprefix(UTF8_BOM)
+    begin = text.lstrip(WHITESPACE)[:1]
     if begin == b"{":
         return reader.read(raw).manifest, []
-    others: list[str] = []
-    stream = common.picture_stream(found, others)
+    lost: list[str] = []
+    stream = common.picture_stream(scored, lost)
     if begin == b"<":
-        imported = cvat.read(unmarked, stream)
+        imported = cvat.read(text, stream)
     elif begin.isdigit():
-        imported = mot.read(unmarked, stream, label or _only_label(found))
+        imported = mot.read(text, stream, label or _only_label(scored))
     else:
-        raise UsageError("the truth is neither a manifest nor CVAT for video nor MOT; veridact export writes all three")
-    return _manifest(imported, stream, found, clocks), [*imported.lost, *others]
+        raise UsageError(
+            "the ground truth is neither a manifest nor CVAT for video nor MOT; veridact export writes CVAT and MOT"
+        )
+    return _manifest(imported, stream, scored, clocks), [*imported.lost, *lost]
 
 
-def _only_label(found: Manifest) -> str:
-    labels = sorted({t.label for t in found.tracks})
+def _only_label(scored: Manifest) -> str:
+    labels = sorted({t.label for t in scored.tracks})
     if len(labels) != 1:
-        raise UsageError(f"MOT has no labels: say with --label what its boxes are; the manifest has {labels or 'none'}")
+        raise UsageError(
+            f"MOT has no labels: name that of its boxes with --label; the manifest has {', '.join(labels) or 'none'}"
+        )
     return labels[0]
 
 
-def _manifest(imported: Imported, stream: VideoStream | PictureStream, found: Manifest, clocks: Clocks) -> Manifest:
-    """The boxes of another tool as tracks of the one stream of `found` that it speaks of, exact on every frame."""
+def _manifest(imported: Imported, stream: VideoStream | PictureStream, scored: Manifest, clocks: Clocks) -> Manifest:
+    """The imported boxes, exact on every frame, as tracks of a manifest with the one stream that they annotate."""
     tracks = []
     for number, item in enumerate(imported.tracks, 1):
         pts = clocks[item["stream"]].assumed().pts or ()
@@ -56,5 +61,5 @@ def _manifest(imported: Imported, stream: VideoStream | PictureStream, found: Ma
             "segments": segments(item["boxes"], pts),
         }
         tracks.append(Track.model_validate(fields))
-    source = found.source.model_copy(update={"streams": (stream,)})
-    return found.model_copy(update={"source": source, "tracks": tuple(tracks), "audio": ()})
+    source = scored.source.model_copy(update={"streams": (stream,)})
+    return scored.model_copy(update={"source": source, "tracks": tuple(tracks), "audio": ()})

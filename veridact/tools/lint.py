@@ -1,7 +1,7 @@
-"""What in a manifest deserves a look, as a queue with the greatest risk first.
+"""The rules that find doubtful places in a manifest, and the review queue of what they find, greatest risk first.
 
-A rule is a function from the subject to findings; `RULES` is the table. The risk is 0 to 100: how likely it is that
-somebody is visible who should not be, and how badly. Rules that need the footage are in `lint_sound`.
+A rule is a function from a `Subject` to findings; `RULES` is the table. The risk is 0 to 100: how likely it is that
+somebody is visible or audible who should not be, and how badly. The rule that needs the media is in `lint_audio`.
 """
 
 import re
@@ -31,20 +31,23 @@ from veridact.tools.diff import span_words
 from veridact.tools.edit.times import clock_text
 
 SHORT_FRAMES = 5
+"""A track of fewer frames is often a false detection."""
 LOW_SCORE = 500
+"""A proposed item below this score, of 1000, is often a false detection."""
 WEAK_CELLS = 7
 WEAK_PAD_PERMILLE = 100
 WEAK_PAD_MS = 40
+"""Effects with as many cells, or less padding in thousandths or milliseconds, may leave something to recognise."""
 NOT_UNDERSTOOD = re.compile("stream_([0-9]{1,4})_not_understood_permille")
-"""The setting in which a recogniser notes how much of the speech in a stream has no word that it was sure of."""
+"""The setting in which a recogniser records how much of the speech in a stream has no word it was sure of."""
 NOT_UNDERSTOOD_RISK = 40
-JUMP = 2
-"""A box jumps when its centre moves more than its longer side / JUMP from one frame to the next."""
+JUMP_DIVISOR = 2
+"""A box jumps when its centre moves more than its longer side / JUMP_DIVISOR from one frame to the next."""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing to look at; `start` and `end` are half-open frames, for sound milliseconds."""
+    """One entry of the queue; `start` and `end` are half-open frames, milliseconds on a sound stream."""
 
     rule: str
     risk: int
@@ -55,25 +58,27 @@ class Finding:
     end: int | None = None
 
     def document(self) -> dict[str, Any]:
+        """The fields that are known, as `veridact lint --json` prints them."""
         return {k: v for k, v in asdict(self).items() if v is not None}
 
 
 @dataclass(frozen=True)
 class Subject:
-    """A manifest that has passed its schema, and its clocks."""
+    """A manifest that has passed the schema but maybe not the rules, and the clocks of its streams."""
 
     manifest: Manifest
     clocks: Clocks
 
-    def pictures(self) -> Iterator[tuple[Track, VideoStream | PictureStream, Clock]]:
-        """The tracks that are not rejected and whose stream is there, with stream and clock."""
+    def tracks(self) -> Iterator[tuple[Track, VideoStream | PictureStream, Clock]]:
+        """The tracks that are not rejected, with stream and clock; one whose stream does not exist is left out."""
         streams = self.manifest.source.streams
         for track in self.manifest.tracks:
             stream = streams[track.stream] if track.stream < len(streams) else None
             if track.review != "rejected" and isinstance(stream, VideoStream | PictureStream):
                 yield track, stream, self.clocks[track.stream]
 
-    def sounds(self) -> Iterator[AudioRange]:
+    def ranges(self) -> Iterator[AudioRange]:
+        """The ranges of sound that are not rejected."""
         return (r for r in self.manifest.audio if r.review != "rejected")
 
 
@@ -89,7 +94,7 @@ def _uncovered(subject: Subject) -> Findings:
     m = subject.manifest
     if m.scope == "listed" and not any(counts(i) for i in m.tracks) and not any(counts(i) for i in m.audio):
         yield Finding(
-            "uncovered", 98, "nothing at all is covered; render refuses this unless --allow-uncovered is given"
+            "uncovered", 98, "nothing is covered; render refuses this manifest unless --allow-uncovered is given"
         )
 
 
@@ -105,7 +110,7 @@ def _unsearched(subject: Subject) -> Findings:
 
 
 def _gaps(subject: Subject) -> Findings:
-    for track, _, clock in subject.pictures():
+    for track, _, clock in subject.tracks():
         for before, after in pairwise(track.segments):
             start, end = before.end, after.keys[0].frame
             if 0 < end - start < clock.second_in_frames() and track.label != "keep":
@@ -114,24 +119,24 @@ def _gaps(subject: Subject) -> Findings:
 
 
 def _centre_moves(a: Box, b: Box) -> tuple[int, int]:
-    """How far the doubled centre moves, and the longer side of both boxes, in pixels."""
+    """Twice the distance that the centre moves along the axis where it moves more, and the longest side, in pixels."""
     move = max(abs(2 * b[0] + b[2] - 2 * a[0] - a[2]), abs(2 * b[1] + b[3] - 2 * a[1] - a[3]))
     return move, max(*a[2:], *b[2:])
 
 
 def _jumps(subject: Subject) -> Findings:
-    for track, _, clock in subject.pictures():
+    for track, _, clock in subject.tracks():
         keys = [k for s in track.segments for k in s.keys]
         for a, b in pairwise(keys):
             move, side = _centre_moves(a.box, b.box)
-            if move * JUMP > 2 * side * (b.frame - a.frame):
+            if move * JUMP_DIVISOR > 2 * side * (b.frame - a.frame):
                 words = f"{track.id}: the box jumps ({span_words(clock, a.frame, b.frame + 1)})"
                 yield Finding("jump", 75, words, track.id, track.stream, a.frame, b.frame + 1)
 
 
 def _vanishing(subject: Subject) -> Findings:
-    """A thing that leaves does so over the edge; one that is lost in the middle is likely still there."""
-    for track, stream, clock in subject.pictures():
+    """An object leaves the picture over an edge; a track that ends elsewhere was probably lost by the tracker."""
+    for track, stream, clock in subject.tracks():
         segment = track.segments[-1]
         e = edges(segment.keys[-1].box)
         margin_x, margin_y = e.width // 2, e.height // 2
@@ -143,7 +148,7 @@ def _vanishing(subject: Subject) -> Findings:
 
 
 def _short(subject: Subject) -> Findings:
-    for track, stream, clock in subject.pictures():
+    for track, stream, clock in subject.tracks():
         frames = sum(s.end - s.keys[0].frame for s in track.segments)
         if frames < SHORT_FRAMES and stream.frames > SHORT_FRAMES:
             first, end = first_frame(track), track.segments[-1].end
@@ -153,12 +158,12 @@ def _short(subject: Subject) -> Findings:
 
 
 def _edges(subject: Subject) -> Findings:
-    for track, stream, clock in subject.pictures():
+    for track, stream, clock in subject.tracks():
         for segment in track.segments:
             for key in segment.keys:
                 e = edges(key.box)
                 if e.right <= 0 or e.bottom <= 0 or e.left >= stream.width or e.top >= stream.height:
-                    words, risk = "lies wholly off the picture", 35
+                    words, risk = "lies wholly outside the picture", 35
                 elif e.left < 0 or e.top < 0 or e.right > stream.width or e.bottom > stream.height:
                     words, risk = "is cut by the edge of the picture", 30
                 else:
@@ -169,34 +174,36 @@ def _edges(subject: Subject) -> Findings:
                 break
 
 
-def _when(item: Track | AudioRange) -> tuple[int, int]:
+def _extent(item: Track | AudioRange) -> tuple[int, int]:
+    """From where to where an item lasts: half-open milliseconds of a range, half-open frames of a track."""
     if isinstance(item, AudioRange):
         return item.start_ms, item.end_ms
     return first_frame(item), item.segments[-1].end
 
 
-def _live(subject: Subject) -> Iterator[Track | AudioRange]:
-    yield from (t for t, _, _ in subject.pictures())
-    yield from subject.sounds()
+def _not_rejected(subject: Subject) -> Iterator[Track | AudioRange]:
+    yield from (t for t, _, _ in subject.tracks())
+    yield from subject.ranges()
 
 
 def _low_scores(subject: Subject) -> Findings:
-    for item in _live(subject):
+    for item in _not_rejected(subject):
         score = item.origin.score
         if item.review == "proposed" and score is not None and score < LOW_SCORE:
-            words = f"{item.id}: found with a low score of {score}; it may be something else"
-            yield Finding("low-score", 45, words, item.id, item.stream, *_when(item))
+            words = f"{item.id}: detected with a low score of {score}; it may be a false detection"
+            yield Finding("low-score", 45, words, item.id, item.stream, *_extent(item))
 
 
 def _proposed(subject: Subject) -> Findings:
-    for item in _live(subject):
+    for item in _not_rejected(subject):
         if item.review == "proposed":
             keep = item.label == "keep"
             words = f"{item.id}: still proposed" + ("; a keep counts only when it is accepted" if keep else "")
-            yield Finding("proposed", 40, words, item.id, item.stream, *_when(item))
+            yield Finding("proposed", 40, words, item.id, item.stream, *_extent(item))
 
 
 def _weakness(effect: Any) -> str | None:
+    """What about an effect may leave something to recognise; None for a strong one."""
     if isinstance(effect, AudioEffect):
         return f"a padding of {effect.pad_ms} ms" if effect.pad_ms < WEAK_PAD_MS else None
     if not isinstance(effect, Solid) and effect.effect == "blur":
@@ -209,32 +216,32 @@ def _weakness(effect: Any) -> str | None:
 
 
 def _weak_effects(subject: Subject) -> Findings:
-    for item in _live(subject):
+    for item in _not_rejected(subject):
         effect = effect_of(item, subject.manifest)
         weakness = _weakness(effect) if effect is not None else None
         if weakness:
             words = f"{item.id}: {weakness} may leave something to recognise"
-            yield Finding("weak-effect", 50, words, item.id, item.stream, *_when(item))
+            yield Finding("weak-effect", 50, words, item.id, item.stream, *_extent(item))
 
 
-def _sound_without_end(subject: Subject) -> Findings:
+def _after_end_of_sound(subject: Subject) -> Findings:
     lengths = [s.duration_ms for s in subject.manifest.source.streams if isinstance(s, AudioStream)]
-    for item in subject.sounds():
+    for item in subject.ranges():
         if lengths and item.start_ms >= max(lengths):
             words = f"{item.id}: begins after the end of the sound ({clock_text(seconds(item.start_ms))})"
             yield Finding("outside", 60, words, item.id, item.stream, item.start_ms, item.end_ms)
 
 
 def _not_understood(subject: Subject) -> Findings:
-    """What `locate` noted of each stream of sound, unless all of its speech is covered."""
-    covered = {item.stream for item in subject.sounds() if item.label == "speech"}
+    """The share of speech not understood that `locate` recorded, for streams whose speech is not covered entirely."""
+    covered = {item.stream for item in subject.ranges() if item.label == "speech"}
     for producer in subject.manifest.producers:
         for name, share in producer.settings.items():
-            noted = NOT_UNDERSTOOD.fullmatch(name)
-            if noted and type(share) is int and share > 0 and not covered & {None, int(noted[1])}:
-                words = f"stream {noted[1]}: {-(-share // 10)} % of the speech was not understood; listen to it"
+            recorded = NOT_UNDERSTOOD.fullmatch(name)
+            if recorded and type(share) is int and share > 0 and not covered & {None, int(recorded[1])}:
+                words = f"stream {recorded[1]}: {-(-share // 10)} % of the speech was not understood; listen to it"
                 risk = min(90, NOT_UNDERSTOOD_RISK + share // 20)
-                yield Finding("not-understood", risk, words, stream=int(noted[1]))
+                yield Finding("not-understood", risk, words, stream=int(recorded[1]))
 
 
 RULES: tuple[Callable[[Subject], Findings], ...] = (
@@ -249,19 +256,19 @@ RULES: tuple[Callable[[Subject], Findings], ...] = (
     _low_scores,
     _proposed,
     _weak_effects,
-    _sound_without_end,
+    _after_end_of_sound,
     _not_understood,
 )
 
 
 def inspect(subject: Subject, more: Sequence[Finding] = ()) -> list[Finding]:
-    """Every finding, the greatest risk first, then by stream and time; `more` comes from the footage."""
-    found = [f for rule in RULES for f in rule(subject)] + list(more)
-    return sorted(found, key=lambda f: (-f.risk, f.rule, f.stream or 0, f.start or 0, f.item or ""))
+    """Every finding, by falling risk, then by rule, stream and time; `more` are the findings of `lint_audio`."""
+    findings = [f for rule in RULES for f in rule(subject)] + list(more)
+    return sorted(findings, key=lambda f: (-f.risk, f.rule, f.stream or 0, f.start or 0, f.item or ""))
 
 
 def report(findings: Sequence[Finding]) -> str:
-    """The queue in words, one finding a line."""
+    """The queue as text, one finding a line."""
     if not findings:
-        return "nothing to look at\n"
+        return "no findings\n"
     return "".join(f"{f.risk:3} {f.rule}: {f.words}\n" for f in findings)

@@ -1,8 +1,8 @@
-"""Ranges that cut a word: sound goes on, as loud as inside, just where the cover begins or ends.
+"""The lint rule `cut-word`: at the start or end of a range the sound goes on as loud as inside, so a word may be cut.
 
-The footage is listened to around both ends of every range, before padding. A word that is cut is loud on both sides of
-the cut; between words there is a dip, though not always: on read speech this points at about two of three cuts, and at
-one of four true ends of words. It decides nothing but what to point at.
+The loudness of the media is compared on both sides of each end of every range, before padding. A word that is cut is
+loud on both sides of the cut; between words there is usually a dip. On read speech the rule reports about two of three
+cuts, and one of four true ends of words. It only reports; nothing else depends on it.
 """
 
 from collections.abc import Iterator, Sequence
@@ -24,20 +24,26 @@ from veridact.tools.edit.times import clock_text
 from veridact.tools.lint import Finding
 
 STEP_MS = 10
-"""Loudness is measured in steps of this length."""
+"""Loudness is measured in steps of this length, in milliseconds."""
 OUTSIDE_STEPS = 3
+"""The number of steps outside a range that must all be loud for a word to count as cut."""
 LOUD_SHARE = 0.7
-"""Sound outside goes on when its loudness is this share of the median loudness inside."""
+"""A step outside is loud when its loudness exceeds this share of the median loudness inside."""
 MIN_LOUDNESS = 0.003
+"""A step below this share of full scale is never loud: room noise on both sides is no word."""
+RATE_HZ = 8000
 
 
 def loudness(media: MediaFile, index: int, origin_seconds: Fraction) -> NDArray[np.float64]:
-    """The root mean square of each step of a sound stream, full scale being 1, from what a player shows as 0."""
+    """The root mean square of each step of a sound stream, `(steps,)`, full scale 1, from 0 ms of the file's clock.
+
+    `origin_seconds` is what a player shows as 0. Raises `MediaError` where the stream does not decode.
+    """
     with demux(media) as container:
         stream = container.streams[index]
         if not isinstance(stream, AvAudioStream):
-            raise MediaError(f"stream {index} is no sound")
-        resampler = av.AudioResampler(format="flt", layout="mono", rate=8000)
+            raise MediaError(f"stream {index} is not a sound stream")
+        resampler = av.AudioResampler(format="flt", layout="mono", rate=RATE_HZ)
         chunks: list[NDArray[Any]] = []
         start: Fraction | None = None
         try:
@@ -49,46 +55,47 @@ def loudness(media: MediaFile, index: int, origin_seconds: Fraction) -> NDArray[
         except (av.FFmpegError, ValueError) as e:
             raise MediaError(f"the sound of stream {index} does not decode: {reason_of(e)}") from None
     samples = np.concatenate(chunks) if chunks else np.zeros(0, np.float32)
-    lead = round((start or Fraction(0)) * 8000)
+    lead = round((start or Fraction(0)) * RATE_HZ)
     samples = np.concatenate([np.zeros(max(0, lead), np.float32), samples[max(0, -lead) :]])
-    size = 8 * STEP_MS
+    size = RATE_HZ // 1000 * STEP_MS
     steps = samples[: len(samples) // size * size].reshape(-1, size).astype(np.float64)
     return np.asarray(np.sqrt((steps**2).mean(axis=1)))
 
 
-def cut_ends(loud: NDArray[np.float64], start_ms: int, end_ms: int) -> tuple[bool, bool]:
-    """Whether sound goes on over the start, and over the end, of a range."""
+def cut_ends(levels: NDArray[np.float64], start_ms: int, end_ms: int) -> tuple[bool, bool]:
+    """Whether the sound goes on over the start, and over the end, of a range; `levels` are those of `loudness`."""
     first, last = start_ms // STEP_MS, -(-end_ms // STEP_MS)
-    inside = loud[first:last]
+    inside = levels[first:last]
     if not inside.size:
         return False, False
     floor = max(MIN_LOUDNESS, LOUD_SHARE * float(np.median(inside)))
-    before, after = loud[max(0, first - OUTSIDE_STEPS) : first + 1], loud[last - 1 : last + OUTSIDE_STEPS]
+    before = levels[max(0, first - OUTSIDE_STEPS) : first + 1]
+    after = levels[last - 1 : last + OUTSIDE_STEPS]
     return (
         first > 0 and before.size > 1 and bool((before > floor).all()),
         after.size > 1 and bool((after > floor).all()),
     )
 
 
-def _goes_on(items: Sequence[AudioRange], ms: int, after: bool) -> bool:
-    """Whether a range covers what is heard just before, or just after, a moment: whoever ends there cuts nothing."""
+def _covered(items: Sequence[AudioRange], ms: int, after: bool) -> bool:
+    """Whether a range covers the sound just before or just after `ms`, so that a range ending there cuts nothing."""
     return any(r.start_ms <= ms < r.end_ms if after else r.start_ms < ms <= r.end_ms for r in items)
 
 
-def cuts(items: Sequence[AudioRange], stream: int, loud: NDArray[np.float64]) -> Iterator[Finding]:
-    """The findings on the ranges of one stream, which cover its sound together."""
+def cut_words(items: Sequence[AudioRange], stream: int, levels: NDArray[np.float64]) -> Iterator[Finding]:
+    """The findings on all ranges of one stream: an end that another range covers cuts nothing."""
     for item in items:
         ends = (item.start_ms, item.end_ms)
-        for cut, at, side in zip(cut_ends(loud, *ends), ends, ("start", "end"), strict=True):
-            if cut and not _goes_on(items, at, after=side == "end"):
+        for cut, at, side in zip(cut_ends(levels, *ends), ends, ("start", "end"), strict=True):
+            if cut and not _covered(items, at, after=side == "end"):
                 when = clock_text(seconds(at))
                 words = f"{item.id}: sound goes on over the {side} of the range ({when}); a word may be cut"
                 yield Finding("cut-word", 60, words, item.id, stream, at, at + 1)
 
 
 def inspect(manifest: Manifest, media: MediaFile) -> list[Finding]:
-    """The findings on every range that is not rejected, on every stream of sound that it is on."""
-    found: list[Finding] = []
+    """The findings on every range that is not rejected, on each sound stream that it applies to."""
+    findings: list[Finding] = []
     zero = origin(media)
     for stream in manifest.source.streams:
         items = [
@@ -97,5 +104,5 @@ def inspect(manifest: Manifest, media: MediaFile) -> list[Finding]:
             if r.review != "rejected" and r.label != "keep" and r.stream in (None, stream.index)
         ]
         if isinstance(stream, AudioStream) and items:
-            found += cuts(items, stream.index, loudness(media, stream.index, zero))
-    return found
+            findings += cut_words(items, stream.index, loudness(media, stream.index, zero))
+    return findings

@@ -1,6 +1,5 @@
 """Speech from end to end, on synthesised speech; the recogniser runs once for all tests of one recording."""
 
-import os
 import socket
 import stat
 import tempfile
@@ -100,7 +99,7 @@ def test_the_share_not_understood_is_reported(located):
 
 
 def test_a_transcript_is_for_its_owner_alone_and_never_overwritten(call, located):
-    assert stat.S_IMODE(os.stat(located[1]).st_mode) == 0o600
+    assert stat.S_IMODE(located[1].stat().st_mode) == 0o600
     assert "\tfour\n" in located[1].read_text()
     with open_media(call[0]) as media, pytest.raises(SafetyError, match="exists"):
         locate_speech(media, SpeechOptions(transcript=located[1]), quiet)

@@ -21,7 +21,7 @@ PLANS = {"no range": SoundPlan(()), "ranges": SoundPlan((Range(100, 200, "silenc
 
 def clips(folder: Path) -> list[str]:
     """The clips with audio, by the folder's own list; the corrupt ones need only be refused without a crash."""
-    with open(folder / "PROBE.tsv", newline="") as file:
+    with (folder / "PROBE.tsv").open(newline="") as file:
         return [
             row["file"]
             for row in csv.DictReader(file, delimiter="\t")

@@ -1,1 +1,1 @@
-"""Pictures of a manifest for reviewers, over the original; never for disclosure."""
+"""Pictures for reviewers: what a manifest covers, drawn over the original. They are never for disclosure."""

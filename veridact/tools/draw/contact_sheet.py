@@ -1,4 +1,4 @@
-"""A contact sheet: frames side by side with captions, under a warning and above a legend."""
+"""A contact sheet: a grid of captioned frames with a warning above and a legend below."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from veridact.tools.draw.overlay import CAPTION, COLOURS, COLUMNS, TILE_WIDTH, _
 
 @dataclass(frozen=True)
 class Tile:
-    """One picture of a contact sheet, and what is said under it."""
+    """One frame of a contact sheet, at most two lines of caption, and whether lint has a finding on it."""
 
     picture: Image.Image
     captions: tuple[str, ...]
@@ -27,26 +27,27 @@ def _legend(draw: ImageDraw.ImageDraw, top: int) -> None:
 
 
 def sheet(tiles: Sequence[Tile]) -> Image.Image:
-    """The tiles side by side, under the warning and above the legend; a red caption marks what lint points at."""
+    """The tiles in rows of `COLUMNS`, with warning and legend; the caption of a lint finding is red."""
     columns = min(COLUMNS, len(tiles))
     height = max(t.picture.height for t in tiles) + CAPTION
     rows = -(-len(tiles) // columns)
     size = (max(columns * TILE_WIDTH, 720), 24 + rows * height + 26)
-    made = Image.new("RGB", size, "#202020")
-    draw = ImageDraw.Draw(made)
+    canvas = Image.new("RGB", size, "#202020")
+    draw = ImageDraw.Draw(canvas)
     _banner(draw, size[0], 22)
     for number, tile in enumerate(tiles):
         x, y = number % columns * TILE_WIDTH, 24 + number // columns * height
-        made.paste(tile.picture, (x, y))
+        canvas.paste(tile.picture, (x, y))
         for line, caption in enumerate(tile.captions[:2]):
             colour = "#ff6b6b" if tile.risky and line else "#ffffff"
             at = (x + 4, y + tile.picture.height + 2 + 15 * line)
             draw.text(at, _fitted(caption, TILE_WIDTH - 8), fill=colour, font=font(12))
     _legend(draw, 24 + rows * height)
-    return made
+    return canvas
 
 
 def _fitted(text: str, width: int) -> str:
+    """The text, cut short with a full stop where it is wider than `width` pixels."""
     while text and font(12).getlength(text) > width:
         text = text[:-2].rstrip(".") + "."
     return text

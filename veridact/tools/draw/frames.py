@@ -1,4 +1,4 @@
-"""Frames of the original as pictures for a reviewer: as displayed, in RGB, one after the other."""
+"""Decoding frames of the original for review: oriented as displayed, in RGB, in presentation order."""
 
 from collections.abc import Collection, Iterator
 from itertools import islice
@@ -13,12 +13,12 @@ from veridact.schema.manifest import Manifest, PictureStream, VideoStream
 
 
 def stream_of(manifest: Manifest, index: int | None) -> VideoStream | PictureStream:
-    """The stream to look at: the one that is named, else the first that shows something."""
-    able = [s for s in manifest.source.streams if isinstance(s, VideoStream | PictureStream)]
-    found = [s for s in able if index in (None, s.index)]
+    """The stream at `index`, or the first with a picture; raises `UsageError` where there is none."""
+    visual = [s for s in manifest.source.streams if isinstance(s, VideoStream | PictureStream)]
+    found = [s for s in visual if index in (None, s.index)]
     if not found:
-        listed = ", ".join(str(s.index) for s in able)
-        raise UsageError(f"there is no picture in stream {index}; there is one in {listed}" if able else
+        listed = ", ".join(str(s.index) for s in visual)
+        raise UsageError(f"there is no picture in stream {index}; there is one in {listed}" if visual else
                          "the source has no picture; use --timeline")  # fmt: skip
     return found[0]
 
@@ -26,7 +26,10 @@ def stream_of(manifest: Manifest, index: int | None) -> VideoStream | PictureStr
 def frames(
     media: MediaFile, stream: VideoStream | PictureStream, wanted: Collection[int] | None
 ) -> Iterator[tuple[int, int, Image.Image]]:
-    """The wanted frames, or all, as `(number, pts, picture)` in order; decoding stops after the last."""
+    """The wanted frames, or all for None, as `(frame, pts, picture)`; decoding stops after the last wanted one.
+
+    `pts` is in ticks of the stream's time base; of pictures in milliseconds.
+    """
     stop = None if wanted is None else max(wanted, default=-1) + 1
     if isinstance(stream, PictureStream):
         with open_picture(media) as image:

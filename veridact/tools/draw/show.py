@@ -1,4 +1,4 @@
-"""What `veridact show` makes: a contact sheet, one frame, or a film, each with outlines and ids over the original."""
+"""The outputs of `veridact show`: a contact sheet, one frame or a video, with outlines and ids over the original."""
 
 import io
 from collections.abc import Sequence
@@ -21,32 +21,37 @@ from veridact.tools.lint import Finding
 SHEET_TILES = 12
 MAX_TILE_HEIGHT = 560
 FORMATS = {".mp4": "mp4", ".mkv": "matroska"}
-Shown = VideoStream | PictureStream
+VisualStream = VideoStream | PictureStream
 
 
 def risky_frames(findings: Sequence[Finding], stream: int, clock: Clock) -> dict[int, Finding]:
-    """The frames that lint points at, the greatest risk first, none within a second of a riskier one."""
+    """The middle frames of lint findings on a stream, greatest risk first, each at least a second from the others.
+
+    `findings` are sorted by falling risk. At most half the tiles of a sheet are chosen.
+    """
     apart = clock.second_in_frames()
-    found: dict[int, Finding] = {}
+    chosen: dict[int, Finding] = {}
     for finding in findings:
         if finding.stream == stream and finding.start is not None and finding.end is not None:
             middle = min((finding.start + finding.end - 1) // 2, clock.frames - 1)
-            if all(abs(middle - f) >= apart for f in found) and len(found) < SHEET_TILES // 2:
-                found[middle] = finding
-    return found
+            if all(abs(middle - f) >= apart for f in chosen) and len(chosen) < SHEET_TILES // 2:
+                chosen[middle] = finding
+    return chosen
 
 
-def _chosen(findings: Sequence[Finding], stream: int, clock: Clock) -> dict[int, Finding | None]:
-    """Frames for a sheet: the risky ones, and others evenly between."""
+def _sheet_frames(findings: Sequence[Finding], stream: int, clock: Clock) -> dict[int, Finding | None]:
+    """The frames of a sheet: those of `risky_frames`, and others at even intervals."""
     risky = risky_frames(findings, stream, clock)
     room = SHEET_TILES - len(risky)
     even = [(2 * n + 1) * clock.frames // (2 * room) for n in range(room)]
     return dict(sorted({**dict.fromkeys(even), **risky}.items()))
 
 
-def sheet(media: MediaFile, manifest: Manifest, stream: Shown, clock: Clock, findings: Sequence[Finding]) -> bytes:
-    """A contact sheet as PNG."""
-    chosen = _chosen(findings, stream.index, clock)
+def sheet(
+    media: MediaFile, manifest: Manifest, stream: VisualStream, clock: Clock, findings: Sequence[Finding]
+) -> bytes:
+    """A contact sheet of the stream as PNG."""
+    chosen = _sheet_frames(findings, stream.index, clock)
     standing = overlay.outlines(manifest, stream.index, clock, chosen)
     width = min(overlay.TILE_WIDTH - 4, max(1, MAX_TILE_HEIGHT * stream.width // stream.height))
     tiles = []
@@ -61,10 +66,10 @@ def sheet(media: MediaFile, manifest: Manifest, stream: Shown, clock: Clock, fin
     return png(contact_sheet.sheet(tiles))
 
 
-def one_frame(media: MediaFile, manifest: Manifest, stream: Shown, clock: Clock, number: int) -> bytes:
-    """One frame as PNG, pixel for pixel."""
+def one_frame(media: MediaFile, manifest: Manifest, stream: VisualStream, clock: Clock, number: int) -> bytes:
+    """One frame as PNG at its own size; raises `UsageError` for a frame outside the stream."""
     if not 0 <= number < clock.frames:
-        raise UsageError(f"stream {stream.index} has frames 0 to {clock.frames - 1}")
+        raise UsageError(f"stream {stream.index} has frames 0 to {clock.frames - 1}; choose one of them")
     standing = overlay.outlines(manifest, stream.index, clock, {number}).get(number, [])
     _, _, picture = next(frames.frames(media, stream, {number}))
     return png(overlay.with_banner(overlay.annotated(picture, standing, manifest, picture.width)))
@@ -78,14 +83,16 @@ def png(picture: Image.Image) -> bytes:
 
 
 def format_of(path: Path) -> str:
-    """The container that a review film's name asks for."""
+    """The container of a review video by the suffix of its name; raises `UsageError` for another suffix."""
     if path.suffix.lower() not in FORMATS:
-        raise UsageError(f"{path.name}: a review film ends in {' or '.join(FORMATS)}")
+        raise UsageError(f"{path.name}: the name of a review video ends in {' or '.join(FORMATS)}")
     return FORMATS[path.suffix.lower()]
 
 
-def film(media: MediaFile, manifest: Manifest, stream: Shown, clock: Clock, target: BinaryIO, container: str) -> None:
-    """A film of the original with outlines and ids, without sound, its frames shown when the original's are."""
+def review_video(
+    media: MediaFile, manifest: Manifest, stream: VisualStream, clock: Clock, target: BinaryIO, container: str
+) -> None:
+    """Writes a video of the original with outlines and ids, without sound, with the timestamps of the original."""
     standing = overlay.outlines(manifest, stream.index, clock, None)
     with av.open(target, "w", format=container) as output:
         output.metadata["title"] = overlay.WARNING

@@ -1,1 +1,1 @@
-"""Changing a manifest: the language of `veridact edit` and what each verb does."""
+"""Changing a manifest: the syntax of `veridact edit` and what each verb does."""

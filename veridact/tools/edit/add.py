@@ -1,4 +1,4 @@
-"""A new item from the words of `add`: a track where there is a box, a range of sound elsewhere."""
+"""The item that `add` makes from its arguments: a track where a box is given, else a range of sound."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -14,22 +14,23 @@ from veridact.tools.edit.times import milliseconds, parse_span
 _BY_HAND: dict[str, Any] = {"review": "added", "origin": {"by": "hand"}}
 
 
-def _stream_of(manifest: Manifest, word: str | None, boxes: bool, place: str) -> int | None:
-    """The stream that a new item is on: the one named, else the only one that can be meant."""
-    wanted = (VideoStream, PictureStream) if boxes else (AudioStream,)
-    able = [s.index for s in manifest.source.streams if isinstance(s, wanted)]
-    if word == "all" and not boxes:
+def _stream_of(manifest: Manifest, word: str | None, has_box: bool, location: str) -> int | None:
+    """The stream of a new item: the one named, else the only one possible; None is every sound stream."""
+    wanted = (VideoStream, PictureStream) if has_box else (AudioStream,)
+    possible = [s.index for s in manifest.source.streams if isinstance(s, wanted)]
+    listed = ", ".join(map(str, possible)) or "none"
+    if word == "all" and not has_box:
         return None
     if word is not None:
-        if not word.isdecimal() or int(word) not in able:
-            raise UsageError(f"{place}: stream={word} is none of {', '.join(map(str, able))}")
+        if not word.isdecimal() or int(word) not in possible:
+            kind = "a picture" if has_box else "sound"
+            raise UsageError(f"{location}: stream={word} is not a stream with {kind}; those are: {listed}")
         return int(word)
-    if not boxes and able:
+    if not has_box and possible:
         return None
-    if len(able) != 1:
-        listed = ", ".join(map(str, able)) or "none"
-        raise UsageError(f"{place}: on which stream? give stream=N (there are: {listed})")
-    return able[0]
+    if len(possible) != 1:
+        raise UsageError(f"{location}: name the stream as stream=N; possible are: {listed}")
+    return possible[0]
 
 
 def _track(head: dict[str, Any], stream: int, span: Span, boxes: list[Box], clocks: Clocks) -> Track:
@@ -50,25 +51,28 @@ def _range(head: dict[str, Any], stream: int | None, span: Span, manifest: Manif
     return AudioRange.model_validate({**head, "stream": stream, **_BY_HAND, "start_ms": start, "end_ms": end})
 
 
-def added(manifest: Manifest, words: Sequence[str], clocks: Clocks, place: str) -> Track | AudioRange:
-    """The new item; raises `UsageError` for what cannot be understood."""
-    if not words:
-        raise UsageError(f"{place}: write add LABEL RANGE X,Y,W,H, or for sound add LABEL RANGE")
-    label, span, stream_word = words[0], None, None
+def new_item(manifest: Manifest, arguments: Sequence[str], clocks: Clocks, location: str) -> Track | AudioRange:
+    """A track or range under the next free id of its label, in state `added`.
+
+    Raises `UsageError` for arguments that are not understood or leave the time or the stream open.
+    """
+    if not arguments:
+        raise UsageError(f"{location}: write add LABEL RANGE X,Y,W,H, or for sound add LABEL RANGE")
+    label, span, stream_word = arguments[0], None, None
     boxes: list[Box] = []
-    for word in words[1:]:
+    for word in arguments[1:]:
         if (box := parse_box(word)) is not None and len(boxes) < 2:
             boxes.append(box)
-        elif (found := parse_span(word)) is not None and span is None:
-            span = found
+        elif (parsed := parse_span(word)) is not None and span is None:
+            span = parsed
         elif word.startswith("stream=") and stream_word is None:
             stream_word = word.removeprefix("stream=")
         else:
-            raise UsageError(f"{place}: add does not understand {word!r}")
+            raise UsageError(f"{location}: add does not understand {word!r}")
     head = {"id": next_id(manifest, label), "label": label}
-    stream = _stream_of(manifest, stream_word, bool(boxes), place)
+    stream = _stream_of(manifest, stream_word, bool(boxes), location)
     if boxes and stream is not None:
         return _track(head, stream, span or Span(None, None), boxes, clocks)
     if span is None:
-        raise UsageError(f"{place}: when? give a range, as 12.3s-14s; and for a picture a box, as 10,20,64,80")
+        raise UsageError(f"{location}: add needs a range, as 12.3s-14s, and for a picture a box, as 10,20,64,80")
     return _range(head, stream, span, manifest)

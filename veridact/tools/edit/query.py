@@ -1,14 +1,15 @@
-"""A small language that selects items: `label == face and score < 500 and not (start >= 00:01:00 or w > 200)`.
+"""The query language that selects items: `label = face and score < 500 and not (start >= 00:01:00 or w > 200)`.
 
     expression  = term { "or" term }
     term        = factor { "and" factor }
     factor      = "not" factor | "(" expression ")" | comparison
-    comparison  = FIELD ("==" | "!=" | "<" | "<=" | ">" | ">=") VALUE | "during" RANGE | "touches" X,Y,W,H
+    comparison  = FIELD OPERATOR VALUE | "during" RANGE | "touches" X,Y,W,H
+    OPERATOR    = "=" | "==" | "!=" | "<" | "<=" | ">" | ">="
 
-Fields: `id label review reviewer reason by kind` (words; `*` and `?` are wildcards under `==` and `!=`), `score stream
-frames x y w h` (numbers), `start end` (times). `kind` is `track` or `range`; `x` and `y` are the smallest of a track's
-keys, `w` and `h` the largest. What an item does not have - a range no box, a hand-made one no score - is never true.
-Nothing is evaluated: an expression is taken apart by this module alone.
+Fields are text (`id label review reviewer reason by kind`; `*` and `?` are wildcards under `=`, `==`, `!=`), integers
+(`score stream frames x y w h`) or times (`start end`). `kind` is `track` or `range`; `x` and `y` are the smallest of a
+track's keys, `w` and `h` the largest, in pixels. A comparison with a field that the item lacks (the box of a range, the
+score of an item added by hand) is false. This module parses the expression itself; nothing is evaluated as code.
 """
 
 import operator
@@ -27,9 +28,10 @@ from veridact.schema.timeline import Clocks, Frame, Instant, Seconds, Span
 from veridact.tools.edit.times import parse_instant, parse_span
 
 Item = Track | AudioRange
-Test = Callable[[Item, Clocks], bool]
-_TOKEN = re.compile(r'\s*(?:(==|!=|<=|>=|<|>|\(|\))|"([^"]*)"|([^\s()<>=!"]+))')
-SIGNS: dict[str, Callable[[Any, Any], bool]] = {
+Predicate = Callable[[Item, Clocks], bool]
+_TOKEN = re.compile(r'\s*(?:(==|!=|<=|>=|=|<|>|\(|\))|"([^"]*)"|([^\s()<>=!"]+))')
+OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
+    "=": operator.eq,
     "==": operator.eq,
     "!=": operator.ne,
     "<": operator.lt,
@@ -37,6 +39,7 @@ SIGNS: dict[str, Callable[[Any, Any], bool]] = {
     ">": operator.gt,
     ">=": operator.ge,
 }
+TEXT_OPERATORS = ("=", "==", "!=")
 MAX_LENGTH = 2000
 MAX_NESTING = 50
 
@@ -45,7 +48,7 @@ def _boxes(item: Item) -> list[Box]:
     return [k.box for s in item.segments for k in s.keys] if isinstance(item, Track) else []
 
 
-_WORDS: dict[str, Callable[[Item], str | None]] = {
+TEXT_FIELDS: dict[str, Callable[[Item], str | None]] = {
     "id": lambda i: i.id,
     "label": lambda i: i.label,
     "review": lambda i: i.review,
@@ -54,7 +57,7 @@ _WORDS: dict[str, Callable[[Item], str | None]] = {
     "by": lambda i: i.origin.by,
     "kind": lambda i: "track" if isinstance(i, Track) else "range",
 }
-_NUMBERS: dict[str, Callable[[Item], int | None]] = {
+NUMBER_FIELDS: dict[str, Callable[[Item], int | None]] = {
     "score": lambda i: i.origin.score,
     "stream": lambda i: i.stream,
     "frames": lambda i: sum(s.end - s.keys[0].frame for s in i.segments) if isinstance(i, Track) else None,
@@ -63,11 +66,17 @@ _NUMBERS: dict[str, Callable[[Item], int | None]] = {
     "w": lambda i: max((b[2] for b in _boxes(i)), default=None),
     "h": lambda i: max((b[3] for b in _boxes(i)), default=None),
 }
-_TIMES = ("start", "end")
+TIME_FIELDS = ("start", "end")
+FIELDS = (*TEXT_FIELDS, *NUMBER_FIELDS, *TIME_FIELDS)
+RELATIONS = ("during", "touches")
+"""Tests of the time and the place of an item; a range or a box follows instead of an operator and a value."""
 
 
-def _same_kind(item: Item, at: Instant, is_end: bool, clocks: Clocks) -> int | Fraction | None:
-    """The start or end of an item as frames or seconds, whichever `at` is; None where it has none."""
+def _bound(item: Item, at: Instant, is_end: bool, clocks: Clocks) -> int | Fraction | None:
+    """The start or end of an item in the unit of `at`, frames or seconds; None where the item has none in it.
+
+    Raises `UsageError` for seconds on a stream whose timeline is unknown.
+    """
     if isinstance(item, AudioRange):
         ms = item.end_ms if is_end else item.start_ms
         return Fraction(ms, 1000) if isinstance(at, Seconds) else None
@@ -75,7 +84,7 @@ def _same_kind(item: Item, at: Instant, is_end: bool, clocks: Clocks) -> int | F
     if isinstance(at, Frame):
         return frame
     clock = clocks[item.stream]
-    clock.frame_of(at, up=False)  # says what to do where seconds are not known
+    clock.frame_of(at, up=False)  # raises the error that names the remedy
     return clock.seconds_of(frame)
 
 
@@ -84,17 +93,17 @@ def _value(at: Instant) -> int | Fraction:
 
 
 def overlaps(item: Item, span: Span, clocks: Clocks) -> bool:
-    """Whether an item has a part in a range of time."""
+    """Whether an item has a frame or a millisecond in a half-open range of time."""
     for limit, is_end in ((span.start, True), (span.end, False)):
         if limit is not None:
-            own = _same_kind(item, limit, is_end, clocks)
+            own = _bound(item, limit, is_end, clocks)
             if own is None or (own <= _value(limit) if is_end else own >= _value(limit)):
                 return False
     return True
 
 
 def parse_box(text: str) -> Box | None:
-    """The box that `X,Y,W,H` writes, or None when it writes none."""
+    """`X,Y,W,H` as left, top, width and height in pixels; None for text that is no box with an extent."""
     parts = text.split(",")
     if len(parts) != 4 or not all(re.fullmatch(r"[+-]?[0-9]{1,7}", p) for p in parts):
         return None
@@ -102,86 +111,98 @@ def parse_box(text: str) -> Box | None:
     return (x, y, w, h) if w > 0 and h > 0 else None
 
 
-def _touches(box: Box) -> Test:
+def _touches(box: Box) -> Predicate:
     x, y, w, h = box
 
-    def test(item: Item, clocks: Clocks) -> bool:
+    def predicate(item: Item, clocks: Clocks) -> bool:
         return any(bx < x + w and x < bx + bw and by < y + h and y < by + bh for bx, by, bw, bh in _boxes(item))
 
-    return test
+    return predicate
 
 
-def _word_test(name: str, sign: str, value: str) -> Test:
-    if sign not in {"==", "!="}:
-        raise UsageError(f"--where: {name} is a word; compare it with == or !=")
-    get = _WORDS[name]
+def _text_comparison(name: str, sign: str, value: str) -> Predicate:
+    if sign not in TEXT_OPERATORS:
+        raise UsageError(f"--where: {name} is text; compare it with = or !=")
+    get = TEXT_FIELDS[name]
 
-    def test(item: Item, clocks: Clocks) -> bool:
+    def predicate(item: Item, clocks: Clocks) -> bool:
         own = get(item)
-        return own is not None and fnmatchcase(own, value) == (sign == "==")
+        return own is not None and fnmatchcase(own, value) == (sign != "!=")
 
-    return test
+    return predicate
 
 
-def _number_test(name: str, sign: str, value: str) -> Test:
+def _number_comparison(name: str, sign: str, value: str) -> Predicate:
     if not re.fullmatch(r"-?[0-9]{1,15}", value):
-        raise UsageError(f"--where: {name} is a number, {value!r} is none")
-    get, compare, number = _NUMBERS[name], SIGNS[sign], int(value)
+        raise UsageError(f"--where: {name} is a number, so compare it with an integer, not with {value!r}")
+    get, compare, number = NUMBER_FIELDS[name], OPERATORS[sign], int(value)
 
-    def test(item: Item, clocks: Clocks) -> bool:
+    def predicate(item: Item, clocks: Clocks) -> bool:
         own = get(item)
         return own is not None and compare(own, number)
 
-    return test
+    return predicate
 
 
-def _time_test(name: str, sign: str, value: str) -> Test:
+def _time_comparison(name: str, sign: str, value: str) -> Predicate:
     at = parse_instant(value)
     if at is None:
-        raise UsageError(f"--where: {value!r} is no time; write a frame (120), seconds (4.5s) or 00:00:04.500")
-    compare = SIGNS[sign]
+        raise UsageError(f"--where: {value!r} is not a time; write a frame (120), seconds (4.5s) or 00:00:04.500")
+    compare = OPERATORS[sign]
 
-    def test(item: Item, clocks: Clocks) -> bool:
-        own = _same_kind(item, at, name == "end", clocks)
+    def predicate(item: Item, clocks: Clocks) -> bool:
+        own = _bound(item, at, name == "end", clocks)
         return own is not None and compare(own, _value(at))
 
-    return test
+    return predicate
+
+
+_COMPARISONS: dict[str, Callable[[str, str, str], Predicate]] = {
+    **dict.fromkeys(TEXT_FIELDS, _text_comparison),
+    **dict.fromkeys(NUMBER_FIELDS, _number_comparison),
+    **dict.fromkeys(TIME_FIELDS, _time_comparison),
+}
 
 
 @dataclass
 class _Parser:
-    """The words of an expression that are left to read."""
+    """A recursive descent parser, one method for each rule of the grammar; `tokens` are those not yet read."""
 
-    words: list[str]
+    tokens: list[str]
     depth: int = 0
 
     def peek(self) -> str:
-        return self.words[0] if self.words else ""
+        """The next token, empty at the end."""
+        return self.tokens[0] if self.tokens else ""
 
     def take(self) -> str:
-        if not self.words:
+        """Removes the next token and returns it; raises `UsageError` at the end."""
+        if not self.tokens:
             raise UsageError("--where: the expression ends too early")
-        return self.words.pop(0)
+        return self.tokens.pop(0)
 
-    def expression(self) -> Test:
+    def expression(self) -> Predicate:
+        """Terms joined by `or`."""
         self.depth += 1
         if self.depth > MAX_NESTING:
             raise UsageError(f"--where: nested more than {MAX_NESTING} deep")
-        tests = [self.term()]
+        terms = [self.term()]
         while self.peek() == "or":
             self.take()
-            tests.append(self.term())
+            terms.append(self.term())
         self.depth -= 1
-        return lambda item, clocks: any(t(item, clocks) for t in tests)
+        return lambda item, clocks: any(t(item, clocks) for t in terms)
 
-    def term(self) -> Test:
-        tests = [self.factor()]
+    def term(self) -> Predicate:
+        """Factors joined by `and`."""
+        factors = [self.factor()]
         while self.peek() == "and":
             self.take()
-            tests.append(self.factor())
-        return lambda item, clocks: all(t(item, clocks) for t in tests)
+            factors.append(self.factor())
+        return lambda item, clocks: all(f(item, clocks) for f in factors)
 
-    def factor(self) -> Test:
+    def factor(self) -> Predicate:
+        """A comparison or an expression in parentheses, with any number of `not` before it."""
         inverted = False
         while self.peek() == "not":
             self.take()
@@ -195,49 +216,49 @@ class _Parser:
             inner = self.comparison()
         return (lambda item, clocks: not inner(item, clocks)) if inverted else inner
 
-    def comparison(self) -> Test:
+    def comparison(self) -> Predicate:
+        """One test of one field, of the time or of the place of an item."""
         name = self.take()
         if name == "during":
             text = self.take()
             span = parse_span(text)
             if span is None:
-                raise UsageError(f"--where: {text!r} is no range of time; write 120-180 or 4s-6.5s")
+                raise UsageError(f"--where: {text!r} is not a range of time; write 120-180 or 4s-6.5s")
             return lambda item, clocks: overlaps(item, span, clocks)
         if name == "touches":
             text = self.take()
             box = parse_box(text)
             if box is None:
-                raise UsageError(f"--where: {text!r} is no box; write X,Y,W,H")
+                raise UsageError(f"--where: {text!r} is not a box; write X,Y,W,H")
             return _touches(box)
-        makers = {**dict.fromkeys(_WORDS, _word_test), **dict.fromkeys(_NUMBERS, _number_test)}
-        make = makers.get(name, _time_test if name in _TIMES else None)
-        if make is None:
-            known = ", ".join((*_WORDS, *_NUMBERS, *_TIMES, "during", "touches"))
-            raise UsageError(f"--where: there is no field {name!r}; there are {known}")
+        if name not in _COMPARISONS:
+            known = ", ".join((*FIELDS, *RELATIONS))
+            raise UsageError(f"--where: there is no field {name!r}; the fields are {known}")
         sign = self.take()
-        if sign not in SIGNS:
-            raise UsageError(f"--where: {name} is followed by one of {' '.join(SIGNS)}, not {sign!r}")
-        return make(name, sign, self.take())
+        if sign not in OPERATORS:
+            raise UsageError(f"--where: write one of {' '.join(OPERATORS)} after {name}, not {sign!r}")
+        return _COMPARISONS[name](name, sign, self.take())
 
 
-def _words(text: str) -> list[str]:
-    words: list[str] = []
+def tokens(text: str) -> list[str]:
+    """The words, operators and parentheses of an expression, without the quotes; raises `UsageError`."""
+    found: list[str] = []
     at = 0
     while text[at:].strip():
         match = _TOKEN.match(text, at)
         if match is None:
             raise UsageError(f"--where: cannot read {text[at:].strip()[:20]!r}")
-        words.append(next(g for g in match.groups() if g is not None))
+        found.append(next(g for g in match.groups() if g is not None))
         at = match.end()
-    return words
+    return found
 
 
-def parse(text: str) -> Test:
-    """The test that an expression writes; raises `UsageError`."""
+def parse(text: str) -> Predicate:
+    """The predicate that an expression denotes; raises `UsageError` for text that is not in the language."""
     if len(text) > MAX_LENGTH:
         raise UsageError(f"--where: longer than {MAX_LENGTH} characters")
-    parser = _Parser(_words(text))
-    test = parser.expression()
-    if parser.words:
-        raise UsageError(f"--where: {parser.words[0]!r} is too much; join comparisons with and / or")
-    return test
+    parser = _Parser(tokens(text))
+    predicate = parser.expression()
+    if parser.tokens:
+        raise UsageError(f"--where: {parser.tokens[0]!r} follows a complete comparison; join comparisons with and / or")
+    return predicate

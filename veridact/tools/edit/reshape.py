@@ -1,4 +1,4 @@
-"""Moving, resizing and retiming one item, from the words of the edit."""
+"""Moving, resizing and retiming one item, as the arguments of the operation say."""
 
 import re
 from collections.abc import Callable, Sequence
@@ -17,69 +17,71 @@ _SIZE = re.compile(r"([0-9]{1,7})x([0-9]{1,7})")
 _PERCENT = re.compile(r"([0-9]{1,4})%")
 
 
-def _changed(track: Track, words: Sequence[str], change: Callable[[Box], Box], clocks: Clocks, place: str) -> Track:
-    """The track with its boxes changed, everywhere or in the range that the words give."""
-    if not words:
+def _with_boxes(
+    track: Track, arguments: Sequence[str], change: Callable[[Box], Box], clocks: Clocks, location: str
+) -> Track:
+    """The track with `change` done to its boxes, everywhere or in the range that the arguments give."""
+    if not arguments:
         return track.model_copy(update={"segments": change_all(track.segments, change)})
-    span = parse_span(words[0]) if len(words) == 1 else None
+    span = parse_span(arguments[0]) if len(arguments) == 1 else None
     if span is None:
-        raise UsageError(f"{place}: {words[0]!r} is no range; write 120-180 or 4s-6.5s")
+        raise UsageError(f"{location}: {arguments[0]!r} is not a range; write 120-180 or 4s-6.5s")
     clock = clocks[track.stream]
     first, end = clock.span(span)
     inward = track.label == "keep"
     return track.model_copy(update={"segments": change_within(track.segments, first, end, change, clock, inward)})
 
 
-def _of_picture(item: Item, verb: str, place: str) -> Track:
+def _as_track(item: Item, verb: str, location: str) -> Track:
     if not isinstance(item, Track):
-        raise UsageError(f"{place}: {item.id} is a range of sound and has no box to {verb}; retime it")
+        raise UsageError(f"{location}: {item.id} is a range of sound and has no box to {verb}; retime it")
     return item
 
 
-def moved(item: Item, words: Sequence[str], clocks: Clocks, place: str) -> Item:
-    """The item with its boxes shifted, or with one box set on one frame."""
-    track = _of_picture(item, "move", place)
-    if len(words) == 3 and words[1] == "at" and (box := parse_box(words[0])) is not None:
-        frame = clocks[track.stream].frame_of(instant(words[2]), up=False)
+def moved(item: Item, arguments: Sequence[str], clocks: Clocks, location: str) -> Item:
+    """The item with its boxes shifted by `DX,DY` pixels, or with the box of one frame replaced."""
+    track = _as_track(item, "move", location)
+    if len(arguments) == 3 and arguments[1] == "at" and (box := parse_box(arguments[0])) is not None:
+        frame = clocks[track.stream].frame_of(instant(arguments[2]), up=False)
         return track.model_copy(update={"segments": set_key(track.segments, frame, box)})
-    match = _SHIFT.fullmatch(words[0]) if words else None
+    match = _SHIFT.fullmatch(arguments[0]) if arguments else None
     if match is None:
-        raise UsageError(f"{place}: write move ITEMS DX,DY [RANGE], or move ITEM X,Y,W,H at TIME")
+        raise UsageError(f"{location}: write move ITEMS DX,DY [RANGE], or move ITEM X,Y,W,H at TIME")
     dx, dy = int(match[1]), int(match[2])
-    return _changed(track, words[1:], lambda b: (b[0] + dx, b[1] + dy, b[2], b[3]), clocks, place)
+    return _with_boxes(track, arguments[1:], lambda b: (b[0] + dx, b[1] + dy, b[2], b[3]), clocks, location)
 
 
 def _about_centre(box: Box, width: int, height: int) -> Box:
-    """A box of another size about the same centre; an odd pixel goes to the left and to the top."""
+    """A box of `width` by `height` pixels about the centre of another; an odd pixel goes to the left and to the top."""
     x, y, w, h = box
     return (x - (width - w + 1) // 2, y - (height - h + 1) // 2, width, height)
 
 
-def resized(item: Item, words: Sequence[str], clocks: Clocks, place: str) -> Item:
-    """The item with its boxes of another size about their centres."""
-    track = _of_picture(item, "resize", place)
-    size = _SIZE.fullmatch(words[0]) if words else None
-    percent = _PERCENT.fullmatch(words[0]) if words else None
+def resized(item: Item, arguments: Sequence[str], clocks: Clocks, location: str) -> Item:
+    """The item with its boxes about the same centres, of a size in pixels or in percent, rounded up to a pixel."""
+    track = _as_track(item, "resize", location)
+    size = _SIZE.fullmatch(arguments[0]) if arguments else None
+    percent = _PERCENT.fullmatch(arguments[0]) if arguments else None
     if size is not None and int(size[1]) and int(size[2]):
         width, height = int(size[1]), int(size[2])
-        return _changed(track, words[1:], lambda b: _about_centre(b, width, height), clocks, place)
+        return _with_boxes(track, arguments[1:], lambda b: _about_centre(b, width, height), clocks, location)
     if percent is not None and int(percent[1]):
         share = int(percent[1])
-        return _changed(
+        return _with_boxes(
             track,
-            words[1:],
+            arguments[1:],
             lambda b: _about_centre(b, -(-b[2] * share // 100), -(-b[3] * share // 100)),
             clocks,
-            place,
+            location,
         )
-    raise UsageError(f"{place}: write resize ITEMS WIDTHxHEIGHT [RANGE], or resize ITEMS 120% [RANGE]")
+    raise UsageError(f"{location}: write resize ITEMS WIDTHxHEIGHT [RANGE], or resize ITEMS 120% [RANGE]")
 
 
-def retimed_item(item: Item, words: Sequence[str], clocks: Clocks, place: str) -> Item:
-    """The item cut to, or held out to, another range; a side left out of the range stays where it is."""
-    span = parse_span(words[0]) if len(words) == 1 else None
+def retimed_item(item: Item, arguments: Sequence[str], clocks: Clocks, location: str) -> Item:
+    """The item trimmed or extended to another range; a side left out of the range stays where it is."""
+    span = parse_span(arguments[0]) if len(arguments) == 1 else None
     if span is None:
-        raise UsageError(f"{place}: write retime ITEMS FROM-TO, as 120-180 or 4s-6.5s")
+        raise UsageError(f"{location}: write retime ITEMS FROM-TO, as 120-180 or 4s-6.5s")
     inward = item.label == "keep"
     if isinstance(item, AudioRange):
         start = item.start_ms if span.start is None else milliseconds(span.start, up=inward)
@@ -91,8 +93,12 @@ def retimed_item(item: Item, words: Sequence[str], clocks: Clocks, place: str) -
     return item.model_copy(update={"segments": segments})
 
 
-def cut(segments: Segments, frame: int, clock: Clock, inward: bool = False) -> tuple[Segments, Segments]:
-    """The segments before a frame and those from it on."""
+def split_at(segments: Segments, frame: int, clock: Clock, inward: bool = False) -> tuple[Segments, Segments]:
+    """The segments before a frame, and those from it on.
+
+    A segment across the frame gets a key on the frame before it and one on it, so that no box shrinks: the interpolated
+    boxes are rounded outward, those of a `keep` inward.
+    """
     left: list[Segment] = []
     right: list[Segment] = []
     for segment in segments:
@@ -117,9 +123,9 @@ def cut(segments: Segments, frame: int, clock: Clock, inward: bool = False) -> t
 def change_within(
     segments: Segments, first: int, end: int, change: Callable[[Box], Box], clock: Clock, inward: bool = False
 ) -> Segments:
-    """The segments with `change` done to every box on the frames [first, end)."""
-    before, rest = cut(segments, first, clock, inward)
-    inside, after = cut(rest, end, clock, inward)
+    """The segments with `change` done to every box on the frames [first, end); raises `UsageError` if none is there."""
+    before, rest = split_at(segments, first, clock, inward)
+    inside, after = split_at(rest, end, clock, inward)
     if not inside:
         raise UsageError(f"nothing is covered on the frames {first} to {end - 1}; give a range of the track")
     return (*before, *change_all(inside, change), *after)
@@ -133,7 +139,7 @@ def change_all(segments: Segments, change: Callable[[Box], Box]) -> Segments:
 
 
 def set_key(segments: Segments, frame: int, box: Box) -> Segments:
-    """The segments with a key put or replaced on a frame that they cover."""
+    """The segments with a key added or replaced on a frame that they cover; raises `UsageError` where they do not."""
     for i, segment in enumerate(segments):
         if segment.keys[0].frame <= frame < segment.end:
             keys = sorted(
@@ -144,22 +150,25 @@ def set_key(segments: Segments, frame: int, box: Box) -> Segments:
 
 
 def retimed(segments: Segments, first: int, end: int, clock: Clock, inward: bool = False) -> Segments:
-    """The segments cut to, or held out to, the frames [first, end): the first and last box stand still outside."""
-    _, rest = cut(segments, first, clock, inward)
-    inside, _ = cut(rest, end, clock, inward)
+    """The segments trimmed or extended to the frames [first, end); beyond the old ends the first and last box repeat.
+
+    Raises `UsageError` where the segments cover no frame of the new range.
+    """
+    _, rest = split_at(segments, first, clock, inward)
+    inside, _ = split_at(rest, end, clock, inward)
     if not inside:
         raise UsageError(f"the track has no frame in {first} to {end - 1}; add a new one instead")
     head, tail = inside[0], inside[-1]
     if first < segments[0].keys[0].frame:
-        held = (Key(frame=first, box=head.keys[0].box), *head.keys)
-        inside = (Segment(end=head.end, keys=held), *inside[1:])
+        extended = (Key(frame=first, box=head.keys[0].box), *head.keys)
+        inside = (Segment(end=head.end, keys=extended), *inside[1:])
     if tail.end < end:
         inside = (*inside[:-1], Segment(end=end, keys=inside[-1].keys))
     return inside
 
 
-def around(boxes: Sequence[Box]) -> Box:
-    """The smallest box around all of the boxes."""
+def enclosing_box(boxes: Sequence[Box]) -> Box:
+    """The smallest box that contains all of the boxes, of which there is at least one."""
     all_edges = [edges(b) for b in boxes]
     return box_of(
         Edges(
@@ -171,27 +180,30 @@ def around(boxes: Sequence[Box]) -> Box:
     )
 
 
-def united(a: Segments, b: Segments, clock: Clock) -> Segments:
-    """Segments that cover what either covers: where both do, one box around the two.
+def union(a: Segments, b: Segments, clock: Clock) -> Segments:
+    """Segments that cover what either covers: where both do, the one box that encloses the two.
 
     Between two of the keys of either, each edge of the union is a minimum or maximum of straight lines, so the straight
     line between the unions at the keys lies outside it.
     """
     bounds = sorted({f for s in (*a, *b) for f in (s.keys[0].frame, s.end)})
-    made: list[Segment] = []
+    merged: list[Segment] = []
     for first, end in pairwise(bounds):
-        parts = [_piece(side, first, end, clock) for side in (a, b)]
-        found = [p for p in parts if p is not None]
-        if len(found) == 2:
-            frames = sorted({k.frame for p in found for k in p.keys})
-            keys = [Key(frame=f, box=around([box for p in found if (box := box_at(p, f, clock))])) for f in frames]
-            made.append(Segment(end=end, keys=tuple(keys)))
-        elif found:
-            made.append(found[0])
-    return tuple(made)
+        parts = [_part(side, first, end, clock) for side in (a, b)]
+        present = [p for p in parts if p is not None]
+        if len(present) == 2:
+            frames = sorted({k.frame for p in present for k in p.keys})
+            keys = [
+                Key(frame=f, box=enclosing_box([box for p in present if (box := box_at(p, f, clock))])) for f in frames
+            ]
+            merged.append(Segment(end=end, keys=tuple(keys)))
+        elif present:
+            merged.append(present[0])
+    return tuple(merged)
 
 
-def _piece(segments: Segments, first: int, end: int, clock: Clock) -> Segment | None:
-    _, rest = cut(segments, first, clock)
-    inside, _ = cut(rest, end, clock)
+def _part(segments: Segments, first: int, end: int, clock: Clock) -> Segment | None:
+    """The segment on the frames [first, end), which no segment begins or ends within; None where none is."""
+    _, rest = split_at(segments, first, clock)
+    inside, _ = split_at(rest, end, clock)
     return inside[0] if inside else None

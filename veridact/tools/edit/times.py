@@ -1,4 +1,4 @@
-"""Times as people write them: frames (`120`), seconds (`4.5s`, `340ms`) and clock times (`00:01:02.500`).
+"""The syntax of times: frames (`120`), seconds (`4.5s`, `340ms`) and clock times (`00:01:02.500`).
 
 A range is `FROM-TO`, half-open; either side may be left out: `120-180`, `4s-6.5s`, `00:01:00-`, `-90`.
 """
@@ -16,7 +16,7 @@ _FRAME = re.compile(r"[0-9]{1,15}")
 
 
 def parse_instant(text: str) -> Instant | None:
-    """The time that `text` writes, or None when it writes none."""
+    """The time that `text` denotes, or None when it denotes none."""
     if _FRAME.fullmatch(text):
         return Frame(int(text))
     if match := _MILLISECONDS.fullmatch(text):
@@ -29,7 +29,7 @@ def parse_instant(text: str) -> Instant | None:
 
 
 def parse_span(text: str) -> Span | None:
-    """The range that `text` writes, or None when it writes none."""
+    """The half-open range that `text` denotes, or None when it denotes none."""
     first, dash, last = text.partition("-")
     if not dash or not (first or last):
         return None
@@ -43,7 +43,7 @@ def instant(text: str) -> Instant:
     """As `parse_instant`; raises `UsageError`."""
     found = parse_instant(text)
     if found is None:
-        raise UsageError(f"{text!r} is no time; write a frame (120), seconds (4.5s) or 00:00:04.500")
+        raise UsageError(f"{text!r} is not a time; write a frame (120), seconds (4.5s) or 00:00:04.500")
     return found
 
 

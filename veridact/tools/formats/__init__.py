@@ -1,1 +1,1 @@
-"""Formats of other tools, one a file."""
+"""Annotation formats of other tools, one a file, and the table of them in `registry`."""

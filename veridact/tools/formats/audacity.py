@@ -1,7 +1,7 @@
-"""Audacity labels: `start TAB end TAB text`, in seconds from where the sound begins.
+"""Audacity label tracks: `start TAB end TAB text`, in seconds from the first sample of the sound.
 
-Audacity opens the sound alone and calls its first sample 0; a manifest counts from the first presentation time of the
-file, picture included. Where the sound begins later than that, `offset_ms` is the difference, added or taken away.
+Audacity opens the sound alone, so its 0 is the first sample; the 0 of a manifest is the first presentation time of the
+file, pictures included. `offset_ms` is how much later the sound begins: added on import, subtracted on export.
 """
 
 import re
@@ -23,7 +23,7 @@ def _seconds(ms: int) -> str:
 
 
 def write(manifest: Manifest, offset_ms: int) -> Exported:
-    """The ranges, with label, id and review state as the text; the rejected ones are left out."""
+    """The ranges that are not rejected, in order of time, with label, id and review state as their text."""
     lost = [*common.common_losses(manifest, record=False, sound=True), "scores", "the streams that ranges are on"]
     lines = []
     for item in sorted(manifest.audio, key=lambda r: (r.start_ms, r.end_ms, r.id)):
@@ -35,28 +35,31 @@ def write(manifest: Manifest, offset_ms: int) -> Exported:
 
 
 def read(raw: bytes, offset_ms: int, streams: frozenset[int]) -> Imported:
-    """The ranges of a label file, each on every stream of sound; raises `UsageError` naming the line."""
-    found = Imported(searched=streams)
+    """The ranges of a label file, each on every stream of sound, widened to whole milliseconds.
+
+    Raises `UsageError` naming the line.
+    """
+    imported = Imported(searched=streams)
     lines = raw.decode("utf-8", "replace").splitlines()
     if len(lines) > MAX_LINES:
         raise UsageError(f"more than {MAX_LINES} lines; split the file")
     for number, line in enumerate(lines, 1):
         if line.startswith("\\"):
-            found.lost.append(f"line {number}: a range of frequencies; the whole sound is covered")
+            imported.lost.append(f"line {number}: a range of frequencies; all frequencies are covered")
             continue
         if not line.strip():
             continue
         parts = line.split("\t")
         if len(parts) < 2 or not all(_SECONDS.fullmatch(p.strip()) for p in parts[:2]):
-            raise UsageError(f"line {number}: write start, end and text with tabs between, times in seconds")
+            raise UsageError(f"line {number}: write start, end and text with tabs between them, times in seconds")
         start, end = (Fraction(p.strip()) * 1000 + offset_ms for p in parts[:2])
         if start == end:
-            found.lost.append(f"line {number}: a point in time has no length and covers nothing")
+            imported.lost.append(f"line {number}: a point in time has no length and covers nothing")
             continue
         match = _RECORD.fullmatch(parts[2].strip()) if len(parts) > 2 else None
         text = match[1] if match else " ".join(parts[2:])[:40]
-        label = common.known_label(text, get_args(AudioLabel), found.lost)
-        known = {"id": match[2], "review": match[3]} if match and match[2] else {}
+        label = common.known_label(text, get_args(AudioLabel), imported.lost)
+        record = {"id": match[2], "review": match[3]} if match and match[2] else {}
         times = {"start_ms": max(0, int(start // 1)), "end_ms": -int(-end // 1)}
-        found.ranges.append({**common.item_fields(known, None, label), **times})
-    return found
+        imported.ranges.append({**common.item_fields(record, None, label), **times})
+    return imported

@@ -1,4 +1,4 @@
-"""COCO JSON for one picture: `bbox` is [x, y, width, height] from the top left corner, in the picture as displayed."""
+"""COCO JSON for one picture: `bbox` is [x, y, width, height] in pixels of the picture as displayed, origin top left."""
 
 import json
 from decimal import Decimal
@@ -13,11 +13,14 @@ from veridact.tools.formats.common import Exported, Imported
 
 
 def write(manifest: Manifest) -> Exported:
-    """The tracks of a still, the rejected ones too: their review record goes along as attributes."""
+    """All tracks of a still, rejected ones included, with their review records as `attributes`.
+
+    Raises `UsageError` for video and animations.
+    """
     lost = common.common_losses(manifest, record=True, sound=False)
     stream = common.picture_stream(manifest, lost)
     if manifest.source.kind != "picture" or stream.frames != 1:
-        raise UsageError("COCO holds single pictures; for footage use cvat or mot")
+        raise UsageError("COCO holds single pictures; for video and animations use cvat or mot")
     labels = list(dict.fromkeys(t.label for t in manifest.tracks))
     annotations = []
     for number, track in enumerate(manifest.tracks, 1):
@@ -40,18 +43,22 @@ def write(manifest: Manifest) -> Exported:
 
 
 def _no_constant(text: str) -> NoReturn:
-    raise ValueError(f"{text} is no number")
+    raise ValueError(f"{text} is not a number")
 
 
 def _image(tree: dict[str, Any], stream: PictureStream) -> tuple[Any, int]:
-    """The id of the image that is meant, and the orientation that its boxes still need."""
+    """The id of the image that the source is, and the EXIF orientation still to apply to its boxes.
+
+    An image of the stored size has boxes in the stored picture, one of the displayed size in the displayed picture.
+    Raises `BindingError` unless exactly one image has either size.
+    """
     upright, stored = (stream.width, stream.height), (stream.coded_width, stream.coded_height)
     fits = [i for i in tree["images"] if (i["width"], i["height"]) in {upright, stored}]
     if len(fits) != 1:
         sizes = ", ".join(f"{i['width']}x{i['height']}" for i in tree["images"][:5])
         raise BindingError(
-            f"one image of {stream.width}x{stream.height} is wanted, {len(fits)} are there (sizes: {sizes}); "
-            "leave the one that is meant in the file"
+            f"{len(fits)} images have the size {stream.width}x{stream.height} of the source (sizes: {sizes}); "
+            "leave just the one in the file"
         )
     turned = (fits[0]["width"], fits[0]["height"]) != upright
     return fits[0]["id"], stream.orientation if turned else 1
@@ -64,8 +71,8 @@ def _box(values: list[Any], orientation: int, stream: PictureStream) -> Box:
 
 
 def read(raw: bytes, stream: PictureStream) -> Imported:
-    """The boxes of a COCO file on a still; raises `UsageError` for what is no COCO file."""
-    found = Imported(searched=frozenset({0}))
+    """The boxes of a COCO file on a still; raises `UsageError` for another format, `BindingError` for another image."""
+    imported = Imported(searched=frozenset({0}))
     try:
         tree = json.loads(raw, parse_float=Decimal, parse_constant=_no_constant)
         names = {c["id"]: str(c["name"]) for c in tree["categories"]}
@@ -73,13 +80,13 @@ def read(raw: bytes, stream: PictureStream) -> Imported:
         for annotation in tree["annotations"]:
             if annotation["image_id"] != image:
                 continue
-            label = common.known_label(names[annotation["category_id"]], None, found.lost)
+            label = common.known_label(names[annotation["category_id"]], None, imported.lost)
             given = annotation.get("attributes", {})
             attributes = {k: v for k, v in given.items() if isinstance(v, str)} if isinstance(given, dict) else {}
             box = _box(annotation["bbox"], orientation, stream)
-            found.tracks.append({**common.item_fields(attributes, 0, label), "boxes": {0: box}})
+            imported.tracks.append({**common.item_fields(attributes, 0, label), "boxes": {0: box}})
             if annotation.get("segmentation"):
-                found.lost.append(f"the outline of annotation {annotation.get('id')}: its box is taken")
+                imported.lost.append(f"the outline of annotation {annotation.get('id')}: its bounding box is used")
     except (ValueError, KeyError, TypeError, AttributeError, ArithmeticError, RecursionError) as e:
         raise UsageError(f"not a COCO file: {type(e).__name__}: {str(e)[:80]}") from None
-    return found
+    return imported

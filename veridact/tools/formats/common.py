@@ -1,4 +1,4 @@
-"""What all formats of other tools have in common: what is written, what is read, and what each cannot hold."""
+"""The types that all formats share, and the way from imported items to a manifest."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,13 +14,13 @@ from veridact.schema.manifest import AudioRange, Manifest, Output, PictureStream
 from veridact.tools.formats.keyframes import segments
 
 RECORD = ("review", "reviewer", "reason", "note")
-"""The fields that formats with free attributes carry along, besides the id and the score."""
+"""The fields of the review record, which formats with free attributes keep besides the id and the score."""
 ATTRIBUTES = ("id", "score", *RECORD)
 
 
 @dataclass(frozen=True)
 class Exported:
-    """A file for another tool, and what it could not hold, in words."""
+    """A file for another tool, and a line for each kind of information that its format cannot hold."""
 
     data: bytes
     lost: list[str]
@@ -28,7 +28,12 @@ class Exported:
 
 @dataclass
 class Imported:
-    """What was read from another tool: tracks as boxes by frame, ranges in milliseconds, and what was lost."""
+    """What a file of another tool holds.
+
+    `tracks` have the fields of a manifest's track with `boxes`, a box by frame, in place of segments; `ranges` have the
+    fields of a range. `lost` has a line for each piece of information not imported; `searched` are the indices of the
+    streams that the file annotates.
+    """
 
     tracks: list[dict[str, Any]] = field(default_factory=list)
     ranges: list[dict[str, Any]] = field(default_factory=list)
@@ -37,7 +42,7 @@ class Imported:
 
 
 def outward(x: Fraction, y: Fraction, right: Fraction, bottom: Fraction) -> Box:
-    """The smallest box of whole pixels around exact edges; raises `ValueError` when it has no extent."""
+    """The smallest box of whole pixels that contains exact edges; raises `ValueError` when it has no extent."""
     box = (int(x // 1), int(y // 1), -int(-right // 1) - int(x // 1), -int(-bottom // 1) - int(y // 1))
     if box[2] < 1 or box[3] < 1:
         raise ValueError("a box without extent")
@@ -45,10 +50,13 @@ def outward(x: Fraction, y: Fraction, right: Fraction, bottom: Fraction) -> Box:
 
 
 def picture_stream(manifest: Manifest, lost: list[str]) -> VideoStream | PictureStream:
-    """The stream that a format of one picture track holds: the first; the others are lost."""
+    """The first stream with a picture, for formats that hold one; a line in `lost` for each of the others.
+
+    Raises `UsageError` where the source has none.
+    """
     able = [s for s in manifest.source.streams if isinstance(s, VideoStream | PictureStream)]
     if not able:
-        raise UsageError("this format is for pictures and the source has none; use audacity, log-csv or log-html")
+        raise UsageError("this format holds pictures and the source has none; use audacity, log-csv or log-html")
     for other in able[1:]:
         count = sum(t.stream == other.index for t in manifest.tracks)
         lost.append(f"video stream {other.index} with {count} tracks: this format holds one stream")
@@ -56,37 +64,37 @@ def picture_stream(manifest: Manifest, lost: list[str]) -> VideoStream | Picture
 
 
 def record_of(item: Track | AudioRange) -> dict[str, str]:
-    """The id, the score and the review record of an item as texts."""
-    found = {"id": item.id} | ({"score": str(item.origin.score)} if item.origin.score is not None else {})
-    return found | {name: value for name in RECORD if (value := getattr(item, name)) is not None}
+    """The id, the score and the review record of an item as texts, by field."""
+    record = {"id": item.id} | ({"score": str(item.origin.score)} if item.origin.score is not None else {})
+    return record | {name: value for name in RECORD if (value := getattr(item, name)) is not None}
 
 
 def common_losses(manifest: Manifest, *, record: bool, sound: bool) -> list[str]:
-    """What no such format holds, and, by the flags, whether it holds the review record and sound."""
-    found = ["the effects, the scope, the output and the producers"]
+    """A line for each loss of a format; `record` and `sound` say whether it holds the review record, and sound."""
+    losses = ["the effects, the scope, the output and the producers"]
     items: list[Track | AudioRange] = [*manifest.tracks, *manifest.audio]
     if any(i.effect is not None for i in items):
-        found.append("effects of single items")
+        losses.append("effects of single items")
     if not record:
-        found.append("ids, review states, reviewers, reasons and notes")
+        losses.append("ids, review states, reviewers, reasons and notes")
         rejected = [i.id for i in items if i.review == "rejected"]
         if rejected:
-            found.append(f"rejected items: {', '.join(rejected)}")
+            losses.append(f"rejected items: {', '.join(rejected)}")
     if not sound and manifest.audio:
-        found.append(f"{len(manifest.audio)} ranges of sound")
+        losses.append(f"{len(manifest.audio)} ranges of sound")
     if sound and manifest.tracks:
-        found.append(f"{len(manifest.tracks)} tracks of the picture")
-    return found
+        losses.append(f"{len(manifest.tracks)} tracks of the picture")
+    return losses
 
 
 def known_label(name: str, sound_labels: Sequence[str] | None, lost: list[str]) -> str:
-    """The label that a name stands for; one that is not ours becomes `custom`, and that is told."""
+    """The label of the manifest with this name; any other name, and `keep`, becomes `custom`, with a line in `lost`."""
     labels = sound_labels if sound_labels is not None else get_args(VideoLabel)
     if name in labels and name != "keep":
         return name
-    remark = f"label {name!r} becomes custom"
-    if remark not in lost:
-        lost.append(remark)
+    line = f"label {name!r} becomes custom"
+    if line not in lost:
+        lost.append(line)
     return "custom"
 
 
@@ -96,14 +104,14 @@ def _container(source: Source, form: Format) -> str:
     return "mp4" if source.kind == "video" else "flac"
 
 
-def _told(source: Source, searched: frozenset[int]) -> Source:
-    """The source with the streams marked that somebody has looked into."""
+def _marked_searched(source: Source, searched: frozenset[int]) -> Source:
+    """The source with the streams at the indices `searched` marked as searched."""
     streams = [s.model_copy(update={"searched": True}) if s.index in searched else s for s in source.streams]
     return source.model_copy(update={"streams": tuple(streams)})
 
 
 def _output(source: Source, form: Format, searched: frozenset[int]) -> Output:
-    """What is kept: all footage and sound, but none of a kind that was looked into elsewhere only."""
+    """The output: every video and audio stream, but of a kind that the file annotates, only the annotated ones."""
     tree: dict[str, Any] = {"container": _container(source, form)}
     if source.kind == "video":
         tree["profile"] = "h264"
@@ -116,8 +124,8 @@ def _output(source: Source, form: Format, searched: frozenset[int]) -> Output:
 
 
 def _numbered(items: Sequence[dict[str, Any]], taken: set[str]) -> list[dict[str, Any]]:
-    """The items with an id each: their own where it is free and fits the label, else the next one."""
-    made = []
+    """The items with an id each: their own where it is free and fits the label, else the next free one."""
+    numbered = []
     for item in items:
         prefix = f"{item['label'].replace('_', '-')}-"
         own = item.pop("id", None)
@@ -125,12 +133,17 @@ def _numbered(items: Sequence[dict[str, Any]], taken: set[str]) -> list[dict[str
         while own is None or own in taken or not own.startswith(prefix):
             own, number = f"{prefix}{number:04d}", number + 1
         taken.add(own)
-        made.append({"id": own, **item})
-    return made
+        numbered.append({"id": own, **item})
+    return numbered
 
 
-def manifest_of(source: Source, form: Format, name: str, found: Imported, pts: Mapping[int, Sequence[int]]) -> Manifest:
-    """A manifest for a file with what another tool knew about it; `pts` by stream. Raises `UsageError`."""
+def manifest_of(
+    source: Source, form: Format, name: str, imported: Imported, pts: Mapping[int, Sequence[int]]
+) -> Manifest:
+    """A manifest with the imported items; `pts` are the timestamps of each stream that has tracks, by index.
+
+    Every cover is solid, every sound cover silence. Raises `UsageError` where the items make no valid manifest.
+    """
     kinds = {s.type for s in source.streams}
     effects: dict[str, Any] = {}
     if kinds & {"video", "picture"}:
@@ -141,29 +154,29 @@ def manifest_of(source: Source, form: Format, name: str, found: Imported, pts: M
     tracks = [
         {k: v for k, v in t.items() if k != "boxes"}
         | {"segments": [s.model_dump(mode="json") for s in segments(t["boxes"], pts[t["stream"]])]}
-        for t in _numbered(found.tracks, taken)
+        for t in _numbered(imported.tracks, taken)
     ]
     tree = {
         "schema": "veridact.manifest/1",
-        "source": _told(source, found.searched).model_dump(mode="json", exclude_unset=True),
+        "source": _marked_searched(source, imported.searched).model_dump(mode="json", exclude_unset=True),
         "producers": [{"id": "p1", "kind": "import", "name": name, "settings": {}}],
-        "output": _output(source, form, found.searched).model_dump(mode="json", exclude_unset=True),
+        "output": _output(source, form, imported.searched).model_dump(mode="json", exclude_unset=True),
         "scope": "listed",
         "effects": effects,
         "tracks": tracks,
-        "audio": _numbered(found.ranges, taken),
+        "audio": _numbered(imported.ranges, taken),
         "ext": {},
     }
     try:
         manifest = reader.validate(tree)
         rules.check(manifest)
     except ManifestError as e:
-        raise UsageError(f"what was read makes no valid manifest: {e.path}: {e.reason}") from None
+        raise UsageError(f"the imported items make no valid manifest: {e.path}: {e.reason}") from None
     return manifest
 
 
 def item_fields(attributes: Mapping[str, str], stream: int | None, label: str) -> dict[str, Any]:
-    """The fields of an imported item, with the review record that the other tool carried along."""
+    """The fields that tracks and ranges share, with the id, score and review record that `attributes` hold."""
     score = attributes.get("score", "")
     origin = {"by": "p1"} | ({"score": int(score)} if score.isdecimal() and int(score) <= 1000 else {})
     record = {name: attributes[name] for name in RECORD if attributes.get(name)}

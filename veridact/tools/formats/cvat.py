@@ -1,8 +1,9 @@
-"""CVAT for video 1.1: tracks of boxes on key frames, in XML, for review and correction in CVAT.
+"""CVAT for video 1.1 (XML): tracks of boxes on keyframes, for review and correction in CVAT.
 
-CVAT counts frames from 0, moves boxes linearly in frames, and lets the last key go on to the end of the task unless a
-key with `outside="1"` ends the track. So a box is written with `outside` on the frame *after* the last covered one, and
-a track that is read without one goes on to the end. Corners are `xtl ytl xbr ybr`, the right and lower ones exclusive.
+CVAT counts frames from 0, interpolates boxes linearly in frames, and holds the last keyframe to the end of the task
+unless one with `outside="1"` ends the track. So a box with `outside` is written on the frame *after* the last covered
+one, and a track read without one lasts to the end. Corners are `xtl ytl xbr ybr` in pixels; `xbr` and `ybr` are
+exclusive.
 """
 
 from collections.abc import Iterator
@@ -16,7 +17,7 @@ from veridact.schema.geometry import Box, edges
 from veridact.schema.manifest import Key, Manifest, PictureStream, Segment, Track, VideoStream
 from veridact.schema.plan.segments import walk
 from veridact.schema.timeline import Clock, Clocks
-from veridact.tools.edit.reshape import around
+from veridact.tools.edit.reshape import enclosing_box
 from veridact.tools.formats import common
 from veridact.tools.formats.common import Exported, Imported
 from veridact.tools.formats.cvat_xml import CvatBox, CvatTask, CvatTrack, parse
@@ -69,12 +70,12 @@ def _track(number: int, track: Track, clock: Clock) -> Iterator[str]:
 
 
 def write(manifest: Manifest, clocks: Clocks) -> Exported:
-    """All tracks of the first picture stream, the rejected ones too: the review record goes along as attributes."""
+    """All tracks of the first stream with a picture, rejected ones too, with their review records as attributes."""
     lost = common.common_losses(manifest, record=True, sound=False)
     stream = common.picture_stream(manifest, lost)
     clock = clocks[stream.index]
     if clock.pts is None:
-        lost.append("exact boxes between keys: the frame rate is not constant, name the footage with --media")
+        lost.append("exact boxes between keys: the frame rate is not constant, so name the footage with --media")
     tracks = [t for t in manifest.tracks if t.stream == stream.index]
     labels = "".join(_label(name) for name in dict.fromkeys(t.label for t in tracks))
     head = (
@@ -99,16 +100,16 @@ def _check_task(task: CvatTask, stream: VideoStream | PictureStream) -> None:
         given = task.meta.get(name)
         if given and given != str(wanted):
             raise BindingError(
-                f"the CVAT task has {name} {given:.20}, the footage {wanted}; make the task of this file"
+                f"the CVAT task has {name} {given:.20}, the media {wanted}; export the task made from this file"
             )
     if task.meta.get("frame_filter"):
-        raise UsageError("the CVAT task leaves out frames (frame_filter); export a task with all of them")
+        raise UsageError("the CVAT task leaves out frames (frame_filter); export a task that has all frames")
 
 
-def _stretch(shape: CvatBox, after: CvatBox | None, frames: int) -> dict[int, Box]:
-    """The frames from one key up to the next, or to the end of the clip.
+def _interpolated(shape: CvatBox, after: CvatBox | None, frames: int) -> dict[int, Box]:
+    """The box of each frame from one keyframe up to but not including the next, or to the end of the clip.
 
-    Up to a key outside the box may stand still or move: versions of CVAT differ, so both are covered.
+    Before a keyframe with `outside` versions of CVAT either hold the box or interpolate it, so both boxes are enclosed.
     """
     own = common.outward(*shape.corners)
     if after is None:
@@ -119,40 +120,40 @@ def _stretch(shape: CvatBox, after: CvatBox | None, frames: int) -> dict[int, Bo
     keys = (Key(frame=shape.frame, box=own), Key(frame=after.frame, box=common.outward(*after.corners)))
     moving = dict(walk((Segment(end=after.frame + 1, keys=keys),), clock))
     del moving[after.frame]
-    return {f: around([own, box]) for f, box in moving.items()} if after.outside else moving
+    return {f: enclosing_box([own, box]) for f, box in moving.items()} if after.outside else moving
 
 
 def _boxes(track: CvatTrack, frames: int) -> dict[int, Box]:
-    """Every frame of a track with its box: linear in frames between two keys, and on to the end after the last."""
+    """The box of each frame of a track, interpolated between its keyframes; raises `UsageError` for wrong frames."""
     shapes = sorted(track.boxes, key=lambda b: b.frame)
     for shape, after in pairwise([*shapes, None]):
         if shape is not None and (shape.frame >= frames or (after is not None and after.frame == shape.frame)):
             raise UsageError(
-                f"track {track.number}: frame {shape.frame} is given twice, or is none of 0 to {frames - 1}"
+                f"track {track.number}: frame {shape.frame} occurs twice, or is not one of 0 to {frames - 1}"
             )
-    keyed = [s for n, s in enumerate(shapes) if s.key or s.outside or n == 0]
-    found: dict[int, Box] = {}
-    for shape, after in zip(keyed, [*keyed[1:], None], strict=True):
+    keyframes = [s for n, s in enumerate(shapes) if s.key or s.outside or n == 0]
+    boxes: dict[int, Box] = {}
+    for shape, after in zip(keyframes, [*keyframes[1:], None], strict=True):
         if not shape.outside:
-            found |= _stretch(shape, after, frames)
+            boxes |= _interpolated(shape, after, frames)
     for shape in shapes:
         if not shape.key and not shape.outside:
             own = common.outward(*shape.corners)
-            found[shape.frame] = around([own, found.get(shape.frame, own)])
-    return found
+            boxes[shape.frame] = enclosing_box([own, boxes.get(shape.frame, own)])
+    return boxes
 
 
 def read(raw: bytes, stream: VideoStream | PictureStream) -> Imported:
-    """The tracks of a CVAT file; raises `UsageError` for what is none, `BindingError` for one of another clip."""
+    """The tracks of a CVAT file; raises `UsageError` for another format, `BindingError` for a task of another clip."""
     task = parse(raw)
     _check_task(task, stream)
-    found = Imported(lost=list(task.lost), searched=frozenset({stream.index}))
+    imported = Imported(lost=list(task.lost), searched=frozenset({stream.index}))
     for track in task.tracks:
-        label = common.known_label(track.label, None, found.lost)
+        label = common.known_label(track.label, None, imported.lost)
         try:
             boxes = _boxes(track, stream.frames)
         except ValueError as e:
             raise UsageError(f"track {track.number}: {e}") from None
         if boxes:
-            found.tracks.append({**common.item_fields(track.attributes, stream.index, label), "boxes": boxes})
-    return found
+            imported.tracks.append({**common.item_fields(track.attributes, stream.index, label), "boxes": boxes})
+    return imported

@@ -1,7 +1,7 @@
-"""Reading CVAT's XML, which comes from outside: no document type, no entities, no more than it needs.
+"""Parsing CVAT's XML, which is untrusted input: no document type, no entities, and nothing beyond what is imported.
 
-The parser is told to stop at anything that could reach out or grow: a document type declaration is refused before any
-entity could be defined, and depth, elements and text are limited.
+A document type declaration is refused before it could define an entity, so the parser can neither expand entities nor
+fetch external ones; depth, elements and text are limited.
 """
 
 import math
@@ -26,9 +26,9 @@ Corners = tuple[Fraction, Fraction, Fraction, Fraction]
 
 @dataclass(frozen=True)
 class CvatBox:
-    """A box on a frame: exact left, top, right and bottom; `outside` ends the track there.
+    """A box on a frame: exact left, top, right and bottom in pixels; with `outside` the track ends before the frame.
 
-    `key` is false for what CVAT wrote between two keys: it writes every frame out.
+    `key` is false for boxes that CVAT interpolated between two keyframes: it writes out every frame.
     """
 
     frame: int
@@ -39,7 +39,7 @@ class CvatBox:
 
 @dataclass
 class CvatTrack:
-    """A track with its free attributes."""
+    """A track: its number and label in CVAT, its boxes in the order of the file, and its free attributes."""
 
     number: str
     label: str
@@ -49,7 +49,7 @@ class CvatTrack:
 
 @dataclass
 class CvatTask:
-    """What is read of a file: the facts of the task, its tracks, and what could not be taken over."""
+    """The parts of a CVAT file that are imported: metadata of the task and its tracks; `lost` lists what is not."""
 
     meta: dict[str, str] = field(default_factory=dict)
     tracks: list[CvatTrack] = field(default_factory=list)
@@ -59,12 +59,15 @@ class CvatTask:
 def _number(attributes: dict[str, str], name: str) -> Fraction:
     text = attributes.get(name, "")
     if not _NUMBER.fullmatch(text):
-        raise UsageError(f"not a CVAT file: {name}={text[:20]!r} is no number")
+        raise UsageError(f"not a CVAT file: {name}={text[:20]!r} is not a number")
     return Fraction(text)
 
 
-def _turned(corners: Corners, degrees: Fraction) -> Corners:
-    """The upright box around one that is turned about its centre, a pixel larger than computed on each side."""
+def _enclosing_rotated(corners: Corners, degrees: Fraction) -> Corners:
+    """The upright box that encloses one rotated about its centre, a pixel larger than computed on each side.
+
+    The extra pixel is more than the rounding error of the sine and cosine, so the enclosing box is never too small.
+    """
     left, top, right, bottom = corners
     angle = math.radians(float(degrees % 360))
     width, height = float(right - left), float(bottom - top)
@@ -74,15 +77,15 @@ def _turned(corners: Corners, degrees: Fraction) -> Corners:
     return (x - across, y - down, x + across, y + down)
 
 
-def _around(attributes: dict[str, str], shape: str) -> Corners | None:
-    """The box around a shape that is no box; None for one that has no simple outline."""
+def _bounding_box(attributes: dict[str, str], shape: str) -> Corners | None:
+    """The bounding box of an ellipse, polygon or polyline; None for shapes without a simple outline."""
     if shape == "ellipse":
         cx, cy, rx, ry = (_number(attributes, n) for n in ("cx", "cy", "rx", "ry"))
-        return _turned((cx - rx, cy - ry, cx + rx, cy + ry), _rotation(attributes))
+        return _enclosing_rotated((cx - rx, cy - ry, cx + rx, cy + ry), _rotation(attributes))
     if shape in {"polygon", "polyline"}:
         points = [p.split(",") for p in attributes.get("points", "").split(";")]
         if not all(len(p) == 2 and all(_NUMBER.fullmatch(v) for v in p) for p in points):
-            raise UsageError(f"not a CVAT file: the points of a {shape} are no pairs of numbers")
+            raise UsageError(f"not a CVAT file: the points of a {shape} are not pairs of numbers")
         xs, ys = [Fraction(p[0]) for p in points], [Fraction(p[1]) for p in points]
         return (min(xs), min(ys), max(xs), max(ys))
     return None
@@ -93,7 +96,7 @@ def _rotation(attributes: dict[str, str]) -> Fraction:
 
 
 class _Reader:
-    """The handlers of the parser and what they have gathered."""
+    """The handlers of the parser, and the task that they fill in."""
 
     def __init__(self) -> None:
         self.task = CvatTask()
@@ -102,11 +105,13 @@ class _Reader:
         self.text = ""
         self.attribute = ""
 
-    def lose(self, remark: str) -> None:
-        if remark not in self.task.lost:
-            self.task.lost.append(remark)
+    def lose(self, line: str) -> None:
+        """Notes a kind of information that is not imported, once."""
+        if line not in self.task.lost:
+            self.task.lost.append(line)
 
     def start(self, name: str, attributes: dict[str, str]) -> None:
+        """Called for each start tag; raises `UsageError` for another format and beyond the limits."""
         self.elements += 1
         self.path.append(name)
         if len(self.path) > MAX_DEPTH or self.elements > MAX_ELEMENTS:
@@ -126,19 +131,19 @@ class _Reader:
         track = self.task.tracks[-1]
         outside = attributes.get("outside") == "1"
         if attributes.get("occluded") == "1":
-            self.lose("marks that something is occluded")
+            self.lose("occlusion marks")
         if name == "box":
             corners: Corners | None = (
                 _number(attributes, "xtl"), _number(attributes, "ytl"),
                 _number(attributes, "xbr"), _number(attributes, "ybr"),
             )  # fmt: skip
             if corners and _rotation(attributes):
-                self.lose(f"track {track.number}: turned boxes; the upright box around them is taken")
-                corners = _turned(corners, _rotation(attributes))
+                self.lose(f"track {track.number}: rotated boxes; the upright box around each is used")
+                corners = _enclosing_rotated(corners, _rotation(attributes))
         elif name in _SHAPES:
-            corners = _around(attributes, name)
-            what = "nothing of it is taken" if corners is None else "the box around it is taken"
-            self.lose(f"track {track.number}: a {name}; {what}")
+            corners = _bounding_box(attributes, name)
+            what = "not imported" if corners is None else "its bounding box is used"
+            self.lose(f"track {track.number}: shape {name}; {what}")
         else:
             return
         if corners is not None:
@@ -148,10 +153,12 @@ class _Reader:
             track.boxes.append(CvatBox(int(frame), attributes.get("keyframe") != "0", outside, corners))
 
     def characters(self, text: str) -> None:
+        """Called for text between tags; text beyond `MAX_TEXT` characters is dropped."""
         if len(self.text) < MAX_TEXT:
             self.text += text
 
     def end(self, name: str) -> None:
+        """Called for each end tag: the text since its start tag is complete."""
         self.path.pop()
         if name == "attribute" and self.task.tracks and "track" in self.path and self.attribute:
             self.task.tracks[-1].attributes.setdefault(self.attribute, self.text)
@@ -162,11 +169,13 @@ class _Reader:
 
 
 def _refuse(*_: object) -> NoReturn:
-    raise UsageError("the XML declares a document type or entities, which is refused; export it from CVAT again")
+    raise UsageError(
+        "the XML declares a document type or entities, which CVAT never writes; export the task from CVAT again"
+    )
 
 
 def parse(raw: bytes) -> CvatTask:
-    """The task in a CVAT file; raises `UsageError`."""
+    """The task in a CVAT file; raises `UsageError` for text that is not XML or not CVAT's."""
     parser = expat.ParserCreate()
     reader = _Reader()
     parser.buffer_text = True

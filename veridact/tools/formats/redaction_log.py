@@ -1,6 +1,7 @@
-"""The redaction log that goes with a disclosure: when, what kind, how, why and by whom; never what was there.
+"""The redaction log that goes with a disclosure: time, kind, redaction, reason and reviewer, never the content.
 
-Only what is covered or left out is listed. Notes stay behind, and so do digests: they would let a reader test guesses.
+Only what is covered or left out is listed. Notes are not: they may describe the content. Nor are digests: with one a
+reader could test guesses of the content.
 """
 
 import csv
@@ -9,7 +10,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from html import escape
 
-from veridact.schema.manifest import AudioStream, Manifest, OtherStream, Track
+from veridact.schema.manifest import AudioRange, AudioStream, Manifest, OtherStream, Track
 from veridact.schema.plan.effects import counts, effect_of
 from veridact.schema.timeline import Clocks
 from veridact.tools.edit.times import clock_text
@@ -40,46 +41,45 @@ def _items(manifest: Manifest, clocks: Clocks) -> list[_Row]:
     for track in manifest.tracks:
         if counts(track):
             start, end, order = _frames(track, clocks)
-            rows.append(_row(track.id, order, start, end, str(track.stream), "picture", track, manifest))
+            rows.append(_row(track, order, start, end, str(track.stream), "picture", manifest))
     for item in manifest.audio:
         if counts(item):
             start, end = (clock_text(Fraction(ms, 1000)) for ms in (item.start_ms, item.end_ms))
             stream = "all" if item.stream is None else str(item.stream)
-            rows.append(_row(item.id, Fraction(item.start_ms, 1000), start, end, stream, "sound", item, manifest))
+            rows.append(_row(item, Fraction(item.start_ms, 1000), start, end, stream, "sound", manifest))
     return rows
 
 
 def _row(
-    item_id: str, order: Fraction, start: str, end: str, stream: str, medium: str, item: object, manifest: Manifest
+    item: Track | AudioRange, order: Fraction, start: str, end: str, stream: str, medium: str, manifest: Manifest
 ) -> _Row:
-    effect = effect_of(item, manifest)  # type: ignore[arg-type]
+    effect = effect_of(item, manifest)
     redaction = "kept" if effect is None else effect.effect
-    said = [getattr(item, name) or "" for name in ("reason", "reviewer", "review")]
-    label = getattr(item, "label", "")
-    return _Row((1, order, item_id), (start, end, stream, medium, label, redaction, *said, item_id))
+    record = (item.reason or "", item.reviewer or "", item.review)
+    return _Row((1, order, item.id), (start, end, stream, medium, item.label, redaction, *record, item.id))
 
 
-def _whole(manifest: Manifest) -> list[_Row]:
-    """What is covered or left out from beginning to end."""
-    found: list[tuple[str, str, str, str]] = []
+def _throughout(manifest: Manifest) -> list[_Row]:
+    """Rows for what is covered or left out over the whole duration: scope `everything`, and dropped streams."""
+    entries: list[tuple[str, str, str, str]] = []
     if manifest.scope == "everything":
-        found.append(("all", "picture and sound", "everything", "hidden"))
+        entries.append(("all", "picture and sound", "everything", "hidden"))
     kept = {s.index for s in manifest.output.streams or () if s.disposition == "render"}
     for stream in manifest.source.streams:
         if isinstance(stream, OtherStream) or (stream.index not in kept and manifest.source.kind != "picture"):
             medium = "sound" if isinstance(stream, AudioStream) else stream.type
-            found.append((str(stream.index), medium, "whole stream", "left out"))
+            entries.append((str(stream.index), medium, "whole stream", "left out"))
     blank = ("", "", "", "")
-    return [_Row((0, Fraction(0), s), ("", "", s, medium, kind, how, *blank)) for s, medium, kind, how in found]
+    return [_Row((0, Fraction(0), s), ("", "", s, medium, kind, how, *blank)) for s, medium, kind, how in entries]
 
 
 def rows(manifest: Manifest, clocks: Clocks) -> list[tuple[str, ...]]:
-    """The lines of the log under `COLUMNS`: what is true throughout first, then by time."""
-    return [r.cells for r in sorted([*_whole(manifest), *_items(manifest, clocks)], key=lambda r: r.order)]
+    """The lines of the log under `COLUMNS`: whole streams first, then items by time."""
+    return [r.cells for r in sorted([*_throughout(manifest), *_items(manifest, clocks)], key=lambda r: r.order)]
 
 
-def _inert(cell: str) -> str:
-    """A cell that a spreadsheet does not take for a formula."""
+def _without_formula(cell: str) -> str:
+    """A cell that a spreadsheet shows as text: an apostrophe goes before the first character of a formula."""
     return "'" + cell if cell.startswith(_FORMULA) else cell
 
 
@@ -88,7 +88,7 @@ def as_csv(manifest: Manifest, clocks: Clocks) -> bytes:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\r\n")
     writer.writerow(COLUMNS)
-    writer.writerows([_inert(c) for c in row] for row in rows(manifest, clocks))
+    writer.writerows([_without_formula(c) for c in row] for row in rows(manifest, clocks))
     return text.getvalue().encode()
 
 
@@ -103,7 +103,7 @@ th { background: #eee }
 
 
 def as_html(manifest: Manifest, clocks: Clocks) -> bytes:
-    """The log as one HTML page without scripts or anything from outside, made to be printed."""
+    """The log as one HTML page to print, without scripts and external resources."""
     lines = rows(manifest, clocks)
     head = "".join(f'<th scope="col">{c}</th>' for c in COLUMNS)
     body = "\n".join("<tr>" + "".join(f"<td>{escape(c)}</td>" for c in row) + "</tr>" for row in lines)

@@ -1,4 +1,4 @@
-"""The formats of `export` and `import`, as tables from their names."""
+"""The formats of `veridact export` and `import`: tables from their names to functions."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,7 +18,10 @@ from veridact.tools.formats.common import Exported, Imported
 
 @dataclass(frozen=True)
 class Footage:
-    """A file that annotations are read for: `offset_ms` is how much later than the file its sound begins."""
+    """The media file that annotations are imported for; its sound begins `offset_ms` milliseconds after its 0 ms.
+
+    `label` is the one for formats that have no labels.
+    """
 
     source: Source
     offset_ms: int
@@ -26,7 +29,7 @@ class Footage:
 
 
 def offset_ms(media: MediaFile) -> int:
-    """How much later than the first presentation time of the file its sound begins, in whole milliseconds."""
+    """How much later than the first presentation time of the file its sound begins, rounded to milliseconds."""
     return round(audio_offset(media) * 1000)
 
 
@@ -45,7 +48,10 @@ EXPORTS: dict[str, Callable[[Manifest, Clocks, int], Exported]] = {
 
 
 def export(manifest: Manifest, name: str, media: Path | None) -> Exported:
-    """The manifest in another tool's format; `media` tells times that the manifest alone does not."""
+    """The manifest in the format `name`; `media` gives the times that the manifest alone does not prove.
+
+    Raises `UsageError` for a format of another medium, `BindingError` where `media` is not the manifest's file.
+    """
     clocks = timeline.clocks(manifest, media)
     offset = 0
     if media is not None:
@@ -58,20 +64,20 @@ def _picture(footage: Footage) -> VideoStream | PictureStream:
     for stream in footage.source.streams:
         if isinstance(stream, VideoStream | PictureStream):
             return stream
-    raise UsageError("this format is for pictures and the file has none; use audacity")
+    raise UsageError("this format holds pictures and the file has none; use audacity")
 
 
 def _still(footage: Footage) -> PictureStream:
     stream = _picture(footage)
     if not isinstance(stream, PictureStream) or stream.frames != 1:
-        raise UsageError("COCO holds single pictures; for footage use cvat or mot")
+        raise UsageError("COCO holds single pictures; for video and animations use cvat or mot")
     return stream
 
 
 def _sound(raw: bytes, footage: Footage) -> Imported:
     streams = frozenset(s.index for s in footage.source.streams if isinstance(s, AudioStream))
     if not streams:
-        raise UsageError("audacity labels are for sound and the file has none; use cvat, mot or coco")
+        raise UsageError("Audacity labels hold sound and the file has none; use cvat, mot or coco")
     return audacity.read(raw, footage.offset_ms, streams)
 
 
@@ -84,12 +90,15 @@ IMPORTS: dict[str, Callable[[bytes, Footage], Imported]] = {
 
 
 def import_file(media: Path, raw: bytes, name: str, label: str) -> tuple[Manifest, list[str]]:
-    """A manifest for a file with what another tool says about it, and what that was lost."""
+    """A manifest for `media` with the annotations in `raw`, and a line for each piece of information not imported.
+
+    Raises `UsageError` for a malformed file, `BindingError` for one that was made for other media.
+    """
     with open_media(media) as file:
-        told = child.look(lambda: read_source(file).model_dump_json(), file.fd)
-        source = Source.model_validate_json(told)
-        found = common.manifest_of(source, file.format, name, Imported(), {})
-        clocks = timeline.from_media(found, media)
+        source_json = child.look(lambda: read_source(file).model_dump_json(), file.fd)
+        source = Source.model_validate_json(source_json)
+        empty = common.manifest_of(source, file.format, name, Imported(), {})
+        clocks = timeline.from_media(empty, media)
         offset = child.look(lambda: offset_ms(file), file.fd)
         imported = IMPORTS[name](raw, Footage(source, offset, label))
         pts = {i: c.pts or () for i, c in clocks.items()}

@@ -20,7 +20,7 @@ Example = Callable[[str], Manifest]
 
 def _edit(manifest: Manifest, text: str) -> Manifest:
     todo = operations.from_script(text, None)
-    return edits.apply_all(manifest, todo, edits.Desk(timeline.from_manifest(manifest)))
+    return edits.apply_all(manifest, todo, edits.EditContext(timeline.from_manifest(manifest)))
 
 
 def test_a_search_that_finds_the_same_adds_nothing(example: Example) -> None:

@@ -91,7 +91,7 @@ def test_counts(name: str, found: Manifest, expected: dict[str, int]) -> None:
     assert {k: getattr(tally, k) for k in expected} == expected
 
 
-def test_exposed_time_is_given_per_hour() -> None:
+def test_exposed_time_is_reported_per_hour() -> None:
     tally = scored(manifest(("face-0001", [(0, 5, BOX)])), TRUTH)
     assert tally.ratios()["exposed_seconds_per_hour"] == 1800
 
@@ -144,7 +144,7 @@ def test_what_is_hidden_is_what_render_hides(name: str, found: Manifest, coverag
     assert (tally.ratios()["coverage"], tally.found_boxes) == (coverage, 0)
 
 
-def test_nothing_is_in_sight_of_a_stream_that_is_dropped() -> None:
+def test_nothing_is_exposed_in_a_stream_that_is_dropped() -> None:
     true = two_streams(TRUTH)
     streams = (OutputStream(index=0, disposition="drop"), OutputStream(index=1, disposition="render"))
     found = true.model_copy(update={"tracks": (), "output": true.output.model_copy(update={"streams": streams})})
@@ -157,7 +157,7 @@ def test_rejected_items_hide_nothing() -> None:
     assert scored(rejected, TRUTH).exposed == 10
 
 
-def test_ignored_boxes_are_no_false_positives() -> None:
+def test_ignored_boxes_count_neither_way() -> None:
     both = manifest(("face-0001", [(0, 10, BOX)]), ("face-0002", [(0, 10, (100, 10, 20, 20))]))
     aside = manifest(("face-0001", [(0, 10, (102, 10, 20, 20))]))
     assert scored(both, TRUTH, ignored=aside).found_boxes == 10
@@ -204,7 +204,7 @@ THREE = manifest(
     ("plate-0001", [(0, 4, (50, 60, 40, 10))]),
 )
 FOUND = manifest(
-    ("face-0001", [(0, 3, (10, 10, 20, 20)), (5, 10, (10, 10, 20, 20))]),  # two frames in sight
+    ("face-0001", [(0, 3, (10, 10, 20, 20)), (5, 10, (10, 10, 20, 20))]),  # two frames exposed
     ("face-0002", [(0, 6, (105, 10, 20, 20))]),  # overlap 15/25, three quarters covered
     ("face-0003", [(6, 10, (100, 10, 20, 20))]),  # another id for the same face
     ("face-0004", [(0, 5, (150, 60, 20, 20))]),  # nothing there
@@ -261,7 +261,7 @@ def test_truth_may_come_in_three_forms(name: str, raw: bytes, labels: set[str]) 
     assert {k: found[k] for k in EXPECTED} == pytest.approx(EXPECTED)
 
 
-def test_of_streams_that_the_truth_does_not_speak_of_nothing_counts() -> None:
+def test_streams_that_the_truth_does_not_annotate_do_not_count() -> None:
     both = two_streams(TRUTH)
     other = TRUTH.tracks[0].model_copy(update={"id": "face-0002", "stream": 1})
     found = both.model_copy(update={"tracks": (TRUTH.tracks[0], other)})
@@ -280,7 +280,7 @@ def test_of_streams_that_the_truth_does_not_speak_of_nothing_counts() -> None:
         ("no manifest", b"{}", FOUND, ManifestError, "schema"),
         ("no CVAT", b"<html/>", FOUND, UsageError, "not a CVAT file"),
         ("another clip", CVAT.replace("<size>10<", "<size>11<").encode(), FOUND, BindingError, "size 11"),
-        ("a frame too many", b"11,1,1,1,5,5,1,-1,-1,-1", FOUND, UsageError, "none of 1 to 10"),
+        ("a frame too many", b"11,1,1,1,5,5,1,-1,-1,-1", FOUND, UsageError, "not one of 1 to 10"),
         ("two labels", MOT.encode(), THREE, UsageError, "--label"),
         ("no label", MOT.encode(), manifest(), UsageError, "--label"),
     ],
@@ -312,7 +312,7 @@ def test_the_command_writes_json(tmp_path: Path) -> None:
     out, err = run(tmp_path, MOT.encode(), "--json", "--label", "face")
     found = json.loads(out)["face"]
     assert {k: found[k] for k in EXPECTED} == pytest.approx(EXPECTED)
-    assert "not taken over: confidences" in err
+    assert "not used: confidences" in err
 
 
 def test_the_command_writes_a_table(tmp_path: Path) -> None:
@@ -332,7 +332,7 @@ def test_seconds_are_not_invented_where_the_frame_rate_varies(tmp_path: Path) ->
     assert "name the footage with --media" in err
 
 
-def test_a_label_that_is_only_in_the_second_stream_is_given_per_hour_of_all_footage() -> None:
+def test_a_label_in_the_second_stream_alone_is_reported_per_hour_of_all_footage() -> None:
     plate = THREE.tracks[2].model_copy(update={"stream": 1})
     true = two_streams(THREE).model_copy(update={"tracks": (THREE.tracks[0], plate)})
     none = true.model_copy(update={"tracks": ()})

@@ -1,4 +1,4 @@
-"""What lint points at: each rule finds its case, and only where it is."""
+"""Each rule of lint finds its case, and only there."""
 
 from collections.abc import Callable
 from fractions import Fraction
@@ -25,7 +25,7 @@ def _findings(manifest: Manifest) -> list[lint.Finding]:
 
 def _edit(manifest: Manifest, text: str) -> Manifest:
     todo = operations.from_script(text.replace(" then ", "\n"), None)
-    return edits.apply_all(manifest, todo, edits.Desk(timeline.from_manifest(manifest)))
+    return edits.apply_all(manifest, todo, edits.EditContext(timeline.from_manifest(manifest)))
 
 
 def test_a_clean_manifest_has_no_findings(example: Example) -> None:
@@ -74,7 +74,7 @@ def test_a_rule_leaves_alone_what_is_fine(case: str, example: Example) -> None:
     assert rule not in {f.rule for f in _findings(_edit(example(name), text))}
 
 
-def test_a_manifest_that_breaks_rules_is_told_all_of_them(document: Document) -> None:
+def test_every_broken_rule_of_a_manifest_is_reported(document: Document) -> None:
     tree = document("street")
     tree["tracks"][0]["segments"][1]["end"] = 5000
     tree["audio"][0]["end_ms"] = 0
@@ -157,7 +157,7 @@ OVERLAPS = {
 
 @pytest.mark.parametrize("case", OVERLAPS)
 def test_what_another_range_covers_cuts_no_word(case: str, document: Document) -> None:
-    """A tone throughout: whatever begins or ends in it and is not itself covered is pointed at."""
+    """A tone throughout: whatever begins or ends in it and is not itself covered is reported."""
     ends, expected = OVERLAPS[case]
     given = document("street")["audio"][0]
     items = [
@@ -165,7 +165,7 @@ def test_what_another_range_covers_cuts_no_word(case: str, document: Document) -
         for n, (a, b) in enumerate(ends, 1)
     ]
     names = {item.id: letter for item, letter in zip(items, "abc", strict=False)}
-    found = lint_audio.cuts(items, 1, _loudness((1000, 0.2)))
+    found = lint_audio.cut_words(items, 1, _loudness((1000, 0.2)))
     assert [(names[f.item or ""], f.start) for f in found] == expected
 
 

@@ -1,7 +1,6 @@
 """Files that are there whole or not at all, and what a killed run leaves beside them."""
 
 import fcntl
-import os
 import shutil
 import tempfile
 from pathlib import Path
@@ -40,7 +39,7 @@ def test_what_a_killed_run_left_is_gone_after_the_next(tmp_path: Path, monkeypat
     assert list(tmp_path.iterdir()) == [target]
 
 
-@pytest.mark.parametrize("other", ["held", "of another target", "a link"])
+@pytest.mark.parametrize("other", ["locked", "of another target", "a link"])
 def test_nothing_else_is_removed(other: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     target = tmp_path / "m.json"
     left = left_beside(tmp_path / ("n.json" if other == "of another target" else "m.json"), monkeypatch)
@@ -48,7 +47,7 @@ def test_nothing_else_is_removed(other: str, tmp_path: Path, monkeypatch: pytest
         left.rename(tmp_path / "precious")
         left.symlink_to(tmp_path / "precious")
     with left.open("rb") as file:
-        if other == "held":
+        if other == "locked":
             fcntl.flock(file, fcntl.LOCK_EX)
         atomic_write.put(target, b"whole")
     assert left.read_bytes() == b"half"
@@ -65,7 +64,7 @@ def test_what_another_run_removes_before_it_is_locked_is_made_again(
         fd, name = file(prefix=prefix, dir=dir)
         made.append(name)
         if len(made) == 1:
-            os.unlink(name)
+            Path(name).unlink()
         return fd, name
 
     def folder_that_goes(prefix: str) -> str:

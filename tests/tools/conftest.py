@@ -1,6 +1,5 @@
-"""Manifests that many tests of the schema start from."""
+"""Small clips and a still that the tests of the tools make for themselves, and manifests for them."""
 
-import json
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
@@ -15,35 +14,6 @@ from veridact.media import source, video
 from veridact.schema import reader
 from veridact.schema.manifest import Manifest
 from veridact.tools.formats import common
-
-MANIFESTS = Path(__file__).parents[2] / "manifests"
-
-
-@pytest.fixture(scope="session")
-def manifests() -> Path:
-    """The folder of the documented examples."""
-    return MANIFESTS
-
-
-@pytest.fixture(scope="session")
-def example() -> Callable[[str], Manifest]:
-    """An example by name: `street` is manifests/valid-street.json."""
-
-    def load(name: str) -> Manifest:
-        return reader.read((MANIFESTS / f"valid-{name}.json").read_bytes()).manifest
-
-    return load
-
-
-@pytest.fixture(scope="session")
-def document() -> Callable[[str], dict[str, Any]]:
-    """An example by name as plain values that a test may change."""
-
-    def load(name: str) -> dict[str, Any]:
-        tree: dict[str, Any] = json.loads((MANIFESTS / f"valid-{name}.json").read_bytes())
-        return tree
-
-    return load
 
 
 def _clip(path: Path, pts: list[int], sound: bool) -> None:

@@ -16,7 +16,7 @@ Example = Callable[[str], Manifest]
 
 def _after(manifest: Manifest, text: str) -> Manifest:
     todo = operations.from_script(text.replace(" then ", "\n"), None)
-    return edits.apply_all(manifest, todo, edits.Desk(timeline.from_manifest(manifest)))
+    return edits.apply_all(manifest, todo, edits.EditContext(timeline.from_manifest(manifest)))
 
 
 CASES: dict[str, tuple[str, str, set[str]]] = {

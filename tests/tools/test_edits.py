@@ -1,4 +1,4 @@
-"""Every edit does what its words say, keeps the record, and does all or nothing."""
+"""Every operation changes what it says and keeps the review record; a script is applied whole or not at all."""
 
 from collections.abc import Callable
 
@@ -18,7 +18,7 @@ Example = Callable[[str], Manifest]
 
 def _edit(manifest: Manifest, text: str, reviewer: str | None = None, reason: str | None = None) -> Manifest:
     clocks = timeline.from_manifest(manifest)
-    return edits.apply_all(manifest, operations.from_script(text, None), edits.Desk(clocks, reviewer, reason))
+    return edits.apply_all(manifest, operations.from_script(text, None), edits.EditContext(clocks, reviewer, reason))
 
 
 def _item(manifest: Manifest, item_id: str) -> Item:
@@ -241,15 +241,15 @@ def test_a_stream_is_dropped_and_the_scope_is_changed(example: Example) -> None:
 
 
 REFUSED = {
-    "blur face-0001": "'blur' is no edit",
-    "accept": "accept what",
+    "blur face-0001": "'blur' is not an operation",
+    "accept": "accept needs items",
     "accept face-0009": "there is no item face-0009",
     "accept face-0001 face-0002 quickly": "does not understand 'quickly'",
     "accept face-0001 where score > 1": "not both",
-    "accept where score > 999": "no item is selected",
+    "accept where score > 999": "where selects no item",
     "move face-0002 1,1": "face-0002 is rejected; accept it first",
     "move face-0001 up": "write move ITEMS",
-    "move face-0001 1,1 sometime": "is no range",
+    "move face-0001 1,1 sometime": "is not a range",
     "move person-name-0001 1,1": "has no box",
     "move face-0001 1,2,30,40 at 500": "does not cover frame 500",
     "move face-0001 9999999,0": "would make the manifest invalid",
@@ -258,7 +258,7 @@ REFUSED = {
     "retime face-0001 700-800": "has no frame in 700 to 799",
     "retime person-name-0001 1-2": "sound has no frame 1",
     "retime person-name-0001 13s-12s": "would make the manifest invalid",
-    "split face-0001 at 120": "does not go on before and after",
+    "split face-0001 at 120": "lies on one side of 120",
     "split face-0001 face-0002": "write split|is rejected",
     "merge face-0001 plate-0001": "has another label or stream",
     "merge plate-0001": "write merge ITEM ITEM",
@@ -269,8 +269,8 @@ REFUSED = {
     "effect face-0001 mosaic cells=9": "invalid|less than or equal to 8",
     "effect person-name-0001 solid": "an effect on sound is one of",
     "effect label=nose solid": "no label that has an effect",
-    "effect label=default default": "cannot be taken away",
-    "add face": "when",
+    "effect label=default default": "cannot be removed",
+    "add face": "needs a range",
     "add face 1-2": "sound has no frame|stream",
     "add face 1-2 3,4,5": "does not understand '3,4,5'",
     "add face 5-5 1,1,9,9": "ends before it begins",
@@ -297,5 +297,5 @@ def test_all_of_a_script_or_nothing(example: Example) -> None:
 def test_edits_on_one_line_are_joined_by_then(example: Example) -> None:
     manifest = example("street")
     todo = operations.from_words("accept face-0001 then reject plate-0001".split(), None)
-    after = edits.apply_all(manifest, todo, edits.Desk(timeline.from_manifest(manifest)))
+    after = edits.apply_all(manifest, todo, edits.EditContext(timeline.from_manifest(manifest)))
     assert [_item(after, i).review for i in ("face-0001", "plate-0001")] == ["accepted", "rejected"]

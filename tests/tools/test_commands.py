@@ -208,9 +208,7 @@ def test_diff_exits_1_when_anything_is_revealed(run: Run, street: Path, tmp_path
     assert run("diff", street, street)[1].startswith(b"nothing changes")
 
 
-def test_lint_exits_1_when_there_is_anything_to_look_at(
-    run: Run, street: Path, tmp_path: Path, manifests: Path
-) -> None:
+def test_lint_exits_1_when_there_is_a_finding(run: Run, street: Path, tmp_path: Path, manifests: Path) -> None:
     code, out, _ = run("lint", street, "--json")
     tree = json.loads(out)
     assert code == 1
@@ -219,7 +217,7 @@ def test_lint_exits_1_when_there_is_anything_to_look_at(
     clean = tmp_path / "clean.json"
     arguments = ("effect", "label=default", "solid", "pad=150")
     run("edit", manifests / "valid-minimal.json", *arguments, "-o", clean)
-    assert run("lint", clean)[:2] == (0, b"nothing to look at\n")
+    assert run("lint", clean)[:2] == (0, b"no findings\n")
 
 
 def test_lint_reports_a_manifest_that_breaks_rules(run: Run, manifests: Path) -> None:
@@ -272,16 +270,16 @@ def test_a_sheet_is_private_and_says_what_it_is(
 
 
 @pytest.mark.parametrize("name", ["steady", "variable"])
-def test_the_review_film_is_private_silent_and_in_time(
+def test_the_review_video_is_private_silent_and_in_time(
     name: str, run: Run, footage: Callable[[str], tuple[Path, Path]], tmp_path: Path
 ) -> None:
     media, path = footage(name)
     out = _shown(run, media, path, tmp_path / "review.mp4", "--video")
     assert stat.S_IMODE(out.stat().st_mode) == 0o600
-    with av.open(str(out)) as film:
-        assert film.metadata["title"] == overlay.WARNING
-        assert [s.type for s in film.streams] == ["video"]
-        times = [f.pts * f.time_base for f in film.decode(video=0)]
+    with av.open(str(out)) as video:
+        assert video.metadata["title"] == overlay.WARNING
+        assert [s.type for s in video.streams] == ["video"]
+        times = [f.pts * f.time_base for f in video.decode(video=0)]
     known = timeline.from_media(manifest_file.read_path(path).manifest, media)[0]
     assert times == [known.seconds_of(n) for n in range(known.frames)]
 
@@ -298,7 +296,7 @@ def test_a_still_is_shown_as_displayed(run: Run, still: Path, manifest_for: Make
     assert "a still has no timeline" in err
 
 
-def test_the_timeline_has_a_bar_for_each_stretch(
+def test_the_timeline_has_a_bar_for_each_interval(
     run: Run, footage: Callable[[str], tuple[Path, Path]], tmp_path: Path
 ) -> None:
     media, path = footage("steady")
@@ -312,8 +310,8 @@ NOT_SHOWN: dict[str, tuple[str, ...]] = {
     "a frame after the end": ("--frame", "50"),
     "a time that is none": ("--frame", "soon"),
     "a stream that shows nothing": ("--stream", "3"),
-    "a frame and a film": ("--frame", "1", "--video"),
-    "a film without a container": ("--video",),
+    "a frame and a video": ("--frame", "1", "--video"),
+    "a video without a container": ("--video",),
 }
 
 
@@ -349,8 +347,8 @@ def test_import_makes_a_manifest_and_lists_what_is_lost(run: Run, clip: Clip, tm
     assert code == 0
     assert (manifest.tracks[0].id, manifest.tracks[0].segments[0].end) == ("plate-0001", 4)
     assert manifest.tracks[0].segments[0].keys[0].box == (10, 20, 30, 20)
-    assert "not taken over: confidences" in err
-    assert "stream 1: audio that mot says nothing about; it is kept as it is\n" in err
+    assert "not imported: confidences" in err
+    assert "stream 1: audio that mot does not annotate; it is kept as it is\n" in err
     assert [getattr(s, "searched", None) for s in manifest.source.streams] == [True, False]
 
 

@@ -1,4 +1,4 @@
-"""Surgery on segments: what is cut, held or united covers at least what it covered before."""
+"""Splitting, extending and uniting segments never uncovers anything."""
 
 from fractions import Fraction
 from itertools import pairwise
@@ -46,7 +46,7 @@ def test_a_walk_is_the_box_at_each_frame(found: Segments, frame: int) -> None:
 
 @given(segments(), st.integers(0, FRAMES))
 def test_a_cut_covers_the_same_frames_and_no_less(found: Segments, frame: int) -> None:
-    left, right = reshape.cut(found, frame, CLOCK)
+    left, right = reshape.split_at(found, frame, CLOCK)
     whole, before, after = _boxes(found), _boxes(left), _boxes(right)
     assert all(f < frame for f in before)
     assert all(f >= frame for f in after)
@@ -58,7 +58,7 @@ def test_a_cut_covers_the_same_frames_and_no_less(found: Segments, frame: int) -
 
 @given(segments(), st.integers(0, FRAMES))
 def test_a_cut_keep_shows_no_more(found: Segments, frame: int) -> None:
-    left, right = reshape.cut(found, frame, CLOCK, inward=True)
+    left, right = reshape.split_at(found, frame, CLOCK, inward=True)
     whole, parts = _boxes(found, True), {**_boxes(left, True), **_boxes(right, True)}
     for f, (_, _, w, h) in parts.items():
         if w > 1 and h > 1:
@@ -67,7 +67,7 @@ def test_a_cut_keep_shows_no_more(found: Segments, frame: int) -> None:
 
 @given(segments(), segments())
 def test_a_union_covers_what_either_covers(a: Segments, b: Segments) -> None:
-    both = _boxes(reshape.united(a, b, CLOCK))
+    both = _boxes(reshape.union(a, b, CLOCK))
     assert both.keys() == _boxes(a).keys() | _boxes(b).keys()
     for side in (a, b):
         for frame, box in _boxes(side).items():
@@ -88,7 +88,7 @@ def test_a_change_within_a_range_leaves_the_rest(found: Segments, first: int, le
 
 
 @given(segments(), st.integers(0, FRAMES - 1), st.integers(1, FRAMES))
-def test_retiming_holds_the_ends_and_cuts_the_rest(found: Segments, first: int, length: int) -> None:
+def test_retiming_extends_the_ends_and_trims_the_rest(found: Segments, first: int, length: int) -> None:
     end = min(FRAMES, first + length)
     whole = _boxes(found)
     if not any(first <= f < end for f in whole):
@@ -109,16 +109,12 @@ def test_a_key_is_set_where_the_track_is(found: Segments, frame: int, box: Box) 
 
 
 @given(segments())
-def test_thinned_boxes_are_the_same_boxes_in_no_more_keys(found: Segments) -> None:
+def test_reduced_keys_give_the_same_boxes_with_no_more_keys(found: Segments) -> None:
     again = keyframes.segments(_boxes(found), VARIABLE)
     assert _boxes(again) == _boxes(found)
+    # A segment that stands still at its end may need one key where that begins and one where it first shows.
     joined = sum(a.end == b.keys[0].frame for a, b in pairwise(found))
-    assert sum(len(s.keys) for s in again) <= sum(len(s.keys) for s in found) + joined + _held(found)
-
-
-def _held(found: Segments) -> int:
-    """Segments that stand still at their end may need a key where that begins and one where it is seen to."""
-    return len(found)
+    assert sum(len(s.keys) for s in again) <= sum(len(s.keys) for s in found) + joined + len(found)
 
 
 @given(st.dictionaries(st.integers(0, FRAMES - 1), BOXES, max_size=FRAMES))
