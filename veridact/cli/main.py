@@ -25,6 +25,7 @@ COMMANDS = {
     "verify": "veridact.cli.verify:verify",
     "disclose": "veridact.cli.disclose:disclose",
     "keygen": "veridact.cli.keygen:keygen",
+    "recreate": "veridact.cli.recreate:recreate",
 }
 """Where each command lives; loaded when it is asked for, so that no command loads what another needs."""
 
