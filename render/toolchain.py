@@ -38,11 +38,14 @@ def digest_of_files(files: Iterable[tuple[str, Path]]) -> str:
 
 
 def _wheel_files(name: str) -> list[tuple[str, Path]]:
-    """The files that the package's RECORD lists, without `*.dist-info` and `*.pyc`."""
+    """The files that the package's RECORD lists, without `*.dist-info`, `*.pyc` and what pip made beside the packages.
+
+    That is console scripts, `../../../bin/f2py`, whose first line names the folder of the environment.
+    """
     listed = metadata.distribution(name).files
     if not listed:
         raise MachineError(f"the package {name} has no RECORD; install it again with pip")
-    kept = [f for f in listed if f.suffix != ".pyc" and not f.parts[0].endswith(".dist-info")]
+    kept = [f for f in listed if f.suffix != ".pyc" and f.parts[0] != ".." and not f.parts[0].endswith(".dist-info")]
     return [(f.as_posix(), Path(str(f.locate()))) for f in kept]
 
 

@@ -1,13 +1,14 @@
 """The toolchain entry of veridact covers all of its code that decides bytes, and nothing else."""
 
 import shutil
+from importlib.metadata import distribution
 from pathlib import Path
 
 import grimp
 import pytest
 
 import veridact
-from veridact.render.toolchain import OWN, digest_of_files, own_files, toolchain
+from veridact.render.toolchain import OWN, PACKAGES, _wheel_files, digest_of_files, own_files, toolchain
 
 FOLDER = Path(veridact.__file__).parent
 NOT_BYTES = ("sandbox", "progress", "signals")
@@ -66,3 +67,17 @@ def test_the_digest_changes_with_what_decides_bytes(name: str, counts: bool, cop
     assert (digest_of_files(own_files(copy)) != before) == counts
     (copy / "render" / "new.py").touch()
     assert digest_of_files(own_files(copy)) != before
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_the_digest_of_a_package_does_not_depend_on_the_folder_of_the_environment(package: str) -> None:
+    """Console scripts name it in their first line."""
+    listed = [file.as_posix() for file in distribution(package).files or ()]
+    hashed = [name for name, _ in _wheel_files(package)]
+    assert set(listed) > set(hashed)
+    assert not [name for name in hashed if ".." in name.split("/") or name.startswith("/")]
+    assert f"{'PIL' if package == 'pillow' else package}/__init__.py" in hashed
+
+
+def test_some_package_has_a_console_script() -> None:
+    assert [f for f in distribution("av").files or () if f.parts[0] == ".." and f.parts[-2] == "bin"]
