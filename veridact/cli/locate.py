@@ -8,7 +8,6 @@ from typing import Any, cast, get_args
 import click
 
 from veridact import atomic_write
-from veridact.cli import runner
 from veridact.errors import MediaError, UsageError
 from veridact.locate import batch, isolation
 from veridact.locate import options as asked
@@ -149,8 +148,3 @@ def locate(
     for remark in [] if quiet else remarks:
         click.echo(remark, err=True)
     return 0
-
-
-def main() -> None:
-    """The console script `locate`."""
-    sys.exit(runner.run(locate, "locate"))
