@@ -23,7 +23,7 @@ _HEAD = """\
 # the environment of a receipt of veridact {version}, head {head}
 # pip install -r requirements.txt            Python 3.11 or later on Linux x86-64, in a new environment
 # pip verifies no hash here, as veridact's own wheel has none; to verify those that are known, run before it:
-# sed -n 's/  # --hash/ --hash/p' requirements.txt > hashed.txt && pip install --require-hashes --no-deps -r hashed.txt
+# sed -n '/^[a-z]/s/  # --/ --/p' requirements.txt > hashed.txt && pip install --require-hashes --no-deps -r hashed.txt
 # `veridact verify --rerun` then compares the files of every package with the digests in the receipt
 """
 
