@@ -44,9 +44,9 @@ def read_chain(path):
         require(canonical(entry) == line, f"{where} is not in canonical form")
         require(set(entry) == {"body", "hash", "prev", "seq", "type", "v"} and entry["v"] == 1, f"{where} is no entry")
         require(entry["seq"] == number and entry["prev"] == before, f"{where} does not follow the one before")
-        told = entry.pop("hash")
+        stated = entry.pop("hash")
         before = hashlib.sha256(f"{version}\0entry\0".encode() + canonical(entry)).hexdigest()
-        require(before == told, f"{where} was changed")
+        require(before == stated, f"{where} was changed")
     kinds = [entry["type"] for entry in entries]
     require(kinds == sorted(kinds, key=ORDER.index), "the entries are out of order")
     require(all(kinds.count(k) == 1 for k in ORDER[:3] + ORDER[-2:]), "this is not one receipt")

@@ -1,4 +1,4 @@
-"""From what was done to the bodies of a receipt: pure, deterministic, and without a single value of metadata."""
+"""The bodies of a receipt's entries, from what a render did: pure, deterministic, and without any value of metadata."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -67,7 +67,7 @@ class RenderResult:
 
 
 def safe_names(names: Sequence[str]) -> list[str]:
-    """Names of metadata as they may be told: known ones in lower case, all others as `other`."""
+    """Names of metadata as a receipt may hold them: known ones in lower case, sorted, then `other` for all others."""
     lowered = {name.lower() for name in names}
     known = sorted(lowered & KNOWN_TAGS)
     return known + (["other"] if lowered - KNOWN_TAGS else [])

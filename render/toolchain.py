@@ -7,14 +7,23 @@ from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
 
-from veridact import __version__, render, schema
+import veridact
 from veridact.errors import MachineError
+
+OWN = ("__init__.py", "atomic_write.py", "errors.py", "files.py", "media", "render", "schema")
+"""What of `veridact/` decides bytes: all that `render` imports of it but `sandbox`, `progress` and `signals`.
+
+A test compares this list with the graph of imports. `lint`, the formats of other tools and `locate` are not in it.
+"""
+
+OWN_SUFFIXES = frozenset({".py", ".json"})
 
 PACKAGES = ("av", "numpy", "pillow")
 FOR_FORMAT = {"HEIF": ("pillow-heif",)}
 """Further packages for sources of some formats; where one is missing, the source cannot be opened."""
 
-CHUNK_BYTES = 1 << 20
+KNOWN_PACKAGES = frozenset(("veridact", *PACKAGES, *(name for names in FOR_FORMAT.values() for name in names)))
+"""Every package that a toolchain may name."""
 
 
 def _file_sha256(path: Path) -> str:
@@ -29,38 +38,41 @@ def digest_of_files(files: Iterable[tuple[str, Path]]) -> str:
 
 
 def _wheel_files(name: str) -> list[tuple[str, Path]]:
-    """The files that the package's RECORD lists, without `*.dist-info` and `*.pyc`."""
+    """The files that the package's RECORD lists, without `*.dist-info`, `*.pyc` and what pip made beside the packages.
+
+    That is console scripts, `../../../bin/f2py`, whose first line names the folder of the environment.
+    """
     listed = metadata.distribution(name).files
     if not listed:
         raise MachineError(f"the package {name} has no RECORD; install it again with pip")
-    kept = [f for f in listed if f.suffix != ".pyc" and not f.parts[0].endswith(".dist-info")]
+    kept = [f for f in listed if f.suffix != ".pyc" and f.parts[0] != ".." and not f.parts[0].endswith(".dist-info")]
     return [(f.as_posix(), Path(str(f.locate()))) for f in kept]
 
 
-def _own_files() -> list[tuple[str, Path]]:
-    """Our own modules, the same whether installed from a wheel or run from a checkout."""
+def own_files(folder: Path) -> list[tuple[str, Path]]:
+    """The files of `OWN` in a folder `veridact`, by their names in a wheel: `veridact/schema/manifest.py`.
+
+    In a checkout `schema` and `render` are links to folders beside it; the names are the same.
+    """
     found: list[tuple[str, Path]] = []
-    for package in (schema, render):
-        folder = Path(package.__file__ or "").parent
-        for path in folder.rglob("*"):
-            if path.suffix in {".py", ".json"}:
-                found.append((path.relative_to(folder.parent).as_posix(), path))
+    for name in OWN:
+        top = folder / name
+        paths = [top] if top.is_file() else sorted(top.rglob("*"))
+        found += [(f"veridact/{p.relative_to(folder).as_posix()}", p) for p in paths if p.suffix in OWN_SUFFIXES]
     return found
 
 
 def toolchain(source_format: str = "") -> list[dict[str, str]]:
     """The packages that decide the bytes made of a source of some format, as they lie on this machine's disk."""
-    return _described((*PACKAGES, *(name for name in FOR_FORMAT.get(source_format, ()) if _is_there(name))))
-
-
-def _is_there(package: str) -> bool:
-    return find_spec(package.replace("-", "_")) is not None
+    further = (name for name in FOR_FORMAT.get(source_format, ()) if find_spec(name.replace("-", "_")) is not None)
+    return _described((*PACKAGES, *further))
 
 
 @cache
 def _described(names: tuple[str, ...]) -> list[dict[str, str]]:
+    own = digest_of_files(own_files(Path(veridact.__file__).parent))
     packages = [
         {"name": name, "version": metadata.version(name), "sha256": digest_of_files(_wheel_files(name))}
         for name in names
     ]
-    return [{"name": "veridact", "version": __version__, "sha256": digest_of_files(_own_files())}, *packages]
+    return [{"name": "veridact", "version": veridact.__version__, "sha256": own}, *packages]

@@ -64,7 +64,7 @@ def test_the_same_bytes_with_one_worker_with_four_and_on_one_core(
     for way in (["--jobs", "1"], ["--jobs", "4"], []):
         out = tmp_path / f"out{len(made)}.mp4"
         pinned = [] if way else ["taskset", "-c", "0"]
-        code = "from veridact.cli.render import main; main()"
+        code = "from veridact.cli.entry import render; render()"
         subprocess.run(
             [*pinned, sys.executable, "-c", code, str(source), str(manifest), str(out), *way],
             check=True,

@@ -25,14 +25,11 @@ def block(after: str, kind: str = "") -> list[str]:
 @pytest.mark.extra
 def test_the_commands_of_use_run_as_they_stand(tmp_path: Path) -> None:
     pytest.importorskip("onnxruntime", reason="needs the extra locate")
-    for name, module in {
-        "locate": "veridact.cli.locate",
-        "render": "veridact.cli.render",
-        "veridact": "veridact.cli.main",
-    }.items():
+    for name in ("locate", "render", "veridact"):
         script = tmp_path / "bin" / name
         script.parent.mkdir(exist_ok=True)
-        script.write_text(f"#!/bin/sh\nexec {sys.executable} -c 'from {module} import main; main()' \"$@\"\n")
+        code = f"from veridact.cli.entry import {name}; {name}()"
+        script.write_text(f"#!/bin/sh\nexec {sys.executable} -c '{code}' \"$@\"\n")
         script.chmod(0o755)
     environment = {**os.environ, "PATH": f"{tmp_path / 'bin'}:{os.environ['PATH']}", "PYTHONPATH": str(ROOT)}
     subprocess.run(

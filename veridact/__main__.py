@@ -1,5 +1,5 @@
 """`python -m veridact` is the command `veridact`."""
 
-from veridact.cli.main import main
+from veridact.cli.entry import veridact
 
-main()
+veridact()

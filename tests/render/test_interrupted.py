@@ -25,7 +25,7 @@ FRAMES, SEGMENTS, SEGMENT_FRAMES = 400, 8, 50
 ALL = list(range(SEGMENTS))
 BOX = (8, 8, 24, 16)
 ROOT = Path(__file__).parents[2]
-RENDER = "from veridact.cli.render import main; main()"
+RENDER = "from veridact.cli.entry import render; render()"
 KILLED_AFTER = """
 import os, signal, time
 from veridact.render.video import stream
@@ -37,7 +37,7 @@ def counted(*arguments):
     done.append(1)
     return encode(*arguments)
 stream._encode_segment = counted
-from veridact.cli.render import main; main()
+from veridact.cli.entry import render; render()
 """
 
 

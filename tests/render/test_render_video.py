@@ -118,7 +118,7 @@ def test_the_same_bytes_for_any_workers_cores_and_surroundings(
     for number, (options, environment, folder) in enumerate(ways):
         out = tmp_path / f"out{number}.mp4"
         pinned = ["taskset", "-c", "0"] if number == 1 else []
-        code = "from veridact.cli.render import main; main()"
+        code = "from veridact.cli.entry import render; render()"
         root = str(Path(__file__).parents[2])
         subprocess.run(
             [*pinned, sys.executable, "-c", code, str(source), str(manifest), str(out), *options],

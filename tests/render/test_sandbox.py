@@ -480,7 +480,7 @@ def hold(*arguments):
     while True:
         time.sleep(0.1)
 pipeline.RENDERERS["video"] = hold
-from veridact.cli.render import main; main()
+from veridact.cli.entry import render; render()
 """
 
 
@@ -515,7 +515,7 @@ def test_the_limits_are_documented() -> None:
     text = (ROOT / "docs" / "limits.md").read_text()
     assert f"{child.QUIET_SECONDS} seconds" in text
     assert f"| {pipeline.MEMORY_BYTES // GIB} GiB, and {pipeline.BYTES_PER_PIXEL_PER_JOB} bytes a pixel" in text
-    assert f"{verify.LOOK_BYTES_A_PIXEL:,} bytes a pixel" in text
+    assert f"{verify.CONTENT_BYTES_A_PIXEL:,} bytes a pixel" in text
     told = (ROOT / "SECURITY.md").read_text()
     assert all(f"| {layer} |" in told for layer in policy.LAYERS)
 

@@ -1,4 +1,4 @@
-"""A receipt for handing out: the same account, without anything against which guesses could be tested.
+"""A receipt for handing out: the same entries, without any value against which guesses could be tested.
 
 Whoever holds a redacted plate can try every plate, paint each into the picture and compare digests with the receipt.
 So in the disclosed chain the digests of input, timelines and manifest become HMACs under a salt that stays with the
@@ -26,7 +26,7 @@ def salted(salt: bytes, name: str, value: str) -> str:
 
 
 def hmac_name(name: str) -> str:
-    """The name under which a disclosed receipt tells the HMAC of a digest."""
+    """The field of a disclosed receipt that holds the HMAC of a digest."""
     return f"{name.removesuffix('_sha256')}_hmac"
 
 

@@ -8,13 +8,12 @@ from functools import partial
 from pathlib import Path
 from typing import Literal
 
-from veridact.atomic_write import own_folder
 from veridact.audit import attestation as signing
+from veridact.audit import rerun
 from veridact.audit.content import check_content
-from veridact.audit.disclosure import disclosed, hmac_name, salted
-from veridact.errors import AuditError, VeridactError
+from veridact.audit.disclosure import hmac_name, salted
+from veridact.errors import AuditError, MediaError, VeridactError
 from veridact.files import open_regular
-from veridact.media.containers import SUFFIXES
 from veridact.media.reader import hash_descriptor
 from veridact.media.video import MediaFile, open_media
 from veridact.progress import ReportProgress
@@ -30,20 +29,23 @@ from veridact.tools import manifest_file
 
 Status = Literal["pass", "fail", "not run"]
 Level = Literal["chain", "anchor", "files", "content", "rerun"]
-LOOK_BYTES_A_PIXEL = 1600
-"""What looking at an output may take for each pixel of a frame: a cover of 64 cells over all of it takes most."""
+CONTENT_BYTES_A_PIXEL = 1600
+"""What the content check may take of memory for each pixel of a frame; most for 64 cells over all of it."""
 
 LEVELS: tuple[Level, ...] = ("chain", "anchor", "files", "content", "rerun")
+
+NEEDS_SALT = "this receipt is a disclosed one; give --salt-file"
 
 
 @dataclass(frozen=True)
 class Check:
-    """The outcome of one check."""
+    """The outcome of one check. One that was not run counts as a failure where it was `asked` for."""
 
     level: Level
     name: str
     status: Status
     detail: str
+    asked: bool = True
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,18 @@ class Asked:
     rerun: bool = False
     salt: bytes | None = None
 
+    @property
+    def levels(self) -> frozenset[Level]:
+        """The levels that were asked for: by their files, or by name."""
+        wanted: dict[Level, bool] = {
+            "chain": True,
+            "anchor": self.head is not None or self.attestation is not None,
+            "files": any(path is not None for path in (self.input, self.manifest, self.output)),
+            "content": self.content,
+            "rerun": self.rerun,
+        }
+        return frozenset(level for level in LEVELS if wanted[level])
+
 
 def verify(asked: Asked) -> list[Check]:
     """Every check in the order of the levels; those whose files were not given are `not run`."""
@@ -68,18 +82,19 @@ def verify(asked: Asked) -> list[Check]:
     try:
         version, entries = receipt.read(raw)
     except AuditError as e:
-        rest = [Check(level, level, "not run", "the chain does not hold") for level in LEVELS[1:]]
+        reason = "the chain does not hold"
+        rest = [Check(level, level, "not run", reason, level in asked.levels) for level in LEVELS[1:]]
         return [Check("chain", "chain", "fail", str(e)), *rest]
     checks = [Check("chain", "chain", "pass", f"{len(entries)} entries, head {receipt.head(entries)}")]
-    known = Known(entries, version == receipt.DISCLOSED, asked.salt)
+    checked = CheckedReceipt(entries, version == receipt.DISCLOSED, asked.salt)
     for level in (_anchor, _files, _content, _rerun):
-        checks += level(asked, known)
+        checks += level(asked, checked)
     return checks
 
 
 @dataclass(frozen=True)
-class Known:
-    """The entries of a receipt, and the salt under which a disclosed one hides its digests."""
+class CheckedReceipt:
+    """The entries of a receipt whose chain holds, and the salt under which a disclosed one hides its digests."""
 
     entries: Sequence[Entry]
     disclosed: bool
@@ -87,10 +102,12 @@ class Known:
 
     @property
     def head(self) -> str:
+        """The hash that stands for the whole receipt."""
         return receipt.head(self.entries)
 
     @property
     def output_sha256(self) -> object:
+        """What the receipt gives as the digest of the output; None where it gives none."""
         return receipt.bodies(self.entries, "output")[0].get("sha256")
 
     @property
@@ -102,23 +119,23 @@ class Known:
         raise AuditError("the output entry begins at no time that veridact writes")
 
     @property
-    def sealed_away(self) -> bool:
-        """Whether digests cannot be compared, because the salt is not there."""
+    def lacks_salt(self) -> bool:
+        """Whether digests cannot be compared, because the receipt is disclosed and no salt was given."""
         return self.disclosed and self.salt is None
 
     def expected(self, kind: Literal["input", "manifest"], name: str) -> object:
-        """What the receipt says of a digest: itself, or its HMAC in a disclosed receipt."""
+        """What the receipt gives as a digest: itself, or its HMAC in a disclosed receipt."""
         body = receipt.bodies(self.entries, kind)[0]
         return body.get(hmac_name(name) if self.disclosed else name)
 
-    def as_told(self, name: str, digest: str) -> str:
-        """A digest in the form in which this receipt tells it."""
+    def in_its_form(self, name: str, digest: str) -> str:
+        """A digest of a file in the form in which this receipt gives digests."""
         return salted(self.salt, name, digest) if self.disclosed and self.salt else digest
 
 
 def passed(checks: Sequence[Check]) -> bool:
-    """Whether nothing that was asked for failed."""
-    return all(c.status != "fail" for c in checks)
+    """Whether everything that was asked for passed: a check that was asked for and could not run did not."""
+    return all(c.status == "pass" or (c.status == "not run" and not c.asked) for c in checks)
 
 
 def read_receipt(path: Path) -> bytes:
@@ -132,19 +149,26 @@ def _judge(level: Level, name: str, holds: bool, good: str, bad: str) -> Check:
     return Check(level, name, "pass" if holds else "fail", good if holds else bad)
 
 
-def _anchor(asked: Asked, known: Known) -> Iterator[Check]:
-    head = known.head
+def _not_asked(level: Level, name: str, advice: str) -> Check:
+    return Check(level, name, "not run", advice, asked=False)
+
+
+def _cannot_run(level: Level, name: str, reason: str) -> Check:
+    return Check(level, name, "not run", reason)
+
+
+def _anchor(asked: Asked, checked: CheckedReceipt) -> Iterator[Check]:
+    head = checked.head
     if asked.head is None and asked.attestation is None:
-        yield Check("anchor", "anchor", "not run", "give --head, or --key and --attestation")
+        yield _not_asked("anchor", "anchor", "give --head, or --key and --attestation")
     if asked.head is not None:
-        yield _judge(
-            "anchor", "head", asked.head.lower() == head, "the head is the expected one", f"the head is {head}"
-        )
+        same = asked.head.lower() == head
+        yield _judge("anchor", "head", same, "the head is the expected one", f"the head is {head}")
     if asked.attestation is not None and asked.key is not None:
-        yield _attested(asked.attestation, asked.key, known)
+        yield _attested(asked.attestation, asked.key, checked)
 
 
-def _attested(attestation: Path, key: Path, known: Known) -> Check:
+def _attested(attestation: Path, key: Path, checked: CheckedReceipt) -> Check:
     try:
         body = signing.opened(read_receipt(attestation), signing.public_key(key))
     except AuditError as e:
@@ -152,7 +176,7 @@ def _attested(attestation: Path, key: Path, known: Known) -> Check:
     return _judge(
         "anchor",
         "attestation",
-        signing.names(body) == (known.output_sha256, known.head),
+        signing.names(body) == (checked.output_sha256, checked.head),
         "signed with this key, and names this output and this head",
         "it is signed, but names another output or receipt",
     )
@@ -163,38 +187,37 @@ def _sha256_of(path: Path) -> str:
         return hash_descriptor(file.fileno())
 
 
-def _files(asked: Asked, known: Known) -> Iterator[Check]:
-    yield _compared(known, "input", asked.input, "give --input")
+def _files(asked: Asked, checked: CheckedReceipt) -> Iterator[Check]:
+    if asked.input is None:
+        yield _not_asked("files", "input", "give --input")
+    elif checked.lacks_salt:
+        yield _cannot_run("files", "input", NEEDS_SALT)
+    else:
+        found = checked.in_its_form("sha256", _sha256_of(asked.input))
+        yield _compared("input", found, checked.expected("input", "sha256"))
     if asked.output is None:
-        yield Check("files", "output", "not run", "give --output")
+        yield _not_asked("files", "output", "give --output")
     else:
-        found = _sha256_of(asked.output)
-        expected = known.output_sha256
-        yield _judge(
-            "files", "output", found == expected, f"sha256 {found}", f"is {found}, the receipt says {expected}"
-        )
+        yield _compared("output", _sha256_of(asked.output), checked.output_sha256)
     if asked.manifest is None:
-        yield Check("files", "manifest", "not run", "give --manifest")
+        yield _not_asked("files", "manifest", "give --manifest")
+    elif checked.lacks_salt:
+        yield _cannot_run("files", "manifest", NEEDS_SALT)
     else:
-        yield from _manifest(asked.manifest, known)
+        yield from _manifest(asked.manifest, checked)
 
 
-NEEDS_SALT = "this receipt is a disclosed one; give --salt-file"
+def _compared(name: str, found: str, expected: object) -> Check:
+    same = found == expected
+    return _judge("files", name, same, f"sha256 {found}", f"is {found}, the receipt says {_shown(expected)}")
 
 
-def _compared(known: Known, name: Literal["input"], path: Path | None, advice: str) -> Check:
-    if path is None:
-        return Check("files", name, "not run", advice)
-    if known.sealed_away:
-        return Check("files", name, "fail", NEEDS_SALT)
-    found, expected = known.as_told("sha256", _sha256_of(path)), known.expected("input", "sha256")
-    return _judge("files", name, found == expected, f"sha256 {found}", f"is {found}, the receipt says {expected}")
+def _shown(value: object) -> str:
+    """A value of a receipt as it may be printed; a digest that veridact writes stays as it is."""
+    return protocol.printable(str(value))
 
 
-def _manifest(path: Path, known: Known) -> Iterator[Check]:
-    if known.sealed_away:
-        yield Check("files", "manifest", "fail", NEEDS_SALT)
-        return
+def _manifest(path: Path, checked: CheckedReceipt) -> Iterator[Check]:
     raw = manifest_file.read_bytes(path)
     found: dict[str, Callable[[], str]] = {
         "file_sha256": lambda: digests.sha256_hex(raw),
@@ -203,12 +226,13 @@ def _manifest(path: Path, known: Known) -> Iterator[Check]:
     }
     for name, digest in found.items():
         try:
-            value = known.as_told(name, digest())
+            value = checked.in_its_form(name, digest())
         except VeridactError as e:
             yield Check("files", f"manifest {name}", "fail", str(e))
             continue
-        expected = known.expected("manifest", name)
-        yield _judge("files", f"manifest {name}", value == expected, value, f"is {value}, the receipt says {expected}")
+        expected = checked.expected("manifest", name)
+        bad = f"is {value}, the receipt says {_shown(expected)}"
+        yield _judge("files", f"manifest {name}", value == expected, value, bad)
 
 
 def _drops_a_stream(manifest: Manifest) -> bool:
@@ -217,60 +241,61 @@ def _drops_a_stream(manifest: Manifest) -> bool:
     return not presented <= set(rendered_indexes(manifest))
 
 
-def _found(media: MediaFile, manifest: Manifest, begins: Fraction, report: ReportProgress) -> list[dict[str, object]]:
+def _findings(
+    media: MediaFile, manifest: Manifest, begins: Fraction, report: ReportProgress
+) -> list[dict[str, object]]:
     """The findings on an output as JSON values."""
     return [asdict(finding) for finding in check_content(media, manifest, begins)]
 
 
-def _content(asked: Asked, known: Known) -> Iterator[Check]:
+def _content(asked: Asked, checked: CheckedReceipt) -> Iterator[Check]:
     if not asked.content:
-        yield Check("content", "content", "not run", "give --content with --output and --manifest")
+        yield _not_asked("content", "content", "give --content with --output and --manifest")
         return
     if asked.output is None or asked.manifest is None:
-        yield Check("content", "content", "fail", "needs --output and --manifest")
+        yield _cannot_run("content", "content", "needs --output and --manifest")
         return
     try:
-        manifest, begins = manifest_file.read_path(asked.manifest).manifest, known.begins
+        manifest, begins = manifest_file.read_path(asked.manifest).manifest, checked.begins
         if begins and not _drops_a_stream(manifest):
             raise AuditError("the receipt moves 0 ms although no stream is dropped; it is not of this manifest")
         with open_media(asked.output) as media:
-            terms = child.ChildOptions(Policy(pipeline.memory_bytes(manifest, LOOK_BYTES_A_PIXEL)), keep=(media.fd,))
-            found = child.run(partial(_found, media, manifest, begins), terms, no_progress).value
+            policy = Policy(pipeline.memory_bytes(manifest, CONTENT_BYTES_A_PIXEL))
+            options = child.ChildOptions(policy, keep=(media.fd,))
+            found = child.run(partial(_findings, media, manifest, begins), options, no_progress).value
         for finding in found:
             name, detail = (protocol.printable(str(finding[field])) for field in ("name", "detail"))
             yield _judge("content", name, finding["holds"] is True, detail, detail)
-    except VeridactError as e:
+    except (AuditError, MediaError) as e:  # the output is not what the manifest and the receipt say
         yield Check("content", "content", "fail", str(e))
+    except VeridactError as e:
+        yield _cannot_run("content", "content", f"cannot be checked here: {e}")
 
 
-def _rerun(asked: Asked, known: Known) -> Iterator[Check]:
+def _rerun(asked: Asked, checked: CheckedReceipt) -> Iterator[Check]:
     if not asked.rerun:
-        yield Check("rerun", "rerun", "not run", "give --rerun with --input and --manifest")
+        yield _not_asked("rerun", "rerun", "give --rerun with --input and --manifest")
         return
     if asked.input is None or asked.manifest is None:
-        yield Check("rerun", "rerun", "fail", "needs --input and --manifest")
+        yield _cannot_run("rerun", "rerun", "needs --input and --manifest")
         return
-    if known.sealed_away:
-        yield Check("rerun", "rerun", "fail", NEEDS_SALT)
+    if checked.lacks_salt:
+        yield _cannot_run("rerun", "rerun", NEEDS_SALT)
         return
     try:
-        again, lines = _render_again(asked.input, asked.manifest)
+        repeated = rerun.repeat(asked.input, asked.manifest)
     except VeridactError as e:
-        yield Check("rerun", "rerun", "fail", f"the render does not repeat: {e}")
+        yield _cannot_run("rerun", "rerun", f"cannot be rendered again here: {e}")
         return
-    if known.disclosed and known.salt:
-        lines = disclosed(receipt.read(lines)[1], known.salt)
-    head = receipt.head(receipt.read(lines)[1])
-    same = again.output_sha256 == known.output_sha256
-    yield _judge("rerun", "output", same, "the same bytes", f"gives {again.output_sha256}")
-    yield _judge("rerun", "head", head == known.head, "the same receipt", f"gives the head {head}")
+    same = repeated.output_sha256 == checked.output_sha256
+    yield _judge("rerun", "output", same, "the same bytes", _other_bytes(checked, repeated))
+    heads = rerun.compare_heads(checked.entries, repeated, checked.salt if checked.disclosed else None)
+    yield _judge("rerun", "head", heads.same, heads.detail, heads.detail)
 
 
-def _render_again(media: Path, manifest: Path) -> tuple[pipeline.RenderSummary, bytes]:
-    """Renders into a private folder that is gone afterwards; what it made, and the receipt."""
-    read = manifest_file.read_path(manifest)
-    with own_folder() as folder:
-        output = folder / f"again{SUFFIXES[read.manifest.output.container][0]}"
-        audit = output.with_suffix(".jsonl")
-        done = pipeline.render(media, read, output, audit, pipeline.RERUN_OPTIONS, no_progress)
-        return done, audit.read_bytes()
+def _other_bytes(checked: CheckedReceipt, repeated: rerun.Repeated) -> str:
+    try:
+        difference = rerun.toolchain_difference(checked.entries, repeated)
+    except AuditError as e:
+        difference = str(e)
+    return f"other bytes, sha256 {repeated.output_sha256}; " + (difference or "made with the same toolchain")

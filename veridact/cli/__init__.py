@@ -1,1 +1,1 @@
-"""The commands, one a file; the only place that prints."""
+"""The commands, one a file, and how they start and end; the only package that prints."""

@@ -9,17 +9,17 @@ from veridact import atomic_write
 from veridact.audit import attestation as signing
 from veridact.audit.disclosure import disclosed, salt_of
 from veridact.audit.verify import read_receipt
-from veridact.cli.verify import _FILE
+from veridact.cli.output import FILE, SETTINGS, remark
 from veridact.errors import UsageError
 from veridact.schema import receipt
 
 
-@click.command()
-@click.argument("audit", type=_FILE)
-@click.option("--salt-file", type=_FILE, required=True, help="Keep it with the original; made where it is not there.")
-@click.option("-o", "output", type=_FILE, required=True, help="Where the disclosed receipt goes.")
-@click.option("--attest", "attestation", type=_FILE, help="Where a signed statement of its head goes.")
-@click.option("--sign", "key", type=_FILE, help="The private key that signs it.")
+@click.command(context_settings=SETTINGS)
+@click.argument("audit", type=FILE)
+@click.option("--salt-file", type=FILE, required=True, help="Keep it with the original; made where it is not there.")
+@click.option("-o", "output", type=FILE, required=True, help="Where the disclosed receipt goes.")
+@click.option("--attest", "attestation", type=FILE, help="Where a signed statement of its head goes.")
+@click.option("--sign", "key", type=FILE, help="The private key that signs it.")
 def disclose(audit: Path, salt_file: Path, output: Path, attestation: Path | None, key: Path | None) -> None:
     """Write a receipt for handing out, against which nobody can test guesses of what was covered."""
     if (attestation is None) != (key is None):
@@ -30,9 +30,9 @@ def disclose(audit: Path, salt_file: Path, output: Path, attestation: Path | Non
         raise UsageError(f"{audit} is a disclosed receipt already")
     lines = disclosed(entries, salt_of(salt_file))
     atomic_write.write_new(output, lines)
-    _, told = receipt.read(lines)
+    _, written = receipt.read(lines)
     if attestation and signer:
         now = datetime.now(UTC)
-        run = signing.Run(now, now, receipt.bodies(told, "output")[0]["sha256"], receipt.head(told))
+        run = signing.Run(now, now, receipt.bodies(written, "output")[0]["sha256"], receipt.head(written))
         atomic_write.write_new(attestation, signing.envelope(signing.statement(run), signer))
-    click.echo(f"disclosed receipt {output}, head {receipt.head(told)}", err=True)
+    remark(f"disclosed receipt {output}, head {receipt.head(written)}")

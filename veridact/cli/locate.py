@@ -8,7 +8,6 @@ from typing import Any, cast, get_args
 import click
 
 from veridact import atomic_write
-from veridact.cli import runner
 from veridact.errors import MediaError, UsageError
 from veridact.locate import batch, isolation
 from veridact.locate.detectors.registry import DETECTORS
@@ -150,8 +149,3 @@ def locate(
     for note in [] if quiet else notes:
         click.echo(note, err=True)
     return 0
-
-
-def main() -> None:
-    """The console script `locate`."""
-    sys.exit(runner.run(locate, "locate"))

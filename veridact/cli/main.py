@@ -1,6 +1,5 @@
-"""The `veridact` command, and how every command ends: one line on stderr and the exit code of SPEC §5."""
+"""The command `veridact`: the group of all commands, each imported when it is used."""
 
-import sys
 from importlib import import_module
 from typing import NoReturn
 
@@ -8,6 +7,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from veridact import __version__
+from veridact.cli import entry
 from veridact.cli.runner import run
 
 COMMANDS = {
@@ -26,17 +26,22 @@ COMMANDS = {
     "verify": "veridact.cli.verify:verify",
     "disclose": "veridact.cli.disclose:disclose",
     "keygen": "veridact.cli.keygen:keygen",
+    "recreate": "veridact.cli.recreate:recreate",
 }
-"""Where each command lives; loaded when it is asked for, so that no command loads what another needs."""
+"""Where each command is defined, as `module:function`; no command imports what only another one needs."""
+
+__all__ = ["COMMANDS", "LazyGroup", "main", "run", "veridact"]
 
 
 class LazyGroup(click.Group):
     """A group whose commands are imported when they are used."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
+        """The names of all commands, in the order in which `--help` lists them."""
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        """The command of a name, imported now; None where there is none."""
         if name not in COMMANDS:
             return None
         module, attribute = COMMANDS[name].split(":")
@@ -60,5 +65,5 @@ def veridact() -> None:
 
 
 def main() -> NoReturn:
-    """The console script `veridact`."""
-    sys.exit(run(veridact, "veridact"))
+    """The console script `veridact`, for callers that have imported this module."""
+    entry.veridact()

@@ -1,7 +1,6 @@
 """The command `render`: its options, its progress on stderr and its exit."""
 
 import os
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -12,7 +11,6 @@ import click
 
 from veridact import atomic_write
 from veridact.audit import attestation as signing
-from veridact.cli import runner
 from veridact.errors import SafetyError, UsageError
 from veridact.progress import Progress
 from veridact.render.pipeline import Options, RenderSummary, no_attestation
@@ -93,8 +91,3 @@ def _attest(attestation: Path, key: Path, started: datetime, summary: RenderSumm
         file.write(signing.envelope(signing.statement(run), signing.private_key(key)))
         file.flush()
         yield
-
-
-def main() -> None:
-    """The console script `render`."""
-    sys.exit(runner.run(render, "render"))

@@ -1,58 +1,25 @@
 """How every command ends: one line on stderr and the exit code of SPEC §5."""
 
-import errno
 import os
 import sys
-import traceback
 from pathlib import Path
 
 import click
 
 from veridact import signals
 from veridact.cli import completion
+from veridact.cli.entry import BUG, DETAILS, INTERRUPTED, MACHINE_ERRORS, bug_reason, failed, machine_reason, to_nowhere
 from veridact.errors import MachineError, VeridactError
 from veridact.sandbox.protocol import ChildBugError
 
-INTERRUPTED = 130
-BUG = 70
-A_BUG, DETAILS = "this is a bug in veridact", "set VERIDACT_DEBUG=1 for details"
-
-_MACHINE_ERRORS = {
-    errno.ENOSPC,
-    errno.EDQUOT,
-    errno.EACCES,
-    errno.EPERM,
-    errno.EROFS,
-    errno.EFBIG,
-    errno.EIO,
-    errno.ENOENT,
-    errno.ENAMETOOLONG,
-    errno.EMFILE,
-    errno.ENFILE,
-    errno.ENOMEM,
-    errno.EAGAIN,
-}
-
 
 def _take_standard_streams() -> None:
-    """Where whoever started us closed some, nothing else shall get their numbers."""
+    """Opens /dev/null on each standard descriptor that is closed, so that no file opened later gets its number."""
     while (fd := os.open(os.devnull, os.O_RDWR)) <= 2:
         pass
     os.close(fd)
     if sys.stderr is None:
         sys.stderr = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - for as long as the process lives
-
-
-def _one_line(text: str) -> str:
-    return " ".join(text.split())
-
-
-def _failed(reason: str, code: int) -> int:
-    if os.environ.get("VERIDACT_DEBUG") == "1":
-        traceback.print_exc()
-    over = "\r\x1b[K" if sys.stderr.isatty() else ""  # a line of progress may stand there without an end
-    print(f"{over}error: {_one_line(reason)}", file=sys.stderr)
-    return code
 
 
 def run(command: click.Command, name: str, arguments: list[str] | None = None) -> int:
@@ -66,8 +33,9 @@ def run(command: click.Command, name: str, arguments: list[str] | None = None) -
 
 
 def _run(command: click.Command, name: str, arguments: list[str] | None) -> int:
-    if sys.stdout is None:
-        return _failed("standard output is closed; send it to a file or to /dev/null", MachineError.exit_code)
+    stdout = sys.stdout
+    if stdout is None:
+        return failed("standard output is closed; send it to a file or to /dev/null", MachineError.exit_code)
     try:
         if completion.answer(command, name):
             return 0
@@ -75,21 +43,36 @@ def _run(command: click.Command, name: str, arguments: list[str] | None) -> int:
         sys.stdout.flush()
         return result if isinstance(result, int) else 0
     except click.ClickException as e:
-        return _failed(e.format_message(), e.exit_code)
+        return failed(e.format_message(), e.exit_code)
     except (signals.Interruption, KeyboardInterrupt, click.Abort):
-        return _failed("interrupted; nothing is half written", INTERRUPTED)
+        return failed("interrupted; nothing is half written", INTERRUPTED)
     except VeridactError as e:
-        return _failed(str(e), e.exit_code)
+        return failed(str(e), e.exit_code)
     except MemoryError:
-        return _failed("out of memory", MachineError.exit_code)
-    except (BrokenPipeError, SystemExit):  # click turns a broken pipe into SystemExit, whatever it is told
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        return _failed("the output was closed before all of it was written", MachineError.exit_code)
-    except OSError as e:
-        if e.errno in _MACHINE_ERRORS:
-            return _failed(f"{e.strerror}: {e.filename}" if e.filename else str(e.strerror), MachineError.exit_code)
-        return _failed(f"{type(e).__name__}: {e}", BUG)
-    except ChildBugError as e:
-        return _failed(f"{A_BUG} ({e}); {DETAILS}", BUG)
-    except Exception as e:  # noqa: BLE001 - the last line of defence turns any bug into exit 70
-        return _failed(f"{A_BUG} ({type(e).__name__}: {e}); {DETAILS}", BUG)
+        return failed("out of memory", MachineError.exit_code)
+    except BaseException as e:  # noqa: BLE001 - the last line of defence turns any bug into exit 70, a panic in Rust too
+        return _unforeseen(e, broken=sys.stdout is not stdout)
+
+
+def _unforeseen(error: BaseException, broken: bool) -> int:
+    """The exit code of an exception that no error class names.
+
+    On a broken pipe, click puts a wrapper in the place of stdout (`broken`) and raises `SystemExit`.
+    """
+    if isinstance(error, BrokenPipeError) or (isinstance(error, SystemExit) and broken):
+        to_nowhere(1)
+        return failed("the output was closed before all of it was written", MachineError.exit_code)
+    if isinstance(error, OSError) and error.errno in MACHINE_ERRORS:
+        _give_up_unwritten()
+        return failed(machine_reason(error), MachineError.exit_code)
+    if isinstance(error, ChildBugError):
+        return failed(f"this is a bug in veridact ({error}); {DETAILS}", BUG)
+    return failed(bug_reason(error), BUG)
+
+
+def _give_up_unwritten() -> None:
+    """Drops what a full disk did not take of stdout, at which Python would fail once more when it exits."""
+    try:
+        sys.stdout.flush()
+    except (OSError, ValueError):
+        to_nowhere(1)

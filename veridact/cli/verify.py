@@ -1,4 +1,4 @@
-"""The commands about receipts: `veridact verify`, `disclose` and `keygen`."""
+"""The command `veridact verify`."""
 
 import json
 from dataclasses import asdict
@@ -7,26 +7,26 @@ from pathlib import Path
 import click
 
 from veridact.audit.disclosure import read_salt
-from veridact.audit.verify import Asked, passed
+from veridact.audit.verify import Asked, Check, passed
 from veridact.audit.verify import verify as verify_receipt
+from veridact.cli.output import FILE, SETTINGS
 from veridact.errors import UsageError
 
 FAILED = 1
-_SIGN = {"pass": "ok  ", "fail": "FAIL", "not run": "-   "}
-_FILE = click.Path(readable=False, path_type=Path)
+_SIGN = {"pass": "ok", "fail": "FAIL", "not run": "-"}
 
 
-@click.command()
-@click.argument("audit", type=_FILE)
-@click.option("--input", "input_", type=_FILE, help="The footage that was rendered.")
-@click.option("--manifest", type=_FILE, help="The manifest that was applied.")
-@click.option("--output", type=_FILE, help="The rendered file.")
+@click.command(context_settings=SETTINGS)
+@click.argument("audit", type=FILE)
+@click.option("--input", "input_", type=FILE, help="The footage that was rendered.")
+@click.option("--manifest", type=FILE, help="The manifest that was applied.")
+@click.option("--output", type=FILE, help="The rendered file.")
 @click.option("--head", help="The head that the receipt must have.")
-@click.option("--key", type=_FILE, help="The public key that must have signed the attestation.")
-@click.option("--attestation", type=_FILE, help="The attestation of the run.")
-@click.option("--content", is_flag=True, help="Look at the output: every cover is painted, nothing else is there.")
+@click.option("--key", type=FILE, help="The public key that must have signed the attestation.")
+@click.option("--attestation", type=FILE, help="The attestation of the run.")
+@click.option("--content", is_flag=True, help="Check the output: every cover is painted, and it holds nothing else.")
 @click.option("--rerun", is_flag=True, help="Render again and compare bytes and head.")
-@click.option("--salt-file", type=_FILE, help="The salt of a disclosed receipt.")
+@click.option("--salt-file", type=FILE, help="The salt of a disclosed receipt.")
 @click.option("--json", "as_json", is_flag=True, help="Print the checks as JSON.")
 def verify(
     audit: Path,
@@ -50,5 +50,11 @@ def verify(
         click.echo(json.dumps({"passed": passed(checks), "checks": [asdict(c) for c in checks]}, indent=2))
     else:
         for check in checks:
-            click.echo(f"{_SIGN[check.status]} {check.level:8} {check.name:24} {check.detail}")
+            click.echo(_line(check))
     return 0 if passed(checks) else FAILED
+
+
+def _line(check: Check) -> str:
+    """One check for a person; one that was asked for and could not run stands out from those not asked for."""
+    sign = "NOT RUN" if check.status == "not run" and check.asked else _SIGN[check.status]
+    return f"{sign:7} {check.level:8} {check.name:24} {check.detail}"

@@ -43,28 +43,28 @@ def handed_out(make_manifest: Any, make_track: Any, saved: Any, command: Any, tm
     manifest = saved(make_manifest(source, (make_track(1, BOX, 1, label="custom"),)))
     assert command("render", source, manifest, tmp_path / "out.png")[0] == 0
     audit = tmp_path / "out.png.audit.jsonl"
-    assert command("disclose", audit, "--salt-file", tmp_path / "salt", "-o", tmp_path / "told.jsonl")[0] == 0
+    assert command("disclose", audit, "--salt-file", tmp_path / "salt", "-o", tmp_path / "disclosed.jsonl")[0] == 0
     return tmp_path
 
 
 def test_the_attacker_finds_the_plate_in_the_plain_receipt_and_not_in_the_disclosed_one(handed_out: Path) -> None:
     assert PLATE in guesses_that_fit((handed_out / "out.png.audit.jsonl").read_text())
-    assert guesses_that_fit((handed_out / "told.jsonl").read_text()) == set()
+    assert guesses_that_fit((handed_out / "disclosed.jsonl").read_text()) == set()
 
 
 def test_no_value_of_the_original_that_could_be_tested_is_left(handed_out: Path) -> None:
     plain = (handed_out / "out.png.audit.jsonl").read_bytes()
     _, entries = receipt.read(plain)
-    told = (handed_out / "told.jsonl").read_text()
+    disclosed = (handed_out / "disclosed.jsonl").read_text()
     original = receipt.bodies(entries, "input")[0]
     secrets = [original["sha256"], *receipt.bodies(entries, "manifest")[0].values(), receipt.head(entries)]
-    assert not [s for s in secrets if s in told]
-    assert f'"bytes":{original["bytes"]}' not in told
-    assert all(e.hash not in told for e in entries)
+    assert not [s for s in secrets if s in disclosed]
+    assert f'"bytes":{original["bytes"]}' not in disclosed
+    assert all(e.hash not in disclosed for e in entries)
 
 
 def statuses(command: Any, folder: Path, *more: object) -> tuple[int, dict[str, set[str]]]:
-    code, out, _ = command("verify", folder / "told.jsonl", "--json", *more)
+    code, out, _ = command("verify", folder / "disclosed.jsonl", "--json", *more)
     found: dict[str, set[str]] = {}
     for check in json.loads(out)["checks"]:
         found.setdefault(check["level"], set()).add(check["status"])
@@ -72,7 +72,7 @@ def statuses(command: Any, folder: Path, *more: object) -> tuple[int, dict[str, 
 
 
 def test_it_verifies_at_chain_and_anchor_and_with_the_salt_everywhere(handed_out: Path, command: Any) -> None:
-    head = receipt.head(receipt.read((handed_out / "told.jsonl").read_bytes())[1])
+    head = receipt.head(receipt.read((handed_out / "disclosed.jsonl").read_bytes())[1])
     files = [
         f"--{n}={handed_out / f}" for n, f in {"input": "in.png", "manifest": "m.json", "output": "out.png"}.items()
     ]
@@ -91,16 +91,16 @@ def test_the_salt_is_private_and_the_same_salt_gives_the_same_receipt(handed_out
     again = handed_out / "again.jsonl"
     arguments = ["disclose", handed_out / "out.png.audit.jsonl", "--salt-file", handed_out / "salt", "-o", again]
     assert command(*arguments)[0] == 0
-    assert again.read_bytes() == (handed_out / "told.jsonl").read_bytes()
+    assert again.read_bytes() == (handed_out / "disclosed.jsonl").read_bytes()
     assert command("disclose", again, "--salt-file", handed_out / "salt", "-o", handed_out / "x.jsonl")[0] == 2
 
 
 def test_it_can_carry_its_own_attestation(handed_out: Path, command: Any) -> None:
-    key, signed = handed_out / "key", handed_out / "told.json"
+    key, signed = handed_out / "key", handed_out / "disclosed.json"
     assert command("keygen", "-o", key)[0] == 0
-    told = handed_out / "signed.jsonl"
-    arguments = [handed_out / "out.png.audit.jsonl", "--salt-file", handed_out / "salt", "-o", told]
+    disclosed = handed_out / "signed.jsonl"
+    arguments = [handed_out / "out.png.audit.jsonl", "--salt-file", handed_out / "salt", "-o", disclosed]
     assert command("disclose", *arguments, "--attest", signed, "--sign", key)[0] == 0
     pinned = ["--key", f"{key}.pub", "--attestation", signed]
-    assert command("verify", told, *pinned)[0] == 0
+    assert command("verify", disclosed, *pinned)[0] == 0
     assert command("verify", handed_out / "out.png.audit.jsonl", *pinned)[0] == 1

@@ -1,8 +1,9 @@
-"""Every attack on a render that we could think of, and the levels of `verify` that catch it.
+"""Attacks on a render and its receipt, and the levels of `verify` that catch each.
 
 The table in docs/receipt.md is made from what happens here: VERIDACT_WRITE_DOCS=1 writes it, otherwise it is compared.
 """
 
+import hashlib
 import io
 import json
 import os
@@ -49,10 +50,8 @@ def forge(s: Scene, command: Any, change: Callable[[dict[str, Any]], None]) -> N
     rewrite(s, lambda b: b["output"].update(made))
 
 
-def told_of(s: Scene) -> None:
+def account_for(s: Scene) -> None:
     """Writes the digest of a tampered output into a rewritten receipt."""
-    import hashlib
-
     data = s["output"].read_bytes()
     rewrite(s, lambda b: b["output"].update(sha256=hashlib.sha256(data).hexdigest(), bytes=len(data)))
 
@@ -85,6 +84,15 @@ def concatenate_two_receipts(s: Scene, _: Any) -> None:
 
 
 def rewrite_the_whole_receipt(s: Scene, _: Any) -> None:
+    rewrite(s, lambda b: b["track"].update(pixels=1))
+
+
+def claim_another_toolchain(s: Scene, _: Any) -> None:
+    rewrite(s, lambda b: b["genesis"]["toolchain"][1].update(version="17.0.0"))
+
+
+def claim_another_toolchain_and_edit_an_entry(s: Scene, _: Any) -> None:
+    claim_another_toolchain(s, _)
     rewrite(s, lambda b: b["track"].update(pixels=1))
 
 
@@ -125,7 +133,7 @@ def add_a_subtitle_track(s: Scene, _: Any) -> None:
         text.stream, text.pts, text.dts, text.duration = words, 0, 0, 10
         target.mux(text)
     again.replace(s["output"])
-    told_of(s)
+    account_for(s)
 
 
 def add_an_exif_block(s: Scene, _: Any) -> None:
@@ -135,14 +143,14 @@ def add_an_exif_block(s: Scene, _: Any) -> None:
         buffer = io.BytesIO()
         image.save(buffer, "PNG", exif=exif)
     s["output"].write_bytes(buffer.getvalue())
-    told_of(s)
+    account_for(s)
 
 
 def hide_a_picture_behind_it(s: Scene, _: Any) -> None:
     buffer = io.BytesIO()
     Image.new("RGB", (9, 9)).save(buffer, "JPEG")
     s["output"].write_bytes(s["output"].read_bytes() + buffer.getvalue())
-    told_of(s)
+    account_for(s)
 
 
 def uncover_one_frame(s: Scene, command: Any) -> None:
@@ -210,6 +218,8 @@ VIDEO_ATTACKS: list[tuple[Callable[[Scene, Any], None], set[str]]] = [
     (truncate_the_receipt, {"chain"}),
     (concatenate_two_receipts, {"chain"}),
     (rewrite_the_whole_receipt, {"anchor", "rerun"}),
+    (claim_another_toolchain, {"anchor"}),
+    (claim_another_toolchain_and_edit_an_entry, {"anchor", "rerun"}),
     (swap_two_outputs, {"files", "content"}),
     (encode_the_output_again, {"files"}),
     (add_a_subtitle_track, {"anchor", "content", "rerun"}),
@@ -269,7 +279,7 @@ def still(picture: Any, make_manifest: Any, make_track: Any, command: Any, tmp_p
 
 
 def caught_by(s: Scene, command: Any) -> set[str]:
-    """The levels at which something fails, all of them asked."""
+    """The levels at which a check fails, all of them asked for."""
     files = [f"--{name}={s[name]}" for name in ("input", "manifest", "output", "attestation")]
     asked = [*files, f"--key={s['key']}.pub", f"--head={s['head'].read_text()}", "--content", "--rerun", "--json"]
     code, out, err = command("verify", s["audit"], *asked)
