@@ -12,10 +12,10 @@ from typing import Any
 from veridact import atomic_write
 from veridact.errors import MachineError, ManifestError, MediaError, UsageError
 from veridact.files import open_regular
-from veridact.locate.isolation import ready, remarks_on, shut_in
+from veridact.locate.isolation import confinement, load_models, remarks_on
 from veridact.locate.options import Options
 from veridact.locate.pipeline import locate
-from veridact.progress import ReportProgress
+from veridact.progress import ReportProgress, silently
 from veridact.sandbox import child, protocol
 from veridact.sandbox.child import ChildOptions
 from veridact.sandbox.heartbeat import patience
@@ -63,10 +63,11 @@ def locate_folder(folder: Path, files: Sequence[Path], out: Path, options: Optio
     One process with the models goes through them; where a file ends it, another goes on behind that file.
     """
     _make(out)
-    with shut_in(folder, options) as terms:
+    with confinement(folder, options) as child_options:
         while files:
             try:
-                with closing(child.each(partial(_searched, files, options, terms), terms, _nobody)) as all_:
+                work = partial(_searched, files, options, child_options)
+                with closing(child.each(work, child_options, silently)) as all_:
                     next(all_)  # the layers of the sandbox
                     for found in all_:
                         yield _written(files[0], found, manifest_path(files[0], folder, out))
@@ -77,15 +78,11 @@ def locate_folder(folder: Path, files: Sequence[Path], out: Path, options: Optio
                 files = files[1:]
 
 
-def _nobody(what: str, done: int, total: int) -> None:
-    """Tells nobody how far it is within a file."""
-
-
 def _searched(
-    files: Sequence[Path], options: Options, terms: ChildOptions, report: ReportProgress
+    files: Sequence[Path], options: Options, child_options: ChildOptions, report: ReportProgress
 ) -> Iterator[dict[str, Any]]:
     """For each file its manifest, or the reason why there is none."""
-    detectors = ready(terms, options)
+    detectors = load_models(child_options, options)
     for path in files:
         try:
             _check(path)

@@ -63,10 +63,6 @@ REPEAT = Options(jobs=1, force=False, resume=False, require_review=False, allow_
 """How a render is repeated for verification: refusals that were overridden once are not asked again."""
 
 
-def silently(what: str, done: int, total: int) -> None:
-    """Tells nobody how far it is."""
-
-
 @contextmanager
 def unsigned(done: Done) -> Iterator[None]:
     """Says nothing of a run."""
@@ -86,9 +82,9 @@ def render(
     with open_media(media_path) as media, work_in(media_path, output, audit, options.force, options.resume) as place:
         check_source(media, read.manifest.source.sha256)
         toolchain(media.format.name)  # remembered before the fork, so that the child need not read all packages again
-        box = Policy(memory_bytes(read.manifest, options.jobs * JOB_BYTES_A_PIXEL), writable=(place.folder,))
-        terms = child.ChildOptions(box, options.sandbox, keep=(media.fd, place.lock))
-        ended = child.run(partial(_make, media, read, place, options), terms, report)
+        policy = Policy(memory_bytes(read.manifest, options.jobs * JOB_BYTES_A_PIXEL), writable=(place.folder,))
+        child_options = child.ChildOptions(policy, options.sandbox, keep=(media.fd, place.lock))
+        ended = child.run(partial(_make, media, read, place, options), child_options, report)
         _, entries = receipt.read(place.new_audit.read_bytes())
         done = Done(str(receipt.bodies(entries, "output")[0]["sha256"]), receipt.head(entries), ended.active)
         with signed(done):

@@ -5,7 +5,7 @@ from contextlib import redirect_stderr
 
 import pytest
 
-from veridact.progress import Progress
+from veridact.cli.progress import Progress
 
 
 class Stderr(io.StringIO):

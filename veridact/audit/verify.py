@@ -16,9 +16,8 @@ from veridact.files import open_regular
 from veridact.media.containers import SUFFIXES
 from veridact.media.reader import hash_descriptor
 from veridact.media.video import MediaFile, open_media
-from veridact.progress import ReportProgress
+from veridact.progress import ReportProgress, silently
 from veridact.render import pipeline
-from veridact.render.pipeline import silently
 from veridact.sandbox import child, protocol
 from veridact.sandbox.policy import Policy
 from veridact.schema import digests, reader, receipt
@@ -233,8 +232,9 @@ def _content(asked: Asked, known: Known) -> Iterator[Check]:
         if begins and not _drops_a_stream(manifest):
             raise AuditError("the receipt moves 0 ms although no stream is dropped; it is not of this manifest")
         with open_media(asked.output) as media:
-            terms = child.ChildOptions(Policy(pipeline.memory_bytes(manifest, LOOK_BYTES_A_PIXEL)), keep=(media.fd,))
-            found = child.run(partial(_found, media, manifest, begins), terms, silently).value
+            policy = Policy(pipeline.memory_bytes(manifest, LOOK_BYTES_A_PIXEL))
+            child_options = child.ChildOptions(policy, keep=(media.fd,))
+            found = child.run(partial(_found, media, manifest, begins), child_options, silently).value
         for finding in found:
             name, detail = (protocol.printable(str(finding[field])) for field in ("name", "detail"))
             yield _judge("content", name, finding["holds"] is True, detail, detail)

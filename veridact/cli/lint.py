@@ -26,7 +26,7 @@ def _heard(manifest: Manifest, media: Path) -> Sequence[linter.Finding]:
         def listened() -> list[dict[str, Any]]:
             return [asdict(f) for f in lint_audio.inspect(manifest, file)]
 
-        heard = child.look(listened, file.fd)
+        heard = child.call(listened, file.fd)
         return [linter.Finding(**{**found, "words": protocol.printable(found["words"])}) for found in heard]
 
 

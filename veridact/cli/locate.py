@@ -9,6 +9,7 @@ import click
 
 from veridact import atomic_write
 from veridact.cli import runner
+from veridact.cli.progress import Progress
 from veridact.errors import MediaError, UsageError
 from veridact.locate import batch, isolation
 from veridact.locate import options as asked
@@ -16,7 +17,6 @@ from veridact.locate.detectors.registry import DETECTORS
 from veridact.locate.options import Options
 from veridact.locate.speech.pipeline import HearOptions
 from veridact.locate.speech.recognizers.base import DEFAULT_RECOGNIZER, RECOGNIZERS
-from veridact.progress import Progress
 from veridact.sandbox import protocol
 from veridact.schema.manifest import Container
 
@@ -144,7 +144,7 @@ def locate(
     )
     if media.is_dir():
         return _folder(media, out, options, quiet)
-    manifest, remarks = isolation.search(media, options, Progress(quiet))
+    manifest, remarks = isolation.locate_in_child(media, options, Progress(quiet))
     _emit(manifest, out)
     for remark in [] if quiet else remarks:
         click.echo(remark, err=True)

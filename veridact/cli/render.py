@@ -13,8 +13,8 @@ import click
 from veridact import atomic_write
 from veridact.audit import attestation as signing
 from veridact.cli import runner
+from veridact.cli.progress import Progress
 from veridact.errors import SafetyError, UsageError
-from veridact.progress import Progress
 from veridact.render.pipeline import Done, Options, unsigned
 from veridact.render.pipeline import render as render_file
 from veridact.sandbox.policy import MODES, Mode

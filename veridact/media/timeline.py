@@ -17,7 +17,7 @@ def from_media(manifest: Manifest, path: Path) -> Clocks:
     known = from_manifest(manifest)
     with open_media(path) as media:
         check_source(media, manifest.source.sha256)
-        told = child.look(lambda: _times(manifest, known, media), media.fd)
+        told = child.call(lambda: _times(manifest, known, media), media.fd)
     times = {i: known[i].pts or told["pts"][str(i)] for i in known}
     zero = Fraction(*told["origin"])
     return {i: Clock(i, c.frames, c.time_base, times[i], zero) for i, c in known.items()}

@@ -50,7 +50,7 @@ def export(manifest: Manifest, name: str, media: Path | None) -> Exported:
     offset = 0
     if media is not None:
         with open_media(media) as file:
-            offset = child.look(lambda: offset_ms(file), file.fd)
+            offset = child.call(lambda: offset_ms(file), file.fd)
     return EXPORTS[name](manifest, clocks, offset)
 
 
@@ -86,11 +86,11 @@ IMPORTS: dict[str, Callable[[bytes, Footage], Imported]] = {
 def import_file(media: Path, raw: bytes, name: str, label: str) -> tuple[Manifest, list[str]]:
     """A manifest for a file with what another tool says about it, and what that was lost."""
     with open_media(media) as file:
-        told = child.look(lambda: read_source(file).model_dump_json(), file.fd)
+        told = child.call(lambda: read_source(file).model_dump_json(), file.fd)
         source = Source.model_validate_json(told)
         found = common.manifest_of(source, file.format, name, Imported(), {})
         clocks = timeline.from_media(found, media)
-        offset = child.look(lambda: offset_ms(file), file.fd)
+        offset = child.call(lambda: offset_ms(file), file.fd)
         imported = IMPORTS[name](raw, Footage(source, offset, label))
         pts = {i: c.pts or () for i, c in clocks.items()}
         manifest = common.manifest_of(source, file.format, name, imported, pts)
