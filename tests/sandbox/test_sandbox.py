@@ -536,3 +536,44 @@ def test_a_render_is_confined_to_its_hidden_folder(
     assert options.policy.readable == ()
     assert options.policy.memory_bytes == pipeline.MEMORY_BYTES + 2 * 64 * 48 * pipeline.JOB_BYTES_A_PIXEL
     assert json.dumps(sorted(map(str, policy.code_folders()))).count(str(scene["folder"].parent)) == 0
+
+
+COUNTED = """
+import os, time
+def threads():
+    return len(os.listdir("/proc/self/task"))
+def before():
+    print("before", threads(), file=sys.stderr)
+def after():
+    until = time.monotonic() + 5  # one that was joined may stand in the list for a moment longer
+    while threads() > 1 and time.monotonic() < until:
+        time.sleep(0.01)
+    print("after", threads(), file=sys.stderr)
+import sys
+os.register_at_fork(before=before, after_in_parent=after)
+from veridact.cli.main import main
+main()
+"""
+
+
+@pytest.mark.parametrize("tool", ["locate", "render", "verify", "lint"])
+def test_a_command_has_one_thread_when_it_forks(
+    tool: str, scene: dict[str, Path], command: Any, tmp_path: Path
+) -> None:
+    """OpenBLAS, which numpy starts, has ended its threads by then."""
+    receipt = scene["folder"] / "out.mp4.audit.jsonl"
+    arguments = {
+        "locate": (scene["media"], "--labels", "text", "--detector", "nobody"),
+        "render": (scene["media"], scene["manifest"], scene["out"]),
+        "verify": (receipt, "--content", "--output", scene["out"], "--manifest", scene["manifest"]),
+        "lint": (scene["manifest"], scene["media"]),
+    }
+    if tool == "verify":
+        assert command("render", *arguments["render"])[0] == 0
+    done = subprocess.run(
+        [sys.executable, "-c", COUNTED, tool, *map(str, arguments[tool])],
+        env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    counts = [line.split() for line in done.stderr.splitlines() if line.startswith(("before", "after"))]
+    assert counts, done.stderr
+    assert {count for when, count in counts if when == "after"} == {"1"}

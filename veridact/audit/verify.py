@@ -9,6 +9,7 @@ from typing import Literal
 
 from veridact.atomic_write import own_folder
 from veridact.audit import attestation as signing
+from veridact.audit.checks import LEVELS, Check, Level
 from veridact.audit.content import check_content
 from veridact.audit.disclosure import disclosed, hmac_name, salted
 from veridact.errors import AuditError, VeridactError
@@ -26,22 +27,8 @@ from veridact.schema.plan.dispositions import rendered_indexes
 from veridact.schema.receipt import Entry
 from veridact.tools import manifest_file
 
-Status = Literal["pass", "fail", "not run"]
-Level = Literal["chain", "anchor", "files", "content", "rerun"]
 LOOK_BYTES_A_PIXEL = 1600
 """What looking at an output may take for each pixel of a frame: a cover of 64 cells over all of it takes most."""
-
-LEVELS: tuple[Level, ...] = ("chain", "anchor", "files", "content", "rerun")
-
-
-@dataclass(frozen=True)
-class Check:
-    """The outcome of one check."""
-
-    level: Level
-    name: str
-    status: Status
-    detail: str
 
 
 @dataclass(frozen=True)
@@ -112,11 +99,6 @@ class Known:
     def as_told(self, name: str, digest: str) -> str:
         """A digest in the form in which this receipt tells it."""
         return salted(self.salt, name, digest) if self.disclosed and self.salt else digest
-
-
-def passed(checks: Sequence[Check]) -> bool:
-    """Whether nothing that was asked for failed."""
-    return all(c.status != "fail" for c in checks)
 
 
 def read_receipt(path: Path) -> bytes:

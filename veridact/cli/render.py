@@ -2,21 +2,15 @@
 
 import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
 
 import click
 
-from veridact import atomic_write
-from veridact.audit import attestation as signing
+from veridact.audit.attested import receipt_path
+from veridact.audit.attested import render as render_file
 from veridact.cli import runner
 from veridact.cli.progress import Progress
-from veridact.errors import SafetyError, UsageError
-from veridact.render.pipeline import Done, Options, unsigned
-from veridact.render.pipeline import render as render_file
+from veridact.render.pipeline import Options
 from veridact.sandbox.policy import MODES, Mode
 from veridact.tools import manifest_file
 
@@ -63,13 +57,6 @@ def render(
     quiet: bool,
 ) -> None:
     """Apply MANIFEST to MEDIA and write OUT and its receipt. The same input gives the same bytes, everywhere."""
-    if (attestation is None) != (key is None):
-        raise UsageError("--attest and --sign go together")
-    if attestation and attestation.exists():
-        raise SafetyError(f"{attestation} exists; choose another name for the attestation")
-    if key:
-        signing.check_private_key(key)
-    started = datetime.now(UTC)
     options = Options(
         jobs=jobs or len(os.sched_getaffinity(0)),
         force=force,
@@ -78,21 +65,10 @@ def render(
         allow_uncovered=allow_uncovered,
         sandbox=sandbox,
     )
-    receipt_path = audit or out.with_name(out.name + ".audit.jsonl")
-    signed = partial(_signed, attestation, key, started) if attestation and key else unsigned
-    done = render_file(media, manifest_file.read_path(manifest), out, receipt_path, options, Progress(quiet), signed)
+    read, receipt = manifest_file.read_path(manifest), audit or receipt_path(out)
+    done = render_file(media, read, out, receipt, options, Progress(quiet), attestation, key)
     if not quiet:
-        click.echo(f"receipt {receipt_path}, head {done.head}", err=True)
-
-
-@contextmanager
-def _signed(attestation: Path, key: Path, started: datetime, done: Done) -> Iterator[None]:
-    """The facts of a run, signed and written before the output is published, at their place when it was."""
-    run = signing.Run(started, datetime.now(UTC), done.output_sha256, done.head, done.sandbox)
-    with atomic_write.new_file(attestation) as file:
-        file.write(signing.envelope(signing.statement(run), signing.private_key(key)))
-        file.flush()
-        yield
+        click.echo(f"receipt {receipt}, head {done.head}", err=True)
 
 
 def main() -> None:

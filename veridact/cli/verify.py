@@ -6,8 +6,9 @@ from pathlib import Path
 
 import click
 
+from veridact.audit.checks import passed
 from veridact.audit.disclosure import read_salt
-from veridact.audit.verify import Asked, passed
+from veridact.audit.verify import Asked
 from veridact.audit.verify import verify as verify_receipt
 from veridact.errors import UsageError
 
