@@ -17,6 +17,8 @@ import time
 from pathlib import Path
 
 import av
+
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # read when it is imported
 import onnxruntime
 
 sys.path[0] = str(Path(__file__).resolve().parents[1])  # this file would hide the package of its name

@@ -31,6 +31,7 @@ from benchmarks.footage import CLIP_FRAMES, SOUND_S, lengthen, make_clip, manife
 from benchmarks.parts import parts
 from benchmarks.quality import quality
 from veridact.media.containers import SUFFIXES
+from veridact.progress import silently
 from veridact.render import pipeline, selftest
 from veridact.render.video import encoder, workers
 from veridact.render.video import stream as video
@@ -54,7 +55,7 @@ class Took(NamedTuple):
 def rendered(path: Path, read: reader.LoadedManifest, jobs: int) -> None:
     out = path.with_name(f"rendered{SUFFIXES[read.manifest.output.container][0]}")
     options = pipeline.Options(jobs, True, False, False, True)
-    pipeline.render(path, read, out, out.with_suffix(".jsonl"), options, pipeline.no_progress)
+    pipeline.render(path, read, out, out.with_suffix(".jsonl"), options, silently)
 
 
 def x264_of(container: Any, width: int, height: int, threads: int) -> Any:

@@ -7,6 +7,7 @@ and zooms, in clips that are kept in WORK.
 """
 
 # ruff: noqa: E402
+import os
 import sys
 from bisect import bisect
 from collections import Counter
@@ -18,6 +19,7 @@ from PIL import Image
 from veridact.tools import manifest_file
 
 sys.path[0] = str(Path(__file__).resolve().parents[1])
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # read when onnxruntime is imported
 
 from benchmarks import boxed, costs
 from benchmarks.make_clips import CLIPS, SMALL, make

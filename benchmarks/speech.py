@@ -7,6 +7,7 @@ Speech is made by espeak-ng (Debian package `espeak-ng`), each part of a sentenc
 
 import argparse
 import io
+import os
 import subprocess
 import tempfile
 import wave
@@ -20,6 +21,7 @@ from veridact.locate.speech.pipeline import DEFAULT_AUDIO_LABELS, SpeechOptions,
 from veridact.locate.speech.ranges import overlap_ms
 from veridact.media.video import open_media
 
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # read when onnxruntime is imported, which a recogniser does
 VOICES = ("en-us", "en-gb", "en-us+f2")
 NOISES_DB = (None, 20, 10)
 NUMBERS = ("card", "phone", "iban")

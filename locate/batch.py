@@ -12,10 +12,10 @@ from typing import Any
 from veridact import atomic_write
 from veridact.errors import MachineError, ManifestError, MediaError, UsageError
 from veridact.files import open_regular
-from veridact.locate.isolation import ready, remarks_on, shut_in
+from veridact.locate.isolation import confinement, load_models, remarks_on
 from veridact.locate.options import Options
 from veridact.locate.pipeline import locate
-from veridact.progress import ReportProgress
+from veridact.progress import ReportProgress, silently
 from veridact.sandbox import child, protocol
 from veridact.sandbox.child import ChildOptions
 from veridact.sandbox.heartbeat import patience
@@ -64,10 +64,11 @@ def locate_folder(folder: Path, files: Sequence[Path], out: Path, options: Optio
     One child process with the models loaded takes all files; if a file ends it, a new one goes on with the next file.
     """
     _make_folder(out)
-    with shut_in(folder, options) as terms:
+    with confinement(folder, options) as child_options:
         while files:
             try:
-                with closing(child.each(partial(_locate_each, files, options, terms), terms, _ignore_progress)) as all_:
+                work = partial(_locate_each, files, options, child_options)
+                with closing(child.each(work, child_options, silently)) as all_:
                     next(all_)  # the layers of the sandbox
                     for result in all_:
                         yield _write_manifest(files[0], result, manifest_path(files[0], folder, out))
@@ -78,15 +79,11 @@ def locate_folder(folder: Path, files: Sequence[Path], out: Path, options: Optio
                 files = files[1:]
 
 
-def _ignore_progress(what: str, done: int, total: int) -> None:
-    """Reports no progress within a file."""
-
-
 def _locate_each(
-    files: Sequence[Path], options: Options, terms: ChildOptions, report: ReportProgress
+    files: Sequence[Path], options: Options, child_options: ChildOptions, report: ReportProgress
 ) -> Iterator[dict[str, Any]]:
     """In the child process: for each file its manifest and notes, or the reason why there is none."""
-    detectors = ready(terms, options)
+    detectors = load_models(child_options, options)
     for path in files:
         try:
             _check(path)

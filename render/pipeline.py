@@ -74,10 +74,6 @@ RERUN_OPTIONS = Options(jobs=1, force=False, resume=False, require_review=False,
 """The options under which verification repeats a render: what was allowed once is allowed again."""
 
 
-def no_progress(what: str, done: int, total: int) -> None:
-    """A progress callback that reports nothing."""
-
-
 @contextmanager
 def no_attestation(summary: RenderSummary) -> Iterator[None]:
     """An `attest` context that attests nothing."""
@@ -111,9 +107,9 @@ def render_in_sandbox(
 ) -> Active:
     """Renders and reads back in a child process; returns the layers of the sandbox that were active there."""
     toolchain(media.format.name)  # cached before the fork, so that the child need not hash all packages again
-    box = Policy(memory_bytes(read.manifest, options.jobs * BYTES_PER_PIXEL_PER_JOB), writable=(staging.path,))
-    terms = child.ChildOptions(box, options.sandbox, keep=(media.fd, staging.lock_fd))
-    return child.run(partial(_render_and_read_back, media, read, staging, options), terms, report).active
+    policy = Policy(memory_bytes(read.manifest, options.jobs * BYTES_PER_PIXEL_PER_JOB), writable=(staging.path,))
+    child_options = child.ChildOptions(policy, options.sandbox, keep=(media.fd, staging.lock_fd))
+    return child.run(partial(_render_and_read_back, media, read, staging, options), child_options, report).active
 
 
 def _render_and_read_back(

@@ -1,4 +1,4 @@
-"""Writing a result so that it is there whole or not at all, and over what was there only where that is asked."""
+"""Writing a file so that it is there whole or not at all, and over an existing one only where that is asked for."""
 
 import errno
 import fcntl
@@ -16,11 +16,11 @@ from veridact.errors import MachineError, SafetyError, UsageError
 
 FOLDER_PREFIX = ".veridact-folder-"
 NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EMLINK}
-"""What a file system without hard links (a memory stick, some network shares) answers."""
+"""The error numbers of a file system without hard links (a memory stick, some network shares)."""
 
 
 def move_to_free_name(source: Path, target: Path, advice: str = "choose another name") -> None:
-    """As a rename, but never over something that came to be there meanwhile."""
+    """As a rename, but never over a file that came to be there meanwhile; raises `SafetyError` with `advice` then."""
     try:
         os.link(source, target, follow_symlinks=False)
     except FileExistsError:
@@ -35,15 +35,15 @@ def move_to_free_name(source: Path, target: Path, advice: str = "choose another 
 
 @contextmanager
 def _temporary(target: Path) -> Iterator[tuple[BinaryIO, Path]]:
-    """A file beside the target that nobody else may read, and that is gone at the end unless it was moved.
+    """A file beside the target that only its owner may read, and that is gone at the end unless it was moved.
 
-    One that a killed run left for the same target is removed: nobody holds its lock any more.
+    One that a killed run left for the same target is removed: it is no longer locked.
     """
     prefix = f".veridact-{hashlib.sha256(os.fsencode(target.name)).hexdigest()[:16]}-"
     for left in target.parent.glob(f"{prefix}*"):
-        _remove_unless_held(left)
+        _remove_unless_locked(left)
     try:
-        fd, path = _held(lambda: tempfile.mkstemp(prefix=prefix, dir=target.parent))
+        fd, path = _locked(lambda: tempfile.mkstemp(prefix=prefix, dir=target.parent))
     except PermissionError:
         raise MachineError(f"not allowed to write in {target.parent}") from None
     try:
@@ -53,8 +53,8 @@ def _temporary(target: Path) -> Iterator[tuple[BinaryIO, Path]]:
         path.unlink(missing_ok=True)
 
 
-def _held(make: Callable[[], tuple[int, str]]) -> tuple[int, Path]:
-    """What `make` opens, locked; made again where another run took it for one that was left before it was locked."""
+def _locked(make: Callable[[], tuple[int, str]]) -> tuple[int, Path]:
+    """The file or folder that `make` opens, locked; made anew where another run removed it before it was locked."""
     while True:
         fd, name = make()
         fcntl.flock(fd, fcntl.LOCK_EX)
@@ -63,15 +63,15 @@ def _held(make: Callable[[], tuple[int, str]]) -> tuple[int, Path]:
         os.close(fd)
 
 
-def _made_folder() -> tuple[int, str]:
+def _make_folder() -> tuple[int, str]:
     while True:
         name = tempfile.mkdtemp(prefix=FOLDER_PREFIX)
         with suppress(FileNotFoundError):
             return os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC), name
 
 
-def _remove_unless_held(left: Path) -> None:
-    with suppress(OSError):  # it went meanwhile, is held, or is none of ours
+def _remove_unless_locked(left: Path) -> None:
+    with suppress(OSError):  # it went meanwhile, is locked, or belongs to somebody else
         fd = os.open(left, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -85,10 +85,10 @@ def _remove_unless_held(left: Path) -> None:
 
 @contextmanager
 def own_folder() -> Iterator[Path]:
-    """A folder for temporary files that nobody else may read, gone at the end, and with it what killed runs left."""
+    """A folder for temporary files that only its owner may read, gone at the end; removes those of killed runs."""
     for left in Path(tempfile.gettempdir()).glob(f"{FOLDER_PREFIX}*"):
-        _remove_unless_held(left)
-    fd, folder = _held(_made_folder)
+        _remove_unless_locked(left)
+    fd, folder = _locked(_make_folder)
     try:
         yield folder
     finally:
@@ -103,13 +103,14 @@ def _finish(file: BinaryIO, mode: int) -> None:
 
 
 def _usual_mode() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return 0o666 & ~mask
+    """The mode of a new file under the umask; read from /proc, because `os.umask` would change it for other threads."""
+    with Path("/proc/self/status").open(encoding="ascii", errors="replace") as status:
+        mask = next(line for line in status if line.startswith("Umask:")).split()[1]
+    return 0o666 & ~int(mask, 8)
 
 
 def check_new(path: Path) -> None:
-    """Refuses a path that something stands at already, or whose folder is not there."""
+    """Raises `SafetyError` where the path exists already, and `UsageError` where its folder does not."""
     if path.is_symlink() or path.exists():
         raise SafetyError(f"{path} exists; choose another name")
     if not path.parent.is_dir():
@@ -118,9 +119,9 @@ def check_new(path: Path) -> None:
 
 @contextmanager
 def new_file(path: Path, mode: int | None = None) -> Iterator[BinaryIO]:
-    """A file to write, which is at `path` when all went well and nowhere else; `path` must not exist yet.
+    """A file to write, which is at `path` when the block ends well and nowhere else; `path` must not exist yet.
 
-    `mode` is as `os.chmod` takes it, by default what the umask leaves.
+    `mode` is as `os.chmod` takes it, by default what the umask leaves. Raises as `check_new`.
     """
     check_new(path)
     with _temporary(path) as (file, made):
@@ -136,7 +137,7 @@ def write_new(path: Path, data: bytes, mode: int | None = None) -> None:
 
 
 def put(path: Path, data: bytes, mode: int = 0o644) -> None:
-    """Writes a file that is there whole or not at all, in the place of one that was there before."""
+    """Writes a file whole or not at all, in the place of one that may be there; `mode` is as `os.chmod` takes it."""
     with _temporary(path) as (file, made):
         file.write(data)
         _finish(file, mode)
@@ -144,7 +145,7 @@ def put(path: Path, data: bytes, mode: int = 0o644) -> None:
 
 
 def replace(path: Path, data: bytes) -> None:
-    """Replaces a file by another at one instant, keeping its mode; a link is not followed."""
+    """Replaces a file at one instant, keeping its mode; raises `SafetyError` for a link, or what is no regular file."""
     if path.is_symlink() or not path.is_file():
-        raise SafetyError(f"{path} is no regular file, so it is not replaced; use -o")
+        raise SafetyError(f"{path} is not a regular file, so it is not replaced; write to another name")
     put(path, data, stat.S_IMODE(path.stat().st_mode))

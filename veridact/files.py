@@ -1,4 +1,4 @@
-"""Files opened by path: regular files only, and never more of one than a limit."""
+"""Files opened by path: regular files only, and at most a limited number of bytes read from one."""
 
 import os
 import stat
@@ -11,7 +11,11 @@ from veridact.errors import MachineError, MediaError, UsageError, VeridactError
 def open_regular(
     path: str | bytes | os.PathLike[str], what: str = "file", wrong: type[VeridactError] = MediaError, advice: str = ""
 ) -> int:
-    """A read-only descriptor of a regular file; raises `wrong` for anything else, `MachineError` if forbidden."""
+    """A read-only descriptor of a regular file, closed on exec.
+
+    `what` names the kind of file in messages, `advice` ends the one for what is no regular file. Raises `wrong` where
+    there is no such file or it is not a regular one, `MachineError` where it may not be read.
+    """
     try:
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except FileNotFoundError:
@@ -30,7 +34,7 @@ def read_limited(path: str | os.PathLike[str], what: str, max_bytes: int) -> byt
     """The bytes of a regular file, or of standard input where `path` is `-`: at most `max_bytes` and one more.
 
     A caller that gets more than `max_bytes` knows that the file is larger. `what` names the file's kind in errors.
-    Raises `UsageError` for what is no regular file, `MachineError` for one that may not be read.
+    Raises `UsageError` where it is not a regular file, `MachineError` where it may not be read.
     """
     if os.fspath(path) == "-":
         return _read(sys.stdin.buffer, max_bytes + 1)

@@ -1,6 +1,7 @@
-"""Signals that would end a command on the spot end it in good order: what it began is removed, its exit code is 130.
+"""Signals that would end a process on the spot end it in good order: what it began is removed, its exit code is 130.
 
-Those of its own faults (a crash) are left alone, and so are those that whoever started it ignores, as `nohup` does.
+Signals of its own faults (a crash) keep their effect, and those that its parent has it ignore, as `nohup` does, stay
+ignored. Nothing here acts on import: commands, and the interpreter that `veridact.api` starts, call `caught`.
 """
 
 import signal
@@ -17,28 +18,29 @@ Handlers = Mapping[signal.Signals, Any]
 
 
 class Interruption(BaseException):
-    """A signal came; no `KeyboardInterrupt`, on which click would put an empty line before ours."""
+    """A signal came. Not a `KeyboardInterrupt`: click would print an empty line before our message."""
 
 
 def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
-    """Further signals would interrupt the cleaning up."""
+    """Raises `Interruption` once; further signals are ignored, because they would interrupt the cleaning up."""
     for other in INTERRUPTING:
         if signal.getsignal(other) is _interrupt:
             signal.signal(other, signal.SIG_IGN)
     raise Interruption
 
 
-OURS: tuple[Callable[..., Any], ...] = (_interrupt, signal.default_int_handler)
+INTERRUPTS: tuple[Callable[..., Any], ...] = (_interrupt, signal.default_int_handler)
+"""The handlers that end a process in good order."""
 
 
 def _in_main_thread() -> bool:
-    """Python lets no other thread decide about signals, nor acts on them there."""
+    """Whether this thread may set handlers: Python lets only the main thread do so, and runs them there."""
     return threading.current_thread() is threading.main_thread()
 
 
 @contextmanager
 def caught() -> Iterator[None]:
-    """Every signal about which nobody else decided raises `Interruption`, once."""
+    """Within the block, the first `INTERRUPTING` signal that still has its default handler raises `Interruption`."""
     free = (signal.SIG_DFL, signal.default_int_handler)
     chosen = [n for n in INTERRUPTING if _in_main_thread() and signal.getsignal(n) in free]
     before = {number: signal.signal(number, _interrupt) for number in chosen}
@@ -50,8 +52,8 @@ def caught() -> Iterator[None]:
 
 
 @contextmanager
-def waiting() -> Iterator[Handlers]:
-    """Signals that come meanwhile are acted on afterwards; gives what will be done then."""
+def deferred() -> Iterator[Handlers]:
+    """Signals that come within the block are handled behind it; gives the handlers that will be called then."""
     came: list[int] = []
     chosen = [n for n in INTERRUPTING if _in_main_thread() and callable(signal.getsignal(n))]
     before = {number: signal.signal(number, lambda number, _: came.append(number)) for number in chosen}
@@ -65,7 +67,7 @@ def waiting() -> Iterator[Handlers]:
 
 
 def leave_to_parent(handlers: Handlers) -> None:
-    """In a child that was forked while signals waited: those that end the parent in good order end this one with it."""
+    """In a child forked while signals were deferred: ignores those that end the parent, because it ends the child."""
     for number, handler in handlers.items():
-        signal.signal(number, signal.SIG_IGN if handler in OURS else handler)
+        signal.signal(number, signal.SIG_IGN if handler in INTERRUPTS else handler)
     signal.signal(signal.SIGXCPU, signal.SIG_DFL)

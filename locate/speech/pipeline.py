@@ -31,7 +31,7 @@ from veridact.locate.speech.recognizers.base import (
 from veridact.locate.speech.vad import VoiceActivityDetector, speech_segments
 from veridact.media.origin import origin
 from veridact.media.video import MediaFile, demux
-from veridact.progress import SECONDS, ReportProgress
+from veridact.progress import AUDIO_SECONDS, ReportProgress
 from veridact.sandbox.heartbeat import patience
 from veridact.schema.manifest import Producer
 
@@ -202,7 +202,7 @@ def _transcribe_stream(
     for n, channel in enumerate(channels):
 
         def report_seconds(seconds: int, before: int = n * duration_seconds) -> None:
-            report(f"stream {index}{SECONDS}", before + min(seconds, duration_seconds), total_seconds)
+            report(f"stream {index}{AUDIO_SECONDS}", before + min(seconds, duration_seconds), total_seconds)
 
         samples = channel_samples(media, index, origin_seconds, channel)
         transcripts[channel] = _transcribe_channel(samples, models, report_seconds)

@@ -27,7 +27,7 @@ module.{work} = hold
 from veridact.cli.main import main; main()
 """
 """A search or render that works for ever."""
-WORK = {"locate": {"module": "veridact.locate import isolation", "work": "_searched"},
+WORK = {"locate": {"module": "veridact.locate import isolation", "work": "_located"},
         "render": {"module": "veridact.render import pipeline", "work": "_render_and_read_back"}}  # fmt: skip
 
 

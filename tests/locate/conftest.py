@@ -1,5 +1,6 @@
 """A detector that needs no model (it detects bright squares), clips of moving squares for it, and a portrait."""
 
+import os
 import sys
 import types
 from collections.abc import Callable, Sequence
@@ -13,7 +14,10 @@ from PIL import Image
 
 from veridact.locate.detectors import registry
 from veridact.locate.detectors.base import DEFAULT_INTERVAL_SECONDS, Detection, Request, View
+from veridact.locate.isolation import NO_REPORTS
 from veridact.schema.manifest import Producer
+
+os.environ.update(NO_REPORTS)  # for tests that load models in this process, as `locate` does in a child
 
 
 class Squares:

@@ -1,4 +1,4 @@
-"""The locate process is sandboxed as far as its models allow, and a file that ends it ends nothing else."""
+"""The child process of `locate` is confined as far as its models allow, and a file that ends it ends nothing else."""
 
 import os
 import signal
@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from veridact.locate import isolation
-from veridact.locate.isolation import can_be_shut, shut_in
+from veridact.locate.isolation import can_be_confined, confinement
 from veridact.locate.options import Options
 from veridact.locate.speech.pipeline import SpeechOptions
 
@@ -21,7 +21,7 @@ def hearing(**options: Any) -> Options:
     return Options(speech=SpeechOptions(**options))
 
 
-SHUT = {
+CONFINED = {
     "what is embedded": (Options(), True),
     "an ONNX file": (Options(detectors=("onnx:w.onnx:map.json",)), True),
     "words with times": (hearing(recognizer="words:w.json"), True),
@@ -39,11 +39,11 @@ SHUT = {
 }
 
 
-@pytest.mark.parametrize("what", SHUT)
-def test_what_can_be_shut_in_is(what: str) -> None:
-    options, expected = SHUT[what]
-    with shut_in(Path("in.mp4"), options) as terms:
-        assert can_be_shut(options) is terms.box.shut is expected
+@pytest.mark.parametrize("what", CONFINED)
+def test_what_can_be_confined_is(what: str) -> None:
+    options, expected = CONFINED[what]
+    with confinement(Path("in.mp4"), options) as child_options:
+        assert can_be_confined(options) is child_options.policy.confined is expected
 
 
 def test_only_named_files_are_readable() -> None:
@@ -51,14 +51,14 @@ def test_only_named_files_are_readable() -> None:
         detectors=("onnx:w.onnx:plate", "yunet:y.onnx"),
         speech=SpeechOptions(recognizer="words:w.json", deny_words=Path("no.txt"), transcript=Path("/safe/all.txt")),
     )
-    with shut_in(Path("in.mp4"), options) as terms:
-        box = terms.box
-        assert list(box.writable[0].iterdir()) == []
-    assert not box.writable[0].exists()
-    assert {str(p) for p in box.readable} - {str(isolation.PROCESSOR)} == {
+    with confinement(Path("in.mp4"), options) as child_options:
+        policy = child_options.policy
+        assert list(policy.writable[0].iterdir()) == []
+    assert not policy.writable[0].exists()
+    assert {str(p) for p in policy.readable} - {str(isolation.PROCESSOR)} == {
         "in.mp4", "w.onnx", "y.onnx", "w.json", "no.txt",
     }  # fmt: skip
-    assert box.writable[1:] == (Path("/safe"),)
+    assert policy.writable[1:] == (Path("/safe"),)
 
 
 @pytest.fixture
@@ -114,18 +114,18 @@ def test_a_folder_continues_after_a_file_that_ends_the_search(
     assert "2 of 5 files searched" in err
 
 
-@pytest.mark.parametrize("is_shut", [True, False])
-def test_a_sandboxed_model_reads_no_other_file(
-    is_shut: bool, meddling: Any, square_clip: Callable[..., Path], command: Any, tmp_path: Path,
+@pytest.mark.parametrize("confined", [True, False])
+def test_a_confined_model_reads_no_other_file(
+    confined: bool, meddling: Any, square_clip: Callable[..., Path], command: Any, tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     secret = tmp_path / "secret"
     secret.write_text("secret")
     name = meddling(lambda: secret.read_text() and None)
-    monkeypatch.setattr(isolation, "DETECTORS", isolation.DETECTORS | ({name} if is_shut else set()))
+    monkeypatch.setattr(isolation, "CONFINED_DETECTORS", isolation.CONFINED_DETECTORS | ({name} if confined else set()))
     clip = square_clip([*FOUND, *[None] * 6])
     code, out, err = command("locate", "--labels", "face", "--stride", 1, "--detector", name, clip)
-    assert (code, bool(out), "secret" in err) == ((8, False, True) if is_shut else (0, True, False)), err
+    assert (code, bool(out), "secret" in err) == ((8, False, True) if confined else (0, True, False)), err
 
 
 def test_an_interrupted_search_leaves_no_process(

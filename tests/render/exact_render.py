@@ -14,6 +14,7 @@ from typing import Any
 import av
 
 from veridact.media.containers import SUFFIXES
+from veridact.progress import silently
 from veridact.render import pipeline
 from veridact.render.video import encoder
 from veridact.tools import manifest_file
@@ -42,7 +43,7 @@ def main(folder: str, flags: str, asm: str, jobs: str, names: list[str]) -> None
         media = next(p for p in Path(folder).glob(f"{name}.*") if p.suffix != ".json")
         out = Path("made", str(os.getpid()) + SUFFIXES[read.manifest.output.container][0])
         audit = out.with_suffix(".jsonl")
-        pipeline.render(media, read, out, audit, options, pipeline.no_progress)
+        pipeline.render(media, read, out, audit, options, silently)
         print(name, *(hashlib.sha256(path.read_bytes()).hexdigest() for path in (out, audit)))
 
 

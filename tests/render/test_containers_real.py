@@ -13,6 +13,7 @@ from syrupy.assertion import SnapshotAssertion
 
 from veridact.errors import VeridactError
 from veridact.media.containers import SUFFIXES
+from veridact.progress import silently
 from veridact.render import pipeline
 from veridact.schema.manifest import AudioRange, Manifest, Origin, VideoStream
 from veridact.tools import manifest_file
@@ -72,7 +73,7 @@ def becomes(source: Path, folder: Path, make_manifest: Any, make_track: Any, sav
         manifest = covered(source, make_manifest, make_track)
         out = folder / f"out{SUFFIXES[manifest.output.container][0]}"
         read = manifest_file.read_path(saved(manifest))
-        pipeline.render(source, read, out, folder / "receipt", OPTIONS, pipeline.no_progress)
+        pipeline.render(source, read, out, folder / "receipt", OPTIONS, silently)
     except VeridactError as e:
         return f"refused: {str(e).replace(str(source), source.name)}"
     kept = [s.index for s in manifest.output.streams or ()]

@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 
 from veridact import __version__, atomic_write
 from veridact.errors import AuditError, UsageError
-from veridact.progress import ReportProgress
+from veridact.progress import ReportProgress, silently
 from veridact.sandbox import child
 from veridact.sandbox.policy import GIB, Active, Policy
 
@@ -160,7 +160,7 @@ def check_private_key(path: Path) -> None:
     def read(report: ReportProgress) -> None:
         private_key(path)
 
-    child.run(read, child.ChildOptions(Policy(GIB), "off"), lambda what, done, total: None)
+    child.run(read, child.ChildOptions(Policy(GIB), "off"), silently)
 
 
 def public_key(path: Path) -> Ed25519PublicKey:

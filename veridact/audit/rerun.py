@@ -15,8 +15,8 @@ from veridact.audit import genesis
 from veridact.audit.disclosure import disclosed
 from veridact.errors import AuditError
 from veridact.media.containers import SUFFIXES
+from veridact.progress import silently
 from veridact.render import pipeline
-from veridact.render.pipeline import no_progress
 from veridact.schema import receipt
 from veridact.schema.receipt import Entry
 from veridact.tools import manifest_file
@@ -44,7 +44,7 @@ def repeat(media: Path, manifest: Path) -> Repeated:
     with own_folder() as folder:
         output = folder / f"again{SUFFIXES[read.manifest.output.container][0]}"
         audit = output.with_suffix(".jsonl")
-        done = pipeline.render(media, read, output, audit, pipeline.RERUN_OPTIONS, no_progress)
+        done = pipeline.render(media, read, output, audit, pipeline.RERUN_OPTIONS, silently)
         return Repeated(done.output_sha256, receipt.read(audit.read_bytes())[1])
 
 

@@ -10,15 +10,15 @@ from typing import Literal
 
 from veridact.audit import attestation as signing
 from veridact.audit import rerun
+from veridact.audit.checks import LEVELS, Check, Level
 from veridact.audit.content import check_content
 from veridact.audit.disclosure import hmac_name, salted
 from veridact.errors import AuditError, MediaError, VeridactError
 from veridact.files import open_regular
 from veridact.media.reader import hash_descriptor
 from veridact.media.video import MediaFile, open_media
-from veridact.progress import ReportProgress
+from veridact.progress import ReportProgress, silently
 from veridact.render import pipeline
-from veridact.render.pipeline import no_progress
 from veridact.sandbox import child, protocol
 from veridact.sandbox.policy import Policy
 from veridact.schema import digests, reader, receipt
@@ -27,25 +27,10 @@ from veridact.schema.plan.dispositions import rendered_indexes
 from veridact.schema.receipt import Entry
 from veridact.tools import manifest_file
 
-Status = Literal["pass", "fail", "not run"]
-Level = Literal["chain", "anchor", "files", "content", "rerun"]
 CONTENT_BYTES_A_PIXEL = 1600
 """What the content check may take of memory for each pixel of a frame; most for 64 cells over all of it."""
 
-LEVELS: tuple[Level, ...] = ("chain", "anchor", "files", "content", "rerun")
-
 NEEDS_SALT = "this receipt is a disclosed one; give --salt-file"
-
-
-@dataclass(frozen=True)
-class Check:
-    """The outcome of one check. One that was not run counts as a failure where it was `asked` for."""
-
-    level: Level
-    name: str
-    status: Status
-    detail: str
-    asked: bool = True
 
 
 @dataclass(frozen=True)
@@ -131,11 +116,6 @@ class CheckedReceipt:
     def in_its_form(self, name: str, digest: str) -> str:
         """A digest of a file in the form in which this receipt gives digests."""
         return salted(self.salt, name, digest) if self.disclosed and self.salt else digest
-
-
-def passed(checks: Sequence[Check]) -> bool:
-    """Whether everything that was asked for passed: a check that was asked for and could not run did not."""
-    return all(c.status == "pass" or (c.status == "not run" and not c.asked) for c in checks)
 
 
 def read_receipt(path: Path) -> bytes:
@@ -261,8 +241,8 @@ def _content(asked: Asked, checked: CheckedReceipt) -> Iterator[Check]:
             raise AuditError("the receipt moves 0 ms although no stream is dropped; it is not of this manifest")
         with open_media(asked.output) as media:
             policy = Policy(pipeline.memory_bytes(manifest, CONTENT_BYTES_A_PIXEL))
-            options = child.ChildOptions(policy, keep=(media.fd,))
-            found = child.run(partial(_findings, media, manifest, begins), options, no_progress).value
+            child_options = child.ChildOptions(policy, keep=(media.fd,))
+            found = child.run(partial(_findings, media, manifest, begins), child_options, silently).value
         for finding in found:
             name, detail = (protocol.printable(str(finding[field])) for field in ("name", "detail"))
             yield _judge("content", name, finding["holds"] is True, detail, detail)

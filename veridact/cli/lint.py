@@ -26,7 +26,7 @@ def _audio_findings(manifest: Manifest, media: Path) -> Sequence[linter.Finding]
         def inspect() -> list[dict[str, Any]]:
             return [asdict(f) for f in lint_audio.inspect(manifest, file)]
 
-        found = child.look(inspect, file.fd)
+        found = child.call(inspect, file.fd)
         return [linter.Finding(**{**fields, "words": protocol.printable(fields["words"])}) for fields in found]
 
 

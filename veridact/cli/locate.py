@@ -8,13 +8,13 @@ from typing import Any, cast, get_args
 import click
 
 from veridact import atomic_write
+from veridact.cli.progress import Progress
 from veridact.errors import MediaError, UsageError
 from veridact.locate import batch, isolation
 from veridact.locate.detectors.registry import DETECTORS
 from veridact.locate.options import DEFAULT_LABELS, Options, parse_effect, parse_labels, parse_threshold
 from veridact.locate.speech.pipeline import SpeechOptions
 from veridact.locate.speech.recognizers.base import DEFAULT_RECOGNIZER, RECOGNIZERS
-from veridact.progress import Progress
 from veridact.sandbox import protocol
 from veridact.schema.manifest import Container
 
@@ -144,7 +144,7 @@ def locate(
     )
     if media.is_dir():
         return _locate_folder(media, out, options, quiet)
-    manifest, notes = isolation.search(media, options, Progress(quiet))
+    manifest, notes = isolation.locate_in_child(media, options, Progress(quiet))
     _write_manifest(manifest, out)
     for note in [] if quiet else notes:
         click.echo(note, err=True)

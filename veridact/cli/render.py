@@ -1,20 +1,14 @@
 """The command `render`: its options, its progress on stderr and its exit."""
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
-from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
 
 import click
 
-from veridact import atomic_write
-from veridact.audit import attestation as signing
-from veridact.errors import SafetyError, UsageError
-from veridact.progress import Progress
-from veridact.render.pipeline import Options, RenderSummary, no_attestation
-from veridact.render.pipeline import render as render_file
+from veridact.audit.attested import receipt_path
+from veridact.audit.attested import render as render_file
+from veridact.cli.progress import Progress
+from veridact.render.pipeline import Options
 from veridact.sandbox.policy import MODES, Mode
 from veridact.tools import manifest_file
 
@@ -61,13 +55,6 @@ def render(
     quiet: bool,
 ) -> None:
     """Apply MANIFEST to MEDIA and write OUT and its receipt. The same input gives the same bytes, everywhere."""
-    if (attestation is None) != (key is None):
-        raise UsageError("--attest and --sign go together")
-    if attestation and attestation.exists():
-        raise SafetyError(f"{attestation} exists; choose another name for the attestation")
-    if key:
-        signing.check_private_key(key)
-    started = datetime.now(UTC)
     options = Options(
         jobs=jobs or len(os.sched_getaffinity(0)),
         force=force,
@@ -76,18 +63,7 @@ def render(
         allow_uncovered=allow_uncovered,
         sandbox=sandbox,
     )
-    receipt_path = audit or out.with_name(out.name + ".audit.jsonl")
-    attest = partial(_attest, attestation, key, started) if attestation and key else no_attestation
-    summary = render_file(media, manifest_file.read_path(manifest), out, receipt_path, options, Progress(quiet), attest)
+    read, receipt = manifest_file.read_path(manifest), audit or receipt_path(out)
+    done = render_file(media, read, out, receipt, options, Progress(quiet), attestation, key)
     if not quiet:
-        click.echo(f"receipt {receipt_path}, head {summary.head}", err=True)
-
-
-@contextmanager
-def _attest(attestation: Path, key: Path, started: datetime, summary: RenderSummary) -> Iterator[None]:
-    """Signs the facts of a run before the context; the file appears under its name once the context succeeds."""
-    run = signing.Run(started, datetime.now(UTC), summary.output_sha256, summary.head, summary.sandbox)
-    with atomic_write.new_file(attestation) as file:
-        file.write(signing.envelope(signing.statement(run), signing.private_key(key)))
-        file.flush()
-        yield
+        click.echo(f"receipt {receipt}, head {done.head}", err=True)

@@ -74,6 +74,6 @@ def show(media: Path, manifest: Path, kind: str, at: str | None, stream: int | N
     with open_media(media) as file, atomic_write.new_file(out, PRIVATE) as target:
         check_source(file, read.source.sha256)
         drawn = partial(_draw, file, read, clocks, stream, at, container, target)
-        child.look(drawn, file.fd, target.fileno())
+        child.call(drawn, file.fd, target.fileno())
     if kind == "video":
         remark("the review video shows the original, without sound; it is not for disclosure")

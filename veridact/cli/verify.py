@@ -6,8 +6,9 @@ from pathlib import Path
 
 import click
 
+from veridact.audit.checks import Check, passed
 from veridact.audit.disclosure import read_salt
-from veridact.audit.verify import Asked, Check, passed
+from veridact.audit.verify import Asked
 from veridact.audit.verify import verify as verify_receipt
 from veridact.cli.output import FILE, SETTINGS
 from veridact.errors import UsageError

@@ -17,7 +17,7 @@ def from_media(manifest: Manifest, path: Path) -> Clocks:
     proven = from_manifest(manifest)
     with open_media(path) as media:
         check_source(media, manifest.source.sha256)
-        measured = child.look(lambda: _measure(manifest, proven, media), media.fd)
+        measured = child.call(lambda: _measure(manifest, proven, media), media.fd)
     pts = {i: proven[i].pts or measured["pts"][str(i)] for i in proven}
     zero = Fraction(*measured["origin"])
     return {i: Clock(i, c.frames, c.time_base, pts[i], zero) for i, c in proven.items()}

@@ -1,7 +1,8 @@
-"""Signs of life: long loops tell here that they go on, and who watches the process hears it (`veridact.sandbox.child`).
+"""Signs of life: long loops call `beat`, and the parent that watches the process resets its timeout at each one.
 
-A sign is something that was finished, or a part of a file that was never read before: a decoder that reads the same
-bytes for ever gives none. What may take long for good reasons (a model is loaded, a whole picture packed) says so.
+A beat is a unit of work that was finished, or a part of a file that was never read before: a decoder that reads the
+same bytes for ever gives none. A step that may take long for good reasons (a model is loaded, a whole picture packed)
+stands within `patience`. `veridact.sandbox.child` listens.
 """
 
 import threading
@@ -23,10 +24,10 @@ def beat() -> None:
     """Says that something was read, written or finished; costs nothing where nobody listens."""
     if _listeners:
         with _lock:
-            _tell()
+            _notify()
 
 
-def _tell() -> None:
+def _notify() -> None:
     for listener in _listeners:
         listener(bool(_patient))
 
@@ -40,16 +41,16 @@ def beating(items: Iterable[Item]) -> Iterator[Item]:
 
 @contextmanager
 def patience() -> Iterator[None]:
-    """Says that a step begins, and later that it ended, which may be quiet for long; never one that decodes a file."""
+    """Lengthens the timeout for a step that may be silent for long; never one that decodes a file."""
     with _lock:
         _patient.append(None)
-        _tell()
+        _notify()
     try:
         yield
     finally:
         with _lock:
             _patient.pop()
-            _tell()
+            _notify()
 
 
 def listen(listener: Callable[[bool], None]) -> None:

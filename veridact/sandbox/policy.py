@@ -1,4 +1,4 @@
-"""What a process that decodes may still do: layers of the kernel, put on one after the other and never taken off.
+"""What a decoder process may still do: layers of the kernel, put on one after the other and never taken off.
 
 | layer | what it takes away |
 |---|---|
@@ -32,20 +32,20 @@ DEVICES = {
     Path("/dev/urandom"): landlock.READ_FILE,  # without it FFmpeg counts clock ticks for 70 ms to make up a seed
 }
 ABOUT_ITSELF = {Path("/proc"): landlock.READ_FILE, Path("/etc/ld.so.cache"): landlock.READ_FILE}
-"""How much memory a process uses stands under its own number, and the sound decoder is a process of its own."""
+"""How much memory a process uses stands in /proc under its own number; the sound decoder is a process of its own."""
 
 
 @dataclass(frozen=True)
 class Policy:
     """What a process keeps: files and folders it may read, folders it may write in, and bytes of memory.
 
-    One that is not `shut` keeps all files and the network.
+    One that is not `confined` keeps all files and the network.
     """
 
     memory_bytes: int
     readable: tuple[Path, ...] = ()
     writable: tuple[Path, ...] = ()
-    shut: bool = True
+    confined: bool = True
 
 
 @dataclass(frozen=True)
@@ -58,9 +58,9 @@ class Active:
 
 
 def code_folders() -> dict[Path, int]:
-    """Where Python and the packages that are loaded lie, as more of them may be loaded later; and how they are read.
+    """Where Python and the packages that are loaded lie, as more of them may be loaded later, and the access to each.
 
-    Our own packages may lie in a folder with other things: of that, only the names are told.
+    Our own packages may lie in a folder beside other files: of that folder, only the names may be listed.
     """
     ours = Path(__file__).resolve().parent.parent
     own = [ours, *((ours / name).resolve() for name in ("schema", "render", "locate"))]
@@ -73,33 +73,35 @@ def code_folders() -> dict[Path, int]:
     )
 
 
-def _limits(box: Policy) -> int:
+def _limits(policy: Policy) -> int:
     syscalls.prctl(syscalls.PR_SET_DUMPABLE, 0)  # a limit on core dumps does not hold where a program collects them
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     given = [n for n in resource.getrlimit(resource.RLIMIT_DATA) if n != resource.RLIM_INFINITY]
-    allowed = min([box.memory_bytes, *given])
+    allowed = min([policy.memory_bytes, *given])
     resource.setrlimit(resource.RLIMIT_DATA, (allowed, allowed))
     return 0
 
 
-def _no_new_privileges(box: Policy) -> int:
+def _no_new_privileges(policy: Policy) -> int:
     syscalls.prctl(syscalls.PR_SET_NO_NEW_PRIVS, 1)
     return 0
 
 
-def _landlock(box: Policy) -> int:
+def _landlock(policy: Policy) -> int:
     programs = dict.fromkeys([*LIBRARIES, Path(sys.executable).resolve()], landlock.RUN)
-    given = dict.fromkeys(box.readable, landlock.READ) | dict.fromkeys(box.writable, landlock.WRITE)
+    given = dict.fromkeys(policy.readable, landlock.READ) | dict.fromkeys(policy.writable, landlock.WRITE)
     usual = DEVICES | ABOUT_ITSELF | code_folders() | programs
-    return landlock.confine(usual | given, optional=(usual | given).keys() - set(box.writable))
+    return landlock.confine(usual | given, optional=(usual | given).keys() - set(policy.writable))
 
 
-def _seccomp(box: Policy) -> int:
+def _seccomp(policy: Policy) -> int:
     seccomp.confine()
     return 0
 
 
-ONLY_SHUT = frozenset({"landlock", "seccomp"})
+CONFINING = frozenset({"landlock", "seccomp"})
+"""The layers that a process keeps off that is not `confined`."""
+
 LAYERS: dict[str, Callable[[Policy], int]] = {
     "limits": _limits,
     "no-new-privileges": _no_new_privileges,
@@ -109,15 +111,15 @@ LAYERS: dict[str, Callable[[Policy], int]] = {
 """In the order in which they are put on; each gives the version of its interface, or 0, and may raise `KernelError`."""
 
 
-def enter(box: Policy, mode: Mode) -> Active:
+def enter(policy: Policy, mode: Mode) -> Active:
     """Puts on every layer that this kernel has; with `require`, raises `MachineError` where one is missing."""
     versions: dict[str, int] = {}
     missing: list[str] = []
     for name, put_on in LAYERS.items():
-        if mode == "off" or (name in ONLY_SHUT and not box.shut):
+        if mode == "off" or (name in CONFINING and not policy.confined):
             continue
         try:
-            versions[name] = put_on(box)
+            versions[name] = put_on(policy)
         except syscalls.KernelError as e:
             missing.append(f"{name}: {e}")
     if mode == "require" and missing:

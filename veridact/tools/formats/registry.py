@@ -56,7 +56,7 @@ def export(manifest: Manifest, name: str, media: Path | None) -> Exported:
     offset = 0
     if media is not None:
         with open_media(media) as file:
-            offset = child.look(lambda: offset_ms(file), file.fd)
+            offset = child.call(lambda: offset_ms(file), file.fd)
     return EXPORTS[name](manifest, clocks, offset)
 
 
@@ -95,11 +95,11 @@ def import_file(media: Path, raw: bytes, name: str, label: str) -> tuple[Manifes
     Raises `UsageError` for a malformed file, `BindingError` for one that was made for other media.
     """
     with open_media(media) as file:
-        source_json = child.look(lambda: read_source(file).model_dump_json(), file.fd)
+        source_json = child.call(lambda: read_source(file).model_dump_json(), file.fd)
         source = Source.model_validate_json(source_json)
         empty = common.manifest_of(source, file.format, name, Imported(), {})
         clocks = timeline.from_media(empty, media)
-        offset = child.look(lambda: offset_ms(file), file.fd)
+        offset = child.call(lambda: offset_ms(file), file.fd)
         imported = IMPORTS[name](raw, Footage(source, offset, label))
         pts = {i: c.pts or () for i, c in clocks.items()}
         manifest = common.manifest_of(source, file.format, name, imported, pts)

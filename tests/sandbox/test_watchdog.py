@@ -1,4 +1,4 @@
-"""A decoder that hangs is ended within a minute, also one that reads for ever; what is merely slow goes on."""
+"""A decoder that hangs is ended within a minute, also one that reads for ever; one that is merely slow goes on."""
 
 import hashlib
 import os
@@ -23,21 +23,17 @@ from veridact.locate.video.detect import DetectorEnsemble
 from veridact.locate.video.frames import PictureView
 from veridact.media import pictures, video
 from veridact.media.reader import BUFFER_BYTES, Reader, hash_descriptor
-from veridact.progress import ReportProgress
+from veridact.progress import ReportProgress, silently
 from veridact.render import selftest
 from veridact.render.audio.decode import decode_blocks
 from veridact.render.video import encoder
 from veridact.sandbox import child, heartbeat
 from veridact.sandbox.child import ChildOptions
-from veridact.sandbox.cpu_wait import Starved
+from veridact.sandbox.cpu_wait import CpuWait
 from veridact.sandbox.policy import GIB, Policy
 from veridact.schema import receipt
 
-QUIET_SECONDS = 1.5
-
-
-def silently(what: str, done: int, total: int) -> None:
-    pass
+TIMEOUT_SECONDS = 1.5
 
 
 @pytest.fixture
@@ -88,15 +84,17 @@ def test_a_decoder_that_loops_is_ended(
                 LOOPS[loop](self)
 
     monkeypatch.setattr(video.MediaFile, "reader", lambda self: Stuck(self.fd))
-    monkeypatch.setattr(child, "ChildOptions", partial(ChildOptions, quiet_seconds=QUIET_SECONDS))
-    monkeypatch.setattr(veridact.locate.isolation, "ChildOptions", partial(ChildOptions, quiet_seconds=QUIET_SECONDS))
+    monkeypatch.setattr(child, "ChildOptions", partial(ChildOptions, timeout_seconds=TIMEOUT_SECONDS))
+    monkeypatch.setattr(
+        veridact.locate.isolation, "ChildOptions", partial(ChildOptions, timeout_seconds=TIMEOUT_SECONDS)
+    )
     began = time.monotonic()
     if tool == "render":
         code, out, err = command("render", source, manifest, folder / "out.mp4")
     else:
         code, out, err = command("locate", "--labels", "face", source, "-o", folder / "m.json")
     assert (code, out, err.count("\n")) == (4, "", 1), err
-    assert f"nothing went on for {QUIET_SECONDS:g} seconds" in err
+    assert f"no progress for {TIMEOUT_SECONDS:g} seconds" in err
     assert time.monotonic() - began < 120  # more than a few seconds only where the machine is busy
     assert list(folder.iterdir()) == []
 
@@ -144,30 +142,30 @@ def then_hangs(report: ReportProgress) -> None:
 
 
 def test_a_long_step_may_be_quiet_for_longer_and_what_follows_may_not() -> None:
-    terms = ChildOptions(Policy(GIB), quiet_seconds=1)
-    assert child.run(waits(3), terms, silently).value == "done"
+    options = ChildOptions(Policy(GIB), timeout_seconds=1)
+    assert child.run(waits(3), options, silently).value == "done"
     began = time.monotonic()
     with pytest.raises(MediaError, match="for 1 seconds"):
-        child.run(then_hangs, terms, silently)
-    with pytest.raises(MediaError, match=f"for {child.PATIENCE * 0.2:g} seconds"):
-        child.run(waits(60), replace(terms, quiet_seconds=0.2), silently)
+        child.run(then_hangs, options, silently)
+    with pytest.raises(MediaError, match=f"for {child.LONG_STEP_FACTOR * 0.2:g} seconds"):
+        child.run(waits(60), replace(options, timeout_seconds=0.2), silently)
     assert time.monotonic() - began < 20
 
 
 @pytest.mark.parametrize(("share", "ends"), [(0.9, False), (0.0, True)])
 def test_a_child_that_gets_no_processor_does_not_hang(share: float, ends: bool, monkeypatch: Any) -> None:
-    monkeypatch.setattr(child.Starved, "share", lambda self, seconds: share)
+    monkeypatch.setattr(child.CpuWait, "share", lambda self, seconds: share)
 
     def sleeps(report: ReportProgress) -> str:
         time.sleep(4)
         return "done"
 
-    terms = ChildOptions(Policy(GIB), quiet_seconds=QUIET_SECONDS)
+    options = ChildOptions(Policy(GIB), timeout_seconds=TIMEOUT_SECONDS)
     if ends:
-        with pytest.raises(MediaError, match="nothing went on"):
-            child.run(sleeps, terms, silently)
+        with pytest.raises(MediaError, match="no progress"):
+            child.run(sleeps, options, silently)
     else:
-        assert child.run(sleeps, terms, silently).value == "done"
+        assert child.run(sleeps, options, silently).value == "done"
 
 
 BESIDE = """
@@ -194,11 +192,11 @@ def test_how_long_a_process_waits_for_a_processor(what: str, least: float, most:
             ends.callback(process.kill)
             assert process.stdout is not None
             process.stdout.readline()
-        starved = Starved(started[1].pid)
-        starved.share(1)
+        cpu_wait = CpuWait(started[1].pid)
+        cpu_wait.share(1)
         time.sleep(1.5)
-        assert least <= starved.share(1.5) <= most
-    assert Starved(started[1].pid).share(1) == 0
+        assert least <= cpu_wait.share(1.5) <= most
+    assert CpuWait(started[1].pid).share(1) == 0
 
 
 def test_patience_lasts_until_the_last_long_step_ended(beats: list[bool]) -> None:
@@ -261,7 +259,7 @@ class Nothing:
         return []
 
 
-def looks(clip: Any) -> int:
+def detections(clip: Any) -> int:
     view = PictureView(Image.new("RGB", (64, 64)))
     ensemble = DetectorEnsemble([Nothing()] * 3, {}, 1, None)  # type: ignore[list-item]
     ensemble.detect(view, ensemble.detectors)
@@ -276,7 +274,7 @@ UNITS = {
     "a megabyte that is hashed": megabytes,
     "a frame of an animation": animation,
     "an entry of a receipt": entries,
-    "a look of a model": looks,
+    "a frame that a model searches": detections,
 }
 
 

@@ -5,7 +5,7 @@ from contextlib import redirect_stderr
 
 import pytest
 
-from veridact.progress import Progress
+from veridact.cli.progress import Progress
 
 
 class Stderr(io.StringIO):
@@ -34,8 +34,13 @@ def shown(monkeypatch, calls, terminal=True, quiet=False) -> str:
 LINES = {
     "frames": ("frames", 50, 200, "frames 50/200  25.0/s  0:06 left"),
     "frames without an end": ("frames", 50, 0, "frames 50  25.0/s"),
-    "sound": ("stream 1 seconds heard", 150, 3600, "stream 1 2:30 of 60:00 min heard  75.0 times real time  0:46 left"),
-    "sound without an end": ("stream 1 seconds heard", 65, 0, "stream 1 1:05 min heard  32.5 times real time"),
+    "sound": (
+        "stream 1 seconds of audio",
+        150,
+        3600,
+        "stream 1 2:30 of 60:00 min of audio  75.0 times real time  0:46 left",
+    ),
+    "sound without an end": ("stream 1 seconds of audio", 65, 0, "stream 1 1:05 min of audio  32.5 times real time"),
 }
 
 
@@ -45,7 +50,7 @@ def test_how_far_it_is(what, done, total, line, monkeypatch):
 
 
 def test_the_time_left_of_the_sound_does_not_count_the_pictures_before_it(monkeypatch):
-    heard = "stream 1 seconds heard"
+    heard = "stream 1 seconds of audio"
     calls = [(1000.0, "frames", 10, 10), (1000.0, heard, 0, 100), (1010.0, heard, 50, 100)]
     assert shown(monkeypatch, calls).strip().endswith("5.0 times real time  0:10 left")
 
