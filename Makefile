@@ -1,5 +1,5 @@
 # make demo [VIDEO=path]   locate -> render -> verify on a clip, results in out/
-# make test                set up, lint, test
+# make test                set up, lint, test, and the floor of coverage
 # make test-extras         the extras that need torch in an environment of their own, and their tests
 # make lint                style, types, imports, and known weaknesses in what is pinned, where they can be asked for
 # make bench               speed, memory and quality beside a bare transcode; searches; many, long and large files
@@ -20,6 +20,8 @@ SOURCES := pyproject.toml $(shell find veridact schema locate render -name '*.py
 DEBIAN := libgl1 libglib2.0-0 libxcb1
 TEST_DEBIAN := $(DEBIAN) espeak-ng ffmpeg libimage-exiftool-perl mediainfo
 VIDEO ?= out/portrait.mp4
+COVERAGE := out/coverage
+FLOOR := 90
 
 .PHONY: demo test test-extras lint bench fuzz corpus sbom audit clean
 
@@ -83,8 +85,15 @@ lint: $(VENV)/.dev
 	$(BIN)/lint-imports
 	@$(MAKE) --no-print-directory audit
 
+# Lines and branches of what decides bytes; below the floor of either package the tests have failed.
 test: lint $(BASE)/.done
-	$(BIN)/python -m pytest
+	rm -rf $(COVERAGE) && mkdir -p $(COVERAGE)
+	$(BIN)/coverage run -m pytest
+	$(BIN)/coverage combine --quiet
+	@code=0; for package in schema render; do \
+	  echo "coverage of $$package, lines and branches:"; \
+	  $(BIN)/coverage report --include="$$package/*" --fail-under=$(FLOOR) || code=1; \
+	done; exit $$code
 
 test-extras: $(EXTRAS)/.done
 	$(EXTRAS)/bin/python -m pytest -m extra

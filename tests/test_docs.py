@@ -1,4 +1,4 @@
-"""The documents are complete: the tour names every module, the index every page, and every dependency has its licence."""
+"""The documents are complete: the tour names every module, the index every page, THIRD-PARTY.md every dependency."""
 
 import re
 import tomllib
@@ -97,6 +97,7 @@ def test_the_changelog_is_in_the_form_it_names() -> None:
     heads = re.findall(r"^## (.+)$", text, re.MULTILINE)
     assert heads[0] == "[Unreleased]"
     versions = [re.fullmatch(r"\[(\d+)\.(\d+)\.(\d+)\]( - \d{4}-\d\d-\d\d)?", head) for head in heads[1:]]
+    assert versions
     assert all(versions)
     numbers = [tuple(map(int, v.groups()[:3])) for v in versions if v]
     assert numbers == sorted(numbers, reverse=True)
