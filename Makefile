@@ -3,7 +3,7 @@
 # make test-extras         the extras that need torch in an environment of their own, and their tests
 # make lint                style, types, imports, and known weaknesses in what is pinned, where they can be asked for
 # make bench               speed, memory and quality beside a bare transcode; searches; many, long and large files
-# make fuzz                22,000 changed manifests, receipts and media in a watched process, 200,000 led by coverage
+# make fuzz                22,000 changed manifests, receipts and media in a watched process, 200,000 guided by coverage
 # make corpus              every file in the folder VERIDACT_MEDIA through locate, render and verify
 # make sbom · make audit   the components as CycloneDX in out/ · known weaknesses in them, where the network allows
 SHELL := /bin/bash
@@ -104,12 +104,12 @@ bench: $(VENV)/.dev
 fuzz: $(VENV)/.dev
 	$(BIN)/python -m benchmarks.fuzz
 	@if $(BIN)/pip install --quiet --group fuzz; then $(BIN)/python -m benchmarks.fuzz_guided; \
-	else echo 'atheris cannot be installed here: the part that is led by coverage is left out'; fi
+	else echo 'atheris cannot be installed here: the coverage-guided part is left out'; fi
 
 corpus: $(VENV)/.dev
 	$(BIN)/python benchmarks/corpus.py
 
-# Tools that look at packages live in an environment of their own, and never list themselves.
+# Tools that examine packages live in an environment of their own, and never list themselves.
 $(TOOLS)/.done: $(BIN)/python
 	$(PYTHON) -m venv $(TOOLS)
 	$(TOOLS)/bin/pip install --quiet 'cyclonedx-bom>=7,<8' 'pip-audit>=2.9,<3'
@@ -123,9 +123,9 @@ sbom: $(TOOLS)/.done
 
 audit: $(TOOLS)/.done
 	@for list in requirements/*.txt; do \
-	  code=0; said=$$($(TOOLS)/bin/pip-audit --disable-pip --require-hashes -r $$list 2>&1) || code=$$?; \
-	  if grep -qi 'known vulnerabilities in' <<< "$$said"; then echo "$$said"; exit 1; \
-	  elif [ $$code != 0 ] || grep -q 'could not be audited' <<< "$$said"; then \
+	  code=0; output=$$($(TOOLS)/bin/pip-audit --disable-pip --require-hashes -r $$list 2>&1) || code=$$?; \
+	  if grep -qi 'known vulnerabilities in' <<< "$$output"; then echo "$$output"; exit 1; \
+	  elif [ $$code != 0 ] || grep -q 'could not be audited' <<< "$$output"; then \
 	    echo "$$list: not audited, or not wholly: the database of weaknesses cannot be asked from here"; \
 	  else echo "$$list: no known weakness"; fi; \
 	done

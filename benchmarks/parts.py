@@ -1,4 +1,4 @@
-"""Where the time of a render goes: CPU milliseconds a frame of each thing that one worker does."""
+"""Where the time of a render goes: CPU milliseconds a frame of each step of one worker."""
 
 import time
 from collections import defaultdict
@@ -22,7 +22,7 @@ SEGMENTS = 4
 
 
 def parts(path: Path, read: reader.Read) -> dict[str, float]:
-    """CPU milliseconds a frame by part, over the first segments of a clip, as one worker has them."""
+    """CPU milliseconds a frame by step, over the first segments of a clip in one worker."""
     spent: dict[str, float] = defaultdict(float)
 
     @contextmanager

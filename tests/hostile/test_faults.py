@@ -443,7 +443,8 @@ def made(*arguments):
         os.abort()
 pipeline._make = made
 {}
-from veridact.cli.main import run, veridact
+from veridact.cli.main import veridact
+from veridact.cli.runner import run
 print(run(veridact, "veridact", sys.argv[1:]))
 """
     arguments = ("render", scene["media"], scene["manifest"], scene["out"], "--jobs", "2")

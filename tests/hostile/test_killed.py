@@ -31,7 +31,8 @@ BLACK = 16 + 28
 DRIVER = """
 import importlib, os, signal, sys, time
 from veridact.sandbox import syscalls
-from veridact.cli.main import COMMANDS, run, veridact
+from veridact.cli.main import COMMANDS, veridact
+from veridact.cli.runner import run
 tool, *arguments = sys.argv[1:]
 PR_SET_CHILD_SUBREAPER = 36
 syscalls.prctl(PR_SET_CHILD_SUBREAPER, 1)

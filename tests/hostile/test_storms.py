@@ -24,7 +24,8 @@ def begin():
     signal.setitimer(signal.ITIMER_REAL, 0.0005, 0.0005)
 os.register_at_fork(after_in_child=begin)
 begin()
-from veridact.cli.main import run, veridact
+from veridact.cli.main import veridact
+from veridact.cli.runner import run
 code = run(veridact, "veridact", sys.argv[1:])
 signal.setitimer(signal.ITIMER_REAL, 0)
 print(len(hits))
