@@ -46,8 +46,8 @@ def test_every_frame_has_a_cover_and_no_face_is_left(name: str, real_media: Path
     detectors = load(("centerface",), Request("p1", frozenset({"face"}), FOUND, "cpu"))
     left = []
     with open_media(out) as media:
-        for number, frame in enumerate(footage(media, 0)):
-            left += [(number, d) for detector in detectors for d in detector.detect(frame.view) if d.score >= FOUND]
+        for number, shown in enumerate(footage(media, 0)):
+            left += [(number, d) for detector in detectors for d in detector.detect(shown.view) if d.score >= FOUND]
     assert not left
 
 
