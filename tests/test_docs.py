@@ -55,6 +55,18 @@ def test_every_link_leads_to_a_file(page: str) -> None:
     assert {link for link in links if not (path.parent / link).exists()} == set()
 
 
+@pytest.mark.parametrize("page", [page for page in PAGES if page != "CHANGELOG.md"])
+def test_every_path_that_a_page_names_is_there(page: str) -> None:
+    """Paths of Python files from the top of the repository, between backticks; NAME stands for any."""
+    paths = re.findall(r"`((?:[a-z_]+/)+\w+\.py)`", (ROOT / page).read_text())
+    assert [path for path in paths if "NAME" not in path and not (ROOT / path).is_file()] == []
+
+
+def test_records_are_numbered_in_a_row() -> None:
+    numbers = sorted(int(path.name[:4]) for path in (ROOT / "docs" / "adr").glob("*.md"))
+    assert numbers == list(range(1, len(numbers) + 1))
+
+
 def canonical(name: str) -> str:
     """A distribution's name as PEP 503 compares it."""
     return re.sub(r"[-_.]+", "-", name).lower()
