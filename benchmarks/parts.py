@@ -22,7 +22,7 @@ SEGMENTS = 4
 
 
 def parts(path: Path, read: reader.Read) -> dict[str, float]:
-    """CPU milliseconds a frame by step, over the first segments of a clip in one worker."""
+    """CPU milliseconds a frame by part, over the first segments of a clip, as one worker has them."""
     spent: dict[str, float] = defaultdict(float)
 
     @contextmanager

@@ -67,7 +67,7 @@ def x264_of(container: Any, width: int, height: int, threads: int) -> Any:
 
 
 def in_segments(path: Path, read: reader.Read, jobs: int) -> None:
-    """Decoding and encoding in segments and nothing else: the lower bound of a render of this design."""
+    """What no render of this design can be faster than: decoding, and encoding in segments, and nothing besides."""
     with open_media(path) as opened, demux(opened) as source:
         stream = source.streams.video[0]
         decoded = decode(source, stream)

@@ -18,7 +18,6 @@ from veridact.media.pictures import CONTAINER_OF
 from veridact.media.source import read_source
 from veridact.media.video import open_media
 from veridact.render.video.interlace import FieldOrder, marker
-from veridact.sandbox import child, landlock, policy
 from veridact.schema import rules, writer
 from veridact.schema.manifest import (
     AudioEffect,
@@ -48,6 +47,15 @@ def signals_as_in_a_terminal() -> None:
             signal.signal(number, handler)
 
 
+@pytest.fixture
+def real_media() -> Path:
+    """The folder of real clips; the test is skipped, and says so, where there is none."""
+    folder = os.environ.get("VERIDACT_MEDIA")
+    if not folder:
+        pytest.skip("set VERIDACT_MEDIA to the folder of real clips")
+    return Path(folder)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def children_are_measured() -> Iterator[None]:
     """Under `coverage run`, measures the decoder processes as well: without them most of `render` would not count.
@@ -60,6 +68,8 @@ def children_are_measured() -> Iterator[None]:
     if running is None:
         yield
         return
+    from veridact.sandbox import child, landlock, policy
+
     folder, each = Path(str(running.get_option("run:data_file"))).resolve().parent, child.each
 
     def each_measured(work: Callable[..., Iterator[Any]], *options: Any) -> Iterator[Any]:
@@ -76,15 +86,6 @@ def children_are_measured() -> Iterator[None]:
         patch.setitem(policy.DEVICES, folder, landlock.WRITE)
         patch.setattr(child, "each", each_measured)
         yield
-
-
-@pytest.fixture
-def real_media() -> Path:
-    """The folder of real clips; the test is skipped, and says so, where there is none."""
-    folder = os.environ.get("VERIDACT_MEDIA")
-    if not folder:
-        pytest.skip("set VERIDACT_MEDIA to the folder of real clips")
-    return Path(folder)
 
 
 def noise(number: int, width: int, height: int) -> np.ndarray[Any, Any]:

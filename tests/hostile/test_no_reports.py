@@ -1,4 +1,4 @@
-"""The model libraries send no reports on their use: a search leaves no file in the home of its user."""
+"""What looks and listens tells nobody: the libraries of the models keep their reports to themselves."""
 
 import os
 import subprocess
@@ -24,7 +24,7 @@ def at_home(home: Path, code: str, *arguments: object) -> list[str]:
 
 
 def test_a_search_leaves_no_record_of_itself(clip: Any, tmp_path: Path) -> None:
-    """onnxruntime keeps a database of events for its maker in the user's cache, unless the environment forbids it."""
+    """onnxruntime keeps a database of events for its maker in the user's cache, unless told not to."""
     assert at_home(tmp_path / "imported", "import veridact.locate, onnxruntime") == []
     source = clip("in.mp4", frames=5, audio="aac")
     assert at_home(tmp_path / "searched", LOCATE, "locate", "--quiet", source, "-o", tmp_path / "m.json") == []
