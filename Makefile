@@ -1,9 +1,9 @@
 # make demo [VIDEO=path]   locate -> render -> verify on a clip, results in out/
-# make test                set up, lint, test
+# make test                set up, lint, test, and the floor of coverage
 # make test-extras         the extras that need torch in an environment of their own, and their tests
 # make lint                style, types, imports, and known weaknesses in what is pinned, where they can be asked for
 # make bench               speed, memory and quality beside a bare transcode; searches; many, long and large files
-# make fuzz                22,000 changed manifests, receipts and media in a watched process, 200,000 led by coverage
+# make fuzz                22,000 changed manifests, receipts and media in a watched process, 200,000 guided by coverage
 # make corpus              every file in the folder VERIDACT_MEDIA through locate, render and verify
 # make sbom · make audit   the components as CycloneDX in out/ · known weaknesses in them, where the network allows
 SHELL := /bin/bash
@@ -20,6 +20,8 @@ SOURCES := pyproject.toml $(shell find veridact schema locate render -name '*.py
 DEBIAN := libgl1 libglib2.0-0 libxcb1
 TEST_DEBIAN := $(DEBIAN) espeak-ng ffmpeg libimage-exiftool-perl mediainfo
 VIDEO ?= out/portrait.mp4
+COVERAGE := out/coverage
+FLOOR := 90
 
 .PHONY: demo test test-extras lint bench fuzz corpus sbom audit clean
 
@@ -83,8 +85,15 @@ lint: $(VENV)/.dev
 	$(BIN)/lint-imports
 	@$(MAKE) --no-print-directory audit
 
+# Lines and branches of what decides bytes; below the floor of either package the tests have failed.
 test: lint $(BASE)/.done
-	$(BIN)/python -m pytest
+	rm -rf $(COVERAGE) && mkdir -p $(COVERAGE)
+	$(BIN)/coverage run -m pytest
+	$(BIN)/coverage combine --quiet
+	@code=0; for package in schema render; do \
+	  echo "coverage of $$package, lines and branches:"; \
+	  $(BIN)/coverage report --include="$$package/*" --fail-under=$(FLOOR) || code=1; \
+	done; exit $$code
 
 test-extras: $(EXTRAS)/.done
 	$(EXTRAS)/bin/python -m pytest -m extra
@@ -95,12 +104,12 @@ bench: $(VENV)/.dev
 fuzz: $(VENV)/.dev
 	$(BIN)/python -m benchmarks.fuzz
 	@if $(BIN)/pip install --quiet --group fuzz; then $(BIN)/python -m benchmarks.fuzz_guided; \
-	else echo 'atheris cannot be installed here: the part that is led by coverage is left out'; fi
+	else echo 'atheris cannot be installed here: the coverage-guided part is left out'; fi
 
 corpus: $(VENV)/.dev
 	$(BIN)/python benchmarks/corpus.py
 
-# Tools that look at packages live in an environment of their own, and never list themselves.
+# Tools that examine packages live in an environment of their own, and never list themselves.
 $(TOOLS)/.done: $(BIN)/python
 	$(PYTHON) -m venv $(TOOLS)
 	$(TOOLS)/bin/pip install --quiet 'cyclonedx-bom>=7,<8' 'pip-audit>=2.9,<3'
@@ -114,9 +123,9 @@ sbom: $(TOOLS)/.done
 
 audit: $(TOOLS)/.done
 	@for list in requirements/*.txt; do \
-	  code=0; said=$$($(TOOLS)/bin/pip-audit --disable-pip --require-hashes -r $$list 2>&1) || code=$$?; \
-	  if grep -qi 'known vulnerabilities in' <<< "$$said"; then echo "$$said"; exit 1; \
-	  elif [ $$code != 0 ] || grep -q 'could not be audited' <<< "$$said"; then \
+	  code=0; output=$$($(TOOLS)/bin/pip-audit --disable-pip --require-hashes -r $$list 2>&1) || code=$$?; \
+	  if grep -qi 'known vulnerabilities in' <<< "$$output"; then echo "$$output"; exit 1; \
+	  elif [ $$code != 0 ] || grep -q 'could not be audited' <<< "$$output"; then \
 	    echo "$$list: not audited, or not wholly: the database of weaknesses cannot be asked from here"; \
 	  else echo "$$list: no known weakness"; fi; \
 	done

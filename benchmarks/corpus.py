@@ -1,4 +1,4 @@
-"""`make corpus`: every real file through locate, render and verify, and other tools over what comes out.
+"""`make corpus`: every real file through locate, render and verify; other tools then search the outputs for metadata.
 
 The table has one line a file: done, refused with the reason, or BROKEN (a traceback, exit 70, a hang, a crash, a leak).
 Exits 1 when anything is broken. `--results FILE` keeps a line of JSON a file and goes on from there when run again.
@@ -25,11 +25,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 from leaks import TOOLS, leaks, traces
 
 QUIET_SECONDS = 60
-"""Without a word of progress for so long, a command hangs."""
+"""A command hangs when it reports no progress for so long."""
 
 ALL_SECONDS = 1800
 MOST_LEFT = 60
-"""So many of the names that are left behind most often stand in the summary."""
+"""How many of the names that are left behind most often the summary lists."""
 
 MEMORY_BYTES = 1536 << 20
 NOT_MEDIA = {".md", ".tsv", ".json", ".txt", ".onnx", ".tflite", ".srt", ".xml", ".yaml", ".yml", ".csv", ".vtt"}
@@ -38,7 +38,7 @@ SUFFIX = {"jpeg": ".jpg", "tiff": ".tif"}
 
 @dataclass(frozen=True)
 class Ended:
-    """How a command ended (124 for a hang, 137 for too much memory), its last words and what it cost."""
+    """How a command ended (124 for a hang, 137 for too much memory), its last message and what it cost."""
 
     code: int
     words: str
@@ -48,30 +48,30 @@ class Ended:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one file; `held` and `kept` are what other tools find in it and in its output."""
+    """What became of one file; `in_source` and `in_output` are what other tools find in it and in its output."""
 
     file: str
     verdict: str
     why: str
     seconds: float
     peak_mib: int
-    held: tuple[str, ...] = ()
-    kept: tuple[str, ...] = ()
+    in_source: tuple[str, ...] = ()
+    in_output: tuple[str, ...] = ()
 
     @property
     def left(self) -> list[str]:
-        """The names, never the values, of what the source held and the output does not."""
-        kept = {name.partition("=")[0] for name in self.kept}
-        return sorted({name.partition("=")[0] for name in leaks(self.held)} - kept)
+        """The names, never the values, of metadata that the source has and the output has not."""
+        in_output = {name.partition("=")[0] for name in self.in_output}
+        return sorted({name.partition("=")[0] for name in leaks(self.in_source)} - in_output)
 
     def judged(self) -> "Outcome":
-        """Broken when more than picture and sound is kept."""
-        found = leaks(self.kept)
+        """Broken when more than picture and sound is in the output."""
+        found = leaks(self.in_output)
         return replace(self, verdict="BROKEN", why="; ".join(found)) if found else self
 
 
 def _memory(session: int) -> int:
-    """The bytes of memory held by all processes of a session, shared ones counted once."""
+    """Memory of all processes of a session in bytes, shared pages counted once."""
     total = 0
     for stat in Path("/proc").glob("[0-9]*/stat"):
         try:
@@ -85,7 +85,7 @@ def _memory(session: int) -> int:
 
 
 def run(*arguments: object) -> Ended:
-    """A veridact command on a terminal of its own, watched for progress and memory."""
+    """Runs a veridact command on a terminal of its own, watched for progress and memory."""
     command = [sys.executable, "-c", "from veridact.cli.main import main; main()", *map(str, arguments)]
     ours, theirs = pty.openpty()
     began = before = time.monotonic()
@@ -132,7 +132,7 @@ def _rest(fd: int) -> bytes:
 
 
 def one(path: Path, folder: Path, costs: list[Ended]) -> tuple[str, str, list[str], list[str]]:
-    """What becomes of one file: the verdict and why, what it held and what its output holds."""
+    """What becomes of one file: the verdict and why, what other tools find in it and in its output."""
 
     def tool(*arguments: object) -> Ended:
         costs.append(run(*arguments))
@@ -167,12 +167,13 @@ def verdict(tool: str, ended: Ended, left: list[Path]) -> tuple[str, str]:
 
 
 def outcome(path: Path, name: str) -> Outcome:
+    """Runs one file through all commands in a temporary folder."""
     costs: list[Ended] = []
     with tempfile.TemporaryDirectory() as folder:
-        what, why, held, kept = one(path, Path(folder), costs)
+        what, why, in_source, in_output = one(path, Path(folder), costs)
     seconds, peak = sum(e.seconds for e in costs), max(e.peak_mib for e in costs)
     why = why.replace(str(path.parent), "")
-    return Outcome(name, what, why, round(seconds, 1), peak, tuple(held), tuple(kept))
+    return Outcome(name, what, why, round(seconds, 1), peak, tuple(in_source), tuple(in_output))
 
 
 def line(found: Outcome) -> str:
@@ -185,9 +186,9 @@ def summary(outcomes: list[Outcome]) -> str:
     """How many of each verdict, and how many for each reason, numbers in reasons left out."""
     counts = Counter((o.verdict, re.sub(r"\d+", "N", o.why)) for o in outcomes)
     lines = [f"{number:5}  {what:8} {why}" for (what, why), number in sorted(counts.items())]
-    held = Counter(name for o in outcomes for name in o.left)
-    lines += [f"{number:5}  left behind  {name}" for name, number in held.most_common(MOST_LEFT)]
-    lines.append(f"{len(held)} different things were left behind in all")
+    left = Counter(name for o in outcomes for name in o.left)
+    lines += [f"{number:5}  left behind  {name}" for name, number in left.most_common(MOST_LEFT)]
+    lines.append(f"{len(left)} names were left behind in all")
     total = Counter(o.verdict for o in outcomes)
     peak, slow = max(o.peak_mib for o in outcomes), max(o.seconds for o in outcomes)
     lines.append(", ".join(f"{n} {what}" for what, n in sorted(total.items())) + f" of {len(outcomes)} files; "
@@ -208,8 +209,9 @@ def main() -> int:
             print(f"corpus: {tool} is not installed; outputs are not checked with it")
     known: dict[str, Outcome] = {}
     if asked.results and asked.results.exists():
-        for told in map(json.loads, asked.results.read_text().splitlines()):
-            known[told["file"]] = Outcome(**{**told, "held": tuple(told["held"]), "kept": tuple(told["kept"])})
+        for record in map(json.loads, asked.results.read_text().splitlines()):
+            lists = {name: tuple(record[name]) for name in ("in_source", "in_output")}
+            known[record["file"]] = Outcome(**{**record, **lists})
     root, outcomes = Path(asked.folder), []
     for path in sorted(p for p in root.rglob("*") if p.is_file() and p.suffix.lower() not in NOT_MEDIA):
         name = str(path.relative_to(root))

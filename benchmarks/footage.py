@@ -1,4 +1,4 @@
-"""Made-up footage for benches: a panning camera over textured hills with the noise of a sensor, and its manifests."""
+"""Synthetic footage for benchmarks: a panning camera over textured hills with sensor noise, and its manifests."""
 
 from collections.abc import Iterator
 from fractions import Fraction
@@ -35,7 +35,7 @@ Samples = np.ndarray[Any, Any]
 
 
 def texture(generator: np.random.Generator, height: int, width: int, step: int) -> Samples:
-    """Smooth random hills `step` pixels apart: (height, width) of float32."""
+    """Smooth random hills `step` pixels apart: `(height, width)` of float32."""
     hills = generator.standard_normal((height // step + 2, width // step + 2)).astype(np.float32)
     y, x = np.arange(height) / step, np.arange(width) / step
     y0, x0 = y.astype(int), x.astype(int)
@@ -62,7 +62,7 @@ def scene(width: int, height: int, count: int) -> Iterator[list[Samples]]:
 
 
 def make_clip(path: Path, width: int, height: int, count: int = CLIP_FRAMES) -> Path:
-    """A clip with camera-like noise, as a camera would have encoded it; kept for the next run."""
+    """A clip with camera-like noise, encoded as a camera would; kept for the next run."""
     path = path.with_stem(f"{path.stem}-{count}-frames")
     if path.exists():
         return path

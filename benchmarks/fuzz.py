@@ -1,8 +1,8 @@
-"""`make fuzz`: manifests, receipts and media changed at random, until something other than a plain refusal happens.
+"""`make fuzz`: manifests, receipts and media changed at random; anything but a refusal is a failure.
 
-Everything runs in a child process that says what it is about to try, so that a crash, a hang or a hunger for memory is
-seen from outside and its input kept in `out/fuzz/`. A run is repeated by its seed: `python -m benchmarks.fuzz
---seed S --only KIND`.
+Inputs are tried in a child process that announces each of them, so that a crash, a hang or too much memory is noticed
+from outside and its input saved in `out/fuzz/`. A run is repeated by its seed:
+`python -m benchmarks.fuzz --seed S --only KIND`.
 """
 
 import argparse
@@ -24,7 +24,7 @@ MEMORY_BYTES = 3 << 30
 
 
 def child(kind: str, seed: int, runs: int) -> None:
-    """Tries `runs` inputs; the number of each is written before it is tried, and what went wrong after."""
+    """Tries `runs` inputs; prints the number of each before it is tried, and any failure after it."""
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     corpus, change, attempt = KINDS[kind]
@@ -37,26 +37,27 @@ def child(kind: str, seed: int, runs: int) -> None:
             print(number, flush=True)
             try:
                 attempt(data, path)
-            except Exception as e:  # noqa: BLE001 - whatever is not a refusal is what is looked for
+            except Exception as e:  # noqa: BLE001 - whatever is not a refusal is a finding
                 keep(kind, seed, number, data)
                 print(f"! {type(e).__name__}: {str(e)[:150]}".replace("\n", " "), flush=True)
 
 
 def input_of(kind: str, seed: int, number: int) -> bytes:
-    """The bytes of one run again."""
+    """The bytes of one run, made again from its seed."""
     corpus, change, _ = KINDS[kind]
     rng = random.Random(f"{kind}/{seed}/{number}")  # noqa: S311
     return change(rng.choice(corpus()), rng)
 
 
 def keep(kind: str, seed: int, number: int, data: bytes) -> None:
+    """Saves an input that was not just refused."""
     folder = ROOT / "out" / "fuzz"
     folder.mkdir(parents=True, exist_ok=True)
     (folder / f"{kind}-{seed}-{number}").write_bytes(data)
 
 
 def watch(kind: str, seed: int, runs: int) -> list[str]:
-    """Runs a child to its end; what it found, and how it ended where that was not well."""
+    """Runs a child to its end; returns its findings, and how it ended unless it ended well."""
     command = [*CHILD, "--child", kind, "--seed", str(seed), "--runs", str(runs)]
     found, number = [], 0
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, cwd=ROOT) as process:

@@ -1,4 +1,4 @@
-"""How the fuzzer changes what it begins with: bytes, the boxes of an MP4, the bodies of a receipt whose chain holds."""
+"""How the fuzzer mutates its seeds: bytes, the boxes of an MP4, the bodies of a receipt whose chain stays valid."""
 
 import json
 import random
@@ -66,7 +66,7 @@ ODD_VALUES = (None, True, -1, 0, 1, 2**53 - 1, -(2**53) + 1, "", "0" * 64, "x", 
 
 
 def _places(value: Any) -> Iterator[tuple[Any, Any]]:
-    """Every place in a tree of JSON: the object or list, and the name or number in it."""
+    """Every place in a tree of JSON: the object or array, and the member name or index in it."""
     for name in value if isinstance(value, dict) else range(len(value)):
         yield value, name
         if isinstance(value[name], dict | list):
@@ -74,7 +74,7 @@ def _places(value: Any) -> Iterator[tuple[Any, Any]]:
 
 
 def mutate_sealed(data: bytes, rng: random.Random) -> bytes:
-    """A receipt whose bodies are changed and whose chain holds again, so that what lies behind the chain is reached."""
+    """A receipt with changed bodies and a valid chain, so that the checks behind the chain are reached."""
     bodies = [(e["type"], e["body"]) for e in map(json.loads, data.splitlines()) if e["type"] != "seal"]
     for _ in range(rng.randint(1, 3)):
         match rng.randrange(4):

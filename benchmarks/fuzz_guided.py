@@ -1,8 +1,8 @@
-"""`make fuzz`, the part that is led by coverage: atheris tries what reaches new lines of the readers of text and bytes.
+"""`make fuzz`, the coverage-guided part: atheris tries what reaches new lines of the readers of text and bytes.
 
-The first byte of an input says which reader it is for. What is not refused in the way the contract says ends the run
-and is kept in `out/fuzz/`; `python -m benchmarks.fuzz_guided FILE` tries it again. Other arguments are those of
-libFuzzer (`-runs=N`).
+The first byte of an input selects the reader. An input that ends in anything but a `VeridactError` ends the run and is
+saved in `out/fuzz/`; `python -m benchmarks.fuzz_guided FILE` tries it again. Other arguments are those of libFuzzer
+(`-runs=N`).
 """
 
 import contextlib
@@ -37,7 +37,7 @@ def _manifest(data: bytes) -> None:
 
 
 def _sealed(data: bytes) -> None:
-    """A receipt of one body, with a chain that holds."""
+    """A receipt of one body, with a valid chain."""
     try:
         body = json.loads(data)
         lines = receipt.chain([("genesis", body)])
@@ -62,14 +62,14 @@ READERS: tuple[Callable[[bytes], object], ...] = (
 
 
 def try_one(data: bytes) -> None:
-    """One input; whatever is not a refusal is raised."""
+    """Tries one input; raises whatever is not a refusal."""
     if data:
         with contextlib.suppress(VeridactError):
             READERS[data[0] % len(READERS)](data[1:])
 
 
 def seeds(folder: Path) -> Path:
-    """One file for each reader and manifest to begin with."""
+    """Writes the seeds: one file for each reader and for each example of a manifest."""
     folder.mkdir(parents=True, exist_ok=True)
     examples = sorted((ROOT / "manifests").glob("*.json"))
     for number, path in enumerate(examples):

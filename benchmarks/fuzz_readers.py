@@ -1,4 +1,4 @@
-"""What the fuzzer tries: for each kind the files to begin with, how they are changed, and the reader they are for."""
+"""What the fuzzer tries: for each kind of input its seeds, its mutation, and the reader that is tested."""
 
 import contextlib
 import io
@@ -29,8 +29,7 @@ SMALL_BYTES = 200_000
 
 
 def try_sealed(data: bytes, path: Path) -> None:
-    """Every level of verify, and disclose, on a receipt that speaks of files which are there."""
-
+    """Every level of verify, and disclose, on a receipt whose files exist."""
     path.write_bytes(data)
     folder = path.parent / "true"
     if not folder.exists():
@@ -44,8 +43,7 @@ def try_sealed(data: bytes, path: Path) -> None:
 
 
 def _rendered(folder: Path) -> bytes:
-    """A render in a folder of its own: in.mkv, m.json, out.mkv; its receipt."""
-
+    """Renders in a folder of its own (in.mkv, m.json, out.mkv); returns the receipt."""
     folder.mkdir()
     (folder / "in.mkv").write_bytes(films()[1])
     with video.open_media(folder / "in.mkv") as found:
@@ -66,18 +64,19 @@ def _rendered(folder: Path) -> bytes:
 
 
 def sealed() -> list[bytes]:
+    """The receipt of a real render."""
     with tempfile.TemporaryDirectory() as folder:
         return [_rendered(Path(folder) / "true")]
 
 
 def try_manifest(data: bytes, path: Path) -> None:
-
+    """Reads a manifest and writes it."""
     with contextlib.suppress(VeridactError):
         writer.write(reader.read(data).manifest)
 
 
 def try_receipt(data: bytes, path: Path) -> None:
-
+    """Reads a receipt and its head."""
     try:
         _, entries = receipt.read(data)
         receipt.head(entries)
@@ -96,7 +95,7 @@ def try_media(data: bytes, path: Path) -> None:
 
 
 def _media(data: bytes, path: Path, frames: int | None) -> None:
-
+    """Opens a file and decodes its first `frames`, or all of it as a source."""
     path.write_bytes(data)
     try:
         with video.open_media(path) as found:
@@ -115,11 +114,12 @@ def _media(data: bytes, path: Path, frames: int | None) -> None:
 
 
 def manifests() -> list[bytes]:
+    """The documented examples, valid and invalid."""
     return [p.read_bytes() for p in sorted((ROOT / "manifests").glob("*.json"))]
 
 
 def receipts() -> list[bytes]:
-
+    """A small receipt, and those among the snapshots."""
     bodies = [
         (kind, {"sha256": "0" * 64, "bytes": 1, "name": "x"}) for kind in ("genesis", "input", "stream", "output")
     ]
@@ -129,8 +129,7 @@ def receipts() -> list[bytes]:
 
 
 def media_files() -> list[bytes]:
-    """The small real clips where there are some, and pictures and films made here."""
-
+    """The small real clips where VERIDACT_MEDIA names some, and pictures and films made here."""
     found = []
     folder = os.environ.get("VERIDACT_MEDIA")
     if folder:
@@ -147,7 +146,6 @@ def media_files() -> list[bytes]:
 
 def films() -> list[bytes]:
     """Six frames in each of several containers."""
-
     noise = np.random.default_rng(7).integers(0, 256, (48, 64, 3), dtype=np.uint8)
     found = []
     for kind, codec in (("mp4", "libx264"), ("matroska", "ffv1"), ("mpegts", "mpeg2video"), ("avi", "mjpeg")):

@@ -1,8 +1,8 @@
-"""What other tools find in a file beside its picture and sound: tags, places, thumbnails, captions, further streams.
+"""What other tools find in a file beside picture and sound: tags, places, thumbnails, captions, further streams.
 
-`traces(path)` names everything that they find, with the value where it is free text; `leaks` of them are those that do
-more than describe pixels and samples. Names are listed one by one: a tag that nobody thought of is a leak until
-somebody has looked at it.
+`traces(path)` names everything that they find, with the value where it is free text; `leaks` keeps those that do more
+than describe pixels and samples. The harmless names are listed one by one, so an unknown tag counts as a leak until
+somebody has reviewed it.
 """
 
 import io
@@ -21,16 +21,15 @@ TOOLS = ("exiftool", "mediainfo", "ffprobe")
 SECONDS = 600
 TEXTS = {"HandlerDescription", "HandlerVendorID", "CompressorName", "MediaLanguageCode", "Encoder", "Language", "Title",
          "Encoded_Library_Name", "Encoded_Application", "VendorID", "MuxingApp", "WritingApp", "Vendor"}  # fmt: skip
-"""Tags that may be there with the right words in them, so their words count."""
+"""Tags that are harmless with certain values only, so their values are compared too."""
 
 X264_SEI = bytes.fromhex("dc45e9bde6d948b7962cd820d923eeef")
-"""How x264 begins the note in which it names its version and settings."""
-
+"""The identifier of the SEI message in which x264 names its version and settings."""
 
 UNREGISTERED = "H.26[45] User Data Unregistered SEI message"
 
 
-def _told(*command: object) -> Any:
+def _json_of(*command: object) -> Any:
     ended = subprocess.run([*map(str, command)], capture_output=True, check=False, timeout=SECONDS)
     return json.loads(ended.stdout or b"null")
 
@@ -40,8 +39,8 @@ def _named(tool: str, name: str, value: object) -> str:
 
 
 def _exiftool(path: Path) -> Iterator[str]:
-    """Names of tags with their groups, those of embedded streams too; dates of zero say nothing."""
-    for tags in _told("exiftool", "-j", "-a", "-G1", "-ee", "-api", "largefilesupport=1", path) or []:
+    """Names of tags, those of embedded streams too; dates of zero are left out."""
+    for tags in _json_of("exiftool", "-j", "-a", "-G1", "-ee", "-api", "largefilesupport=1", path) or []:
         for name, value in tags.items():
             if name != "SourceFile" and not str(value).startswith("0000:00:00"):
                 yield _named("exiftool", name.split(":")[-1], value)
@@ -49,18 +48,18 @@ def _exiftool(path: Path) -> Iterator[str]:
 
 def _mediainfo(path: Path) -> Iterator[str]:
     """Kinds of tracks other than picture and sound, and the fields of the file and its tracks."""
-    tracks = ((_told("mediainfo", "--Output=JSON", path) or {}).get("media") or {}).get("track", [])
+    tracks = ((_json_of("mediainfo", "--Output=JSON", path) or {}).get("media") or {}).get("track", [])
     for track in tracks:
         kind = track.get("@type")
         if kind not in {"General", "Video", "Audio", "Image"}:
             yield f"mediainfo track {kind}"
-        told = track | track.pop("extra", {})
-        yield from (_named("mediainfo", name, value) for name, value in told.items() if not name.startswith("@"))
+        fields = track | track.pop("extra", {})
+        yield from (_named("mediainfo", name, value) for name, value in fields.items() if not name.startswith("@"))
 
 
 def _ffprobe(path: Path) -> Iterator[str]:
     """Chapters, streams that are neither picture nor sound, cover art, captions, tags, and the side data of frames."""
-    found = _told("ffprobe", "-v", "quiet", "-of", "json", "-show_chapters", "-show_streams", "-show_format", path)
+    found = _json_of("ffprobe", "-v", "quiet", "-of", "json", "-show_chapters", "-show_streams", "-show_format", path)
     found = found or {}
     yield from ("ffprobe chapter" for _ in found.get("chapters", []))
     yield from _tags(found.get("format", {}))
@@ -72,9 +71,9 @@ def _ffprobe(path: Path) -> Iterator[str]:
         if stream.get("closed_captions"):
             yield "ffprobe closed captions"
         yield from _tags(stream)
-    told = _told("ffprobe", "-v", "quiet", "-of", "json", "-select_streams", "v",
+    side_data = _json_of("ffprobe", "-v", "quiet", "-of", "json", "-select_streams", "v",
                  "-show_entries", "frame_side_data=side_data_type", path)  # fmt: skip
-    kinds = [d.get("side_data_type") for f in (told or {}).get("frames", []) for d in f.get("side_data_list", [])]
+    kinds = [d.get("side_data_type") for f in (side_data or {}).get("frames", []) for d in f.get("side_data_list", [])]
     yield from (f"ffprobe side data {kind}" for kind in kinds if kind != UNREGISTERED)
     if kinds.count(UNREGISTERED) > path.read_bytes().count(X264_SEI):
         yield f"ffprobe side data {UNREGISTERED}"
@@ -138,22 +137,22 @@ def embedded(path: Path) -> Iterator[str]:
                 yield f"{name} inside"
 
 
-LOOKS: dict[str, Callable[[Path], Iterable[str]]] = {
+SEARCHES: dict[str, Callable[[Path], Iterable[str]]] = {
     "exiftool": _exiftool, "mediainfo": _mediainfo, "ffprobe": _ffprobe, "": embedded,
 }  # fmt: skip
 
 
 def traces(path: Path) -> list[str]:
-    """Everything that the tools which are installed find, each name once."""
+    """Everything that the installed tools find, each name once."""
     found: set[str] = set()
-    for tool, look in LOOKS.items():
+    for tool, search in SEARCHES.items():
         if not tool or shutil.which(tool):
-            found.update(look(path))
+            found.update(search(path))
     return sorted(found)
 
 
 def leaks(found: Iterable[str]) -> list[str]:
-    """The traces that do not only describe pixels and samples."""
+    """The traces that do more than describe pixels and samples."""
     return [name for name in found if name not in INNOCENT and not INNOCENT_TEXTS.fullmatch(name)]
 
 
@@ -212,4 +211,4 @@ INNOCENT_TEXTS = re.compile(
     r"(=((Video|Sound|Data)Handler|Apple|FFMP|FFmpeg|Unknown \(32767\)|(\[0\]){4}|Lavf|Lavc|ffmpeg|x264|[a-z]{2,3}|\d+"
     r"|(M4A |qt  |[a-z0-9]{4})+))?"
 )
-"""Free text that is a word of the muxer or a language."""
+"""Free text that is a muxer's own word or a language."""

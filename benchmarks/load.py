@@ -1,8 +1,8 @@
-"""Much of everything: many clips in a row and at once, a film of two hours, a manifest of a hundred thousand tracks.
+"""Load: many clips in a row and at once, a film of two hours, a manifest of a hundred thousand tracks.
 
-Prints CPU seconds (of all processes of a command), peak memory of one process and, where work is done twice, how it
-grew from a tenth. Exits 1 when memory or descriptors grow from clip to clip, or anything fails. `--scale 0.1` does a
-tenth of all.
+Prints CPU seconds (of all processes of a command), peak memory of its largest process and, where the work is done on a
+tenth of the input as well, the ratio. Exits 1 when memory or descriptors grow from clip to clip, or a command fails.
+`--scale 0.1` makes everything a tenth as large.
 """
 
 import argparse
@@ -28,7 +28,7 @@ GROWTH = 1.25
 """How much more than ten times the cost of a tenth still counts as linear."""
 
 BYTES_A_FRAME = 1024
-"""So much may be remembered of a frame of a film: its time and what was found, never its pixels."""
+"""Memory that may be kept of each frame of a film: its time and what was found, never its pixels."""
 
 KNOWN_MIB, CHILD_MIB = 8, 32
 """How much the memory of a process, and the peak of its children, may grow from its twentieth clip to its last."""
@@ -36,7 +36,8 @@ KNOWN_MIB, CHILD_MIB = 8, 32
 MAIN = "from veridact.cli.main import main; main()"
 IN_A_ROW = """
 import os, resource, sys
-from veridact.cli.main import run, veridact
+from veridact.cli.main import veridact
+from veridact.cli.runner import run
 folder, count, *sources = sys.argv[1], int(sys.argv[2]), *sys.argv[3:]
 for number in range(count):
     source = sources[number % len(sources)]
@@ -59,7 +60,7 @@ for number in range(count):
 
 @dataclass(frozen=True)
 class Cost:
-    """What a command took: its exit code, seconds of the CPU and of the clock, and the peak of its largest process."""
+    """What a command took: exit code, CPU and wall-clock seconds, and the peak memory of its largest process."""
 
     code: int
     cpu_seconds: float
@@ -111,7 +112,7 @@ def film(path: Path, seconds: int, sound: bool = False) -> Path:
 
 @dataclass(frozen=True)
 class State:
-    """What a process holds after a clip: its own memory, the peak of the largest child so far, open descriptors."""
+    """A process after a clip: its own memory, the peak of its largest child so far, its open descriptors."""
 
     own_mib: int
     children_mib: int
@@ -119,7 +120,7 @@ class State:
 
 
 def short_clips(folder: Path) -> list[Path]:
-    """Short ones of several kinds: footage in two containers, with and without sound, and a picture."""
+    """Short clips of several kinds: footage in two containers, with and without sound, and a picture."""
     found = [film(folder / "short.mp4", 1), film(folder / "sound.mp4", 2, sound=True), film(folder / "long.mkv", 4)]
     picture = np.random.default_rng(5).integers(0, 256, (240, 320, 3), dtype=np.uint8)
     Image.fromarray(picture).save(folder / "still.png")
@@ -127,7 +128,7 @@ def short_clips(folder: Path) -> list[Path]:
 
 
 def in_a_row(folder: Path, count: int) -> Iterator[str]:
-    """Locate, render and verify of many clips in one process; yields what was wrong."""
+    """Locate, render and verify of many clips in one process; yields a line for each failure."""
     began = time.monotonic()
     ended = subprocess.run(
         [sys.executable, "-c", IN_A_ROW, folder, str(count), *short_clips(folder)],
@@ -143,13 +144,13 @@ def in_a_row(folder: Path, count: int) -> Iterator[str]:
     if last.own_mib > settled.own_mib + KNOWN_MIB:
         yield "in a row: memory grows from clip to clip"
     if last.children_mib > settled.children_mib + CHILD_MIB:
-        yield "in a row: memory of the processes that decode grows from clip to clip"
+        yield "in a row: memory of the decoder processes grows from clip to clip"
     if last.descriptors > settled.descriptors:
         yield "in a row: descriptors grow from clip to clip"
 
 
 def at_once(folder: Path, count: int) -> Iterator[str]:
-    """Locate, render and verify of several clips at the same time; yields what was wrong."""
+    """Locate, render and verify of several clips at the same time; yields a line for each failure."""
     began, running = time.monotonic(), []
     for number in range(count):
         (own := folder / f"once{number}").mkdir()
@@ -167,7 +168,7 @@ def at_once(folder: Path, count: int) -> Iterator[str]:
 
 
 def grown(what: str, small: Cost, large: Cost, by: float) -> Iterator[str]:
-    """Tells two costs of one command; yields what was wrong."""
+    """Prints the costs of a command on a tenth and on all; yields a line where it fails or costs grow too fast."""
     ratio = large.cpu_seconds / max(small.cpu_seconds, 0.001)
     print(f"{what:24} {small.cpu_seconds:8.1f} s CPU {small.peak_mib:5} MiB   {large.cpu_seconds:8.1f} s CPU "
           f"{large.peak_mib:5} MiB   x {ratio:.1f} for x {by:g}", flush=True)  # fmt: skip
@@ -237,18 +238,18 @@ def main() -> int:
     parser.add_argument("--scale", type=float, default=1)
     parser.add_argument("--only", choices=["row", "once", "film", "tracks"])
     asked = parser.parse_args()
-    wrong: list[str] = []
+    failures: list[str] = []
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         if asked.only in {None, "row", "once"}:
-            wrong += in_a_row(folder, max(4, int(CLIPS * asked.scale))) if asked.only != "once" else []
-            wrong += at_once(folder, AT_ONCE) if asked.only != "row" else []
+            failures += in_a_row(folder, max(4, int(CLIPS * asked.scale))) if asked.only != "once" else []
+            failures += at_once(folder, AT_ONCE) if asked.only != "row" else []
         if asked.only in {None, "film"}:
-            wrong += long_film(folder, max(100, int(FILM_SECONDS * asked.scale)))
+            failures += long_film(folder, max(100, int(FILM_SECONDS * asked.scale)))
         if asked.only in {None, "tracks"}:
-            wrong += many_tracks(folder, max(100, int(TRACKS * asked.scale)))
-    print("\n".join(wrong) or "nothing wrong")
-    return 1 if wrong else 0
+            failures += many_tracks(folder, max(100, int(TRACKS * asked.scale)))
+    print("\n".join(failures) or "no failure")
+    return 1 if failures else 0
 
 
 if __name__ == "__main__":

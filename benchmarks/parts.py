@@ -1,4 +1,4 @@
-"""Where the time of a render goes: CPU milliseconds a frame of each thing that one worker does."""
+"""Where the time of a render goes: CPU milliseconds a frame of each step of one worker."""
 
 import time
 from collections import defaultdict

@@ -1,4 +1,4 @@
-"""How good and how large what profile `h264` encodes is beside the source, on the real clips in VERIDACT_MEDIA."""
+"""Quality (SSIM) and size of profile `h264` beside the source, on the real clips in VERIDACT_MEDIA."""
 
 import os
 from collections.abc import Callable
@@ -32,9 +32,9 @@ def ssim(x: Samples, y: Samples, peak: int) -> float:
 
 
 def encoded(path: Path) -> tuple[float, float]:
-    """Size as a part of the source's, and SSIM of luma, of the first frames of a clip under profile `h264`."""
+    """Size relative to the source, and mean SSIM of luma, of the first frames of a clip under profile `h264`."""
     waiting: list[Any] = []
-    likeness: list[float] = []
+    similarities: list[float] = []
     size = number = 0
 
     def flush() -> None:
@@ -45,7 +45,7 @@ def encoded(path: Path) -> tuple[float, float]:
             if n % 8 == 3:
                 layout = layout_of(spec.pixel_format)
                 a, b = plane_arrays(before, layout)[0], plane_arrays(after, layout)[0]
-                likeness.append(ssim(a, b, (1 << layout.bits) - 1))
+                similarities.append(ssim(a, b, (1 << layout.bits) - 1))
         waiting.clear()
 
     with open_media(path) as opened:
@@ -65,11 +65,11 @@ def encoded(path: Path) -> tuple[float, float]:
                 flush()
         with demux(opened) as container:
             packets = [p.size for p in container.demux(container.streams.video[0])]
-    return size / sum(packets[:number]), float(np.mean(likeness or [1.0]))
+    return size / sum(packets[:number]), float(np.mean(similarities or [1.0]))
 
 
 def quality(row: Callable[..., None]) -> None:
-    """Prints the worst likeness and the median size of all clips."""
+    """Prints the worst SSIM and the median size of all clips."""
     folder = os.environ.get("VERIDACT_MEDIA")
     if not folder:
         print("quality: left out, set VERIDACT_MEDIA to the folder of real clips")

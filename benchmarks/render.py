@@ -1,10 +1,10 @@
-"""How fast `render` is beside a bare transcode, what its covers cost, how much memory it takes, how good it looks.
+"""Speed of `render` beside a bare transcode, the cost of its covers, its memory, and the quality of its picture.
 
     python benchmarks/render.py WORK [--rounds 3] [--only speed,cores,parts,picture,sound,memory,quality]
 
 All figures are ratios or come from this one run. Runs that are compared take turns, and the shortest of each counts, so
-that other work on the machine falls on all of them alike. Behind its seconds each run tells how many cores it kept
-busy: a run that was disturbed shows fewer than it should. With VERIDACT_MEDIA set, quality is measured on real clips.
+that other load on the machine falls on all of them alike. Behind its seconds stands how many cores a run kept busy: one
+that was disturbed shows fewer than it should. With VERIDACT_MEDIA set, quality is measured on real clips.
 """
 
 # ruff: noqa: E402
@@ -19,9 +19,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from veridact.media.video import decode, demux, open_media
-
-sys.path[0] = str(Path(__file__).resolve().parents[1])  # this file would hide the package of its name
+sys.path[0] = str(Path(__file__).resolve().parents[1])  # for `benchmarks` and the checkout's `veridact`
 
 import av
 import numpy as np
@@ -31,6 +29,7 @@ from benchmarks.footage import CLIP_FRAMES, SOUND_S, lengthen, make_clip, manife
 from benchmarks.parts import parts
 from benchmarks.quality import quality
 from veridact.media.containers import SUFFIXES
+from veridact.media.video import decode, demux, open_media
 from veridact.progress import silently
 from veridact.render import pipeline, selftest
 from veridact.render.video import encoder, workers
@@ -38,15 +37,15 @@ from veridact.render.video import stream as video
 from veridact.schema import reader
 
 CORES_S = 38
-"""Twice the clip. What only one core can do (opening, the known answers, checking) and the lead that one worker has in
-the end come to some 0.7 s of one core in a clip of any length, and would count for too much in a short one."""
+"""Twice the clip. What only one core can do (opening, the known answers, checking) and the last segment, in which one
+worker waits for the other, take some 0.7 s in a clip of any length, and would count for too much in a short one."""
 
 MEMORY_S = (60, 1800)
 ROOT = Path(__file__).resolve().parents[1]
 
 
 class Took(NamedTuple):
-    """How long a run took, and how long all cores together were busy with it and with the processes it started."""
+    """Wall-clock and CPU seconds of a run, the latter with those of the processes that it started."""
 
     seconds: float
     cpu_seconds: float
@@ -119,13 +118,13 @@ def drawn(stream: Any, boxes: int) -> Any:
 
 
 def cpu_seconds() -> float:
-    """What this process and those it waited for have used so far."""
+    """CPU seconds that this process and the children it waited for have used so far."""
     used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     return sum(u.ru_utime + u.ru_stime for u in used)
 
 
 def shortest(runs: dict[str, Callable[[], None]], rounds: int) -> dict[str, Took]:
-    """The shortest of each run; they take turns."""
+    """The shortest of `rounds` runs of each; they take turns."""
     best: dict[str, Took] = {}
     for _ in range(rounds):
         for name, run in runs.items():
@@ -136,7 +135,7 @@ def shortest(runs: dict[str, Callable[[], None]], rounds: int) -> dict[str, Took
     return best
 
 
-def tell(runs: dict[str, Took]) -> None:
+def print_seconds(runs: dict[str, Took]) -> None:
     print("   ".join(f"{name} {t.seconds:.2f} s ({t.cpu_seconds / t.seconds:.2f} cores)" for name, t in runs.items()))
 
 
@@ -157,7 +156,7 @@ def speed(work: Path, rounds: int) -> None:
         "drawbox 2": lambda: transcoded(clip, 2, boxes=8),
     }
     found = shortest(runs, rounds)
-    tell(found)
+    print_seconds(found)
     took = {name: run.seconds for name, run in found.items()}
     best = min(took[f"bare {n}"] for n in (1, 2, 4))
     row("1080p, 8 moving covers, 2 jobs / bare transcode", took["2 jobs"] / best, "<= 0.90")
@@ -171,7 +170,7 @@ def cores(work: Path, rounds: int) -> None:
     path = lengthen(make_clip(work / "1080p.mp4", 1920, 1080), work / f"1080p-{CORES_S}s.mp4", CORES_S)
     read = manifest_of(path, 8)
     found = shortest({"2 jobs": lambda: rendered(path, read, 2), "1 job": lambda: rendered(path, read, 1)}, rounds)
-    tell(found)
+    print_seconds(found)
     row(
         f"{CORES_S} s of 1080p: 2 jobs, times as fast as 1", found["1 job"].seconds / found["2 jobs"].seconds, ">= 1.90"
     )
@@ -225,11 +224,11 @@ def sound(work: Path, rounds: int) -> None:
 
 
 def peak_mb(path: Path, work: Path, jobs: int) -> float:
-    """The most memory that the processes of a render ever held, each counted whole."""
+    """Peak memory in MiB of the largest process of a render."""
     manifest = work / "memory.json"
     manifest.write_bytes(manifest_of(path, 8).raw)
     code = (
-        "import resource, sys; from veridact.cli.main import run; from veridact.cli.render import render;"
+        "import resource, sys; from veridact.cli.runner import run; from veridact.cli.render import render;"
         "failed = run(render, 'render', sys.argv[1:]);"
         "print(*(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)));"
         "sys.exit(failed)"

@@ -1,6 +1,6 @@
-"""All benches, one after another: `make bench`.
+"""All benchmarks, one after another: `make bench`.
 
-VERIDACT_MEDIA names the folder of real clips; what needs it is left out, and said to be, where it is not set.
+VERIDACT_MEDIA names the folder of real clips; where it is not set, each benchmark that needs it is left out by name.
 """
 
 import os
@@ -10,31 +10,31 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 WORK = HERE.parent / "out" / "bench"
-BENCHES: tuple[tuple[str, ...], ...] = (
+BENCHMARKS: tuple[tuple[str, ...], ...] = (
     ("render.py", str(WORK)),
     ("locate.py", "MEDIA", str(WORK)),
     ("smallest.py", "MEDIA", str(WORK)),
     ("speech.py",),
     ("load.py",),
 )
-"""Each bench and its arguments; MEDIA stands for the folder of real clips."""
+"""Each benchmark and its arguments; MEDIA stands for the folder of real clips."""
 
 
 def main() -> int:
     media = os.environ.get("VERIDACT_MEDIA")
     WORK.mkdir(parents=True, exist_ok=True)
     failed = []
-    for name, *arguments in BENCHES:
+    for name, *arguments in BENCHMARKS:
         if "MEDIA" in arguments and not media:
             print(f"== {name}: left out, set VERIDACT_MEDIA to the folder of real clips", flush=True)
             continue
         print(f"== {name}", flush=True)
-        # -P: the bench called locate.py must not stand in for the package of that name.
-        told = [media if a == "MEDIA" and media else a for a in arguments]
-        command = [sys.executable, "-P", str(HERE / name), *told]
+        # -P: no benchmark may hide a module of its name, such as `parts` or `quality`, from a library.
+        given = [media if a == "MEDIA" and media else a for a in arguments]
+        command = [sys.executable, "-P", str(HERE / name), *given]
         if subprocess.run(command, check=False).returncode:
             failed.append(name)
-    print(f"failed: {', '.join(failed)}" if failed else "all benches ran")
+    print(f"failed: {', '.join(failed)}" if failed else "all benchmarks ran")
     return 1 if failed else 0
 
 

@@ -1,9 +1,10 @@
-"""Media that the tests make for themselves, manifests for them, and the folder of real clips where there is one."""
+"""Media made by the tests, manifests for them, and the folder of real clips where there is one."""
 
 import json
 import os
 import signal
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -84,8 +85,40 @@ def real_media() -> Path:
     return Path(folder)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def children_are_measured() -> Iterator[None]:
+    """Under `coverage run`, measures the decoder processes as well: without them most of `render` would not count.
+
+    A child ends by `os._exit` and is killed once it has reported its end, so it saves its measurements before; its
+    sandbox allows it to write in their folder.
+    """
+    coverage = sys.modules.get("coverage")
+    running = coverage.Coverage.current() if coverage else None
+    if running is None:
+        yield
+        return
+    from veridact.sandbox import child, landlock, policy
+
+    folder, each = Path(str(running.get_option("run:data_file"))).resolve().parent, child.each
+
+    def each_measured(work: Callable[..., Iterator[Any]], *options: Any) -> Iterator[Any]:
+        def then_saved(*arguments: Any) -> Iterator[Any]:
+            try:
+                yield from work(*arguments)
+            finally:
+                running.stop()
+                running.save()
+
+        return each(then_saved, *options)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(policy.DEVICES, folder, landlock.WRITE)
+        patch.setattr(child, "each", each_measured)
+        yield
+
+
 def noise(number: int, width: int, height: int) -> np.ndarray[Any, Any]:
-    """A picture with detail everywhere that moves from frame to frame: (height, width, 3), values 0 to 255."""
+    """A picture with detail everywhere that moves from frame to frame: `(height, width, 3)`, values 0 to 255."""
     generator = np.random.default_rng(7)
     base = generator.integers(0, 256, (height // 4 + 1, width // 4 + 1, 3), dtype=np.uint8)
     big = base.repeat(4, axis=0).repeat(4, axis=1)[:height, :width]
@@ -93,7 +126,7 @@ def noise(number: int, width: int, height: int) -> np.ndarray[Any, Any]:
 
 
 def tone(samples: int, rate: int, channels: int) -> np.ndarray[Any, Any]:
-    """A quiet sweep, another on each channel: (channels, samples) of int16."""
+    """A quiet sweep, another on each channel: `(channels, samples)` of int16."""
     at = np.arange(samples) / rate
     return np.stack(
         [(6000 * np.sin(2 * np.pi * (300 + 110 * c + 40 * at) * at)).astype(np.int16) for c in range(channels)]
@@ -170,7 +203,7 @@ def picture(tmp_path: Path) -> Callable[..., Path]:
 
 
 def track(number: int, box: tuple[int, int, int, int], end: int, **what: Any) -> Track:
-    """A track with one key on frame 0 that holds until `end`."""
+    """A track with one key on frame 0 that stays until `end`."""
     keys = what.pop("keys", (Key(frame=0, box=box),))
     fields = {"stream": 0, "label": "custom", "review": "added", "origin": Origin(by="hand"), **what}
     return Track(id=f"custom-{number:04}", segments=(Segment(end=end, keys=keys),), **fields)

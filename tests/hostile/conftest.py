@@ -1,4 +1,4 @@
-"""Files that nobody makes in good faith, a listener that nobody may reach, and commands in processes of their own."""
+"""Hostile files, a loopback server that no tool may reach, and commands run in processes of their own."""
 
 import os
 import socket
@@ -23,7 +23,7 @@ with open("/proc/self/status") as status:
 
 
 def zeros_png(width: int, height: int) -> bytes:
-    """A black RGB picture in about a thousandth of its size, made without holding it."""
+    """A black RGB PNG, about a thousandth the size of its samples, compressed in pieces of 1 MiB."""
     total = height * (1 + 3 * width)
     deflate = zlib.compressobj(9, zlib.DEFLATED, -15)
     body = [deflate.compress(bytes(min(1 << 20, total - at))) for at in range(0, total, 1 << 20)]
@@ -37,6 +37,7 @@ def zeros_png(width: int, height: int) -> bytes:
 
 
 def box(name: bytes, *content: bytes) -> bytes:
+    """A box (atom) of an MP4 or QuickTime file: length, name, content."""
     body = b"".join(content)
     return struct.pack(">I", 8 + len(body)) + name + body
 
@@ -118,7 +119,7 @@ def gray_h264(width: int, height: int, frames: int) -> list[bytes]:
 
 @dataclass
 class Listener:
-    """A server on the loopback that answers nothing and remembers who came."""
+    """A server on loopback that answers nothing and records the first 200 bytes of every connection."""
 
     port: int
     visits: list[bytes] = field(default_factory=list)
@@ -152,7 +153,7 @@ def listener() -> Iterator[Listener]:
 
 @dataclass(frozen=True)
 class Ended:
-    """How a process ended, and what it cost."""
+    """How a process ended: exit code, both streams, wall-clock time and, where it ran `code`, its peak memory."""
 
     code: int
     out: bytes
@@ -163,7 +164,7 @@ class Ended:
 
 @pytest.fixture
 def run() -> Callable[..., Ended]:
-    """`run(*arguments, ...)`: a veridact command in a process of its own; `code` is Python to run instead."""
+    """`run(*arguments, ...)` runs a veridact command in a process of its own; `code` is Python to run instead."""
 
     def call(
         *arguments: object,
@@ -199,5 +200,5 @@ def run() -> Callable[..., Ended]:
 
 @pytest.fixture
 def make() -> dict[str, Callable[..., Any]]:
-    """The makers of hostile bytes by name."""
+    """The functions that make hostile bytes, by name."""
     return {"png": zeros_png, "movie": movie, "h264": gray_h264, "box": box}

@@ -1,4 +1,4 @@
-"""The machine fails, or somebody meddles: the right exit code, one line, and nothing left behind."""
+"""Faults of the machine, and files that change meanwhile: the right exit code, one line on stderr, no file left."""
 
 import hashlib
 import os
@@ -32,7 +32,7 @@ def scene(clip: Any, make_manifest: Any, make_track: Any, tmp_path: Path) -> dic
 
 
 def fails(ended: Any, code: int) -> str:
-    """The one line that a failed command says."""
+    """Checks the exit code, an empty stdout and one line on stderr; returns that line."""
     assert ended.code == code, ended
     assert ended.err.count("\n") == 1, ended.err
     assert ended.out == b""
@@ -68,8 +68,8 @@ def test_only_regular_files_are_read(what: str, scene: dict[str, Path], command:
         (("render", path, scene["manifest"], scene["out"]), 4),
         (("lint", scene["manifest"], path), 4),
     ):
-        code, out, said = command(*arguments)
-        assert (code, out, said.count("\n")) == (expected, "", 1), (what, arguments[0], code, said)
+        code, out, stderr = command(*arguments)
+        assert (code, out, stderr.count("\n")) == (expected, "", 1), (what, arguments[0], code, stderr)
     assert not list(scene["folder"].iterdir())
 
 
@@ -79,9 +79,9 @@ def test_only_regular_files_are_manifests_and_receipts(
 ) -> None:
     path = NO_FILES[what](tmp_path / "given.json")
     for arguments in (("render", scene["media"], path, scene["out"]), ("validate", path), ("verify", path)):
-        code, _, said = command(*arguments)
-        assert code in {1, 2, 3, 4}, (what, arguments[0], code, said)
-        assert said.count("\n") <= 1
+        code, _, stderr = command(*arguments)
+        assert code in {1, 2, 3, 4}, (what, arguments[0], code, stderr)
+        assert stderr.count("\n") <= 1
     assert not list(scene["folder"].iterdir())
 
 
@@ -91,16 +91,16 @@ def test_a_link_is_read_but_never_written_through(scene: dict[str, Path], comman
     precious.write_bytes(b"precious")
     scene["out"].symlink_to(precious)
     for force in ((), ("--force",)):
-        code, _, said = command("render", link, scene["manifest"], scene["out"], *force)
+        code, _, stderr = command("render", link, scene["manifest"], scene["out"], *force)
         assert precious.read_bytes() == b"precious"
-        assert code in {0, 2, 6}, said
+        assert code in {0, 2, 6}, stderr
     scene["out"].unlink()
     assert command("render", link, scene["manifest"], scene["out"], "--force")[0] == 0
 
 
 @pytest.fixture
-def heard(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], bool]], None]:
-    """`heard(condition)`: a search or a render goes on only when what hears of its progress made the condition true."""
+def reported(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], bool]], None]:
+    """`reported(condition)`: after a report of progress a search or a render waits until the condition is true."""
     import veridact.locate.pipeline
     import veridact.render.streams
 
@@ -123,7 +123,7 @@ def heard(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], bool]], Non
 
 @pytest.mark.parametrize("tool", ["locate", "render"])
 def test_an_input_that_changes_meanwhile_is_refused(
-    tool: str, scene: dict[str, Path], command: Any, monkeypatch: pytest.MonkeyPatch, heard: Any
+    tool: str, scene: dict[str, Path], command: Any, monkeypatch: pytest.MonkeyPatch, reported: Any
 ) -> None:
     import veridact.cli.locate
     import veridact.cli.render
@@ -141,12 +141,12 @@ def test_an_input_that_changes_meanwhile_is_refused(
 
     monkeypatch.setattr(veridact.cli.locate.Progress, "__call__", meddle)
     monkeypatch.setattr(veridact.cli.render.Progress, "__call__", meddle)
-    heard(lambda: scene["media"].stat().st_size > size)
+    reported(lambda: scene["media"].stat().st_size > size)
     if tool == "render":
-        code, out, said = command("render", scene["media"], scene["manifest"], scene["out"])
+        code, out, stderr = command("render", scene["media"], scene["manifest"], scene["out"])
     else:
-        code, out, said = command("locate", "--labels", "face", "--stride", "1", scene["media"], "-o", scene["out"])
-    assert (code, out, said.count("\n")) == (4, "", 1), said
+        code, out, stderr = command("locate", "--labels", "face", "--stride", "1", scene["media"], "-o", scene["out"])
+    assert (code, out, stderr.count("\n")) == (4, "", 1), stderr
     assert not list(scene["folder"].iterdir())
 
 
@@ -185,7 +185,7 @@ def test_64_descriptors_are_enough(scene: dict[str, Path], run: Any) -> None:
     assert made.code == 0, made
 
 
-def test_too_few_descriptors_are_said_so(scene: dict[str, Path], run: Any) -> None:
+def test_too_few_descriptors_are_reported(scene: dict[str, Path], run: Any) -> None:
     ended = run(
         "render", scene["media"], scene["manifest"], scene["out"], "--jobs", "1", limits={resource.RLIMIT_NOFILE: 5}
     )
@@ -231,7 +231,7 @@ for capability in ({CAP_DAC_OVERRIDE}, {CAP_DAC_READ_SEARCH}):
     library.prctl({PR_CAPBSET_DROP}, capability, 0, 0, 0)
 os.execv(sys.executable, [sys.executable, "-c", "from veridact.cli.main import main; main()", *sys.argv[1:]])
 """
-"""Permissions count for root too once these capabilities are gone."""
+"""Without these capabilities, permissions apply to root as well."""
 
 
 def plain_user(*arguments: object) -> subprocess.CompletedProcess[bytes]:
@@ -256,7 +256,7 @@ def test_locate_takes_any_name(name: str, scene: dict[str, Path], run: Any) -> N
     assert ODD_NAMES[name] not in (scene["folder"] / manifest).read_bytes()
 
 
-def test_a_folder_that_may_not_be_written_is_said_so(scene: dict[str, Path]) -> None:
+def test_a_folder_that_may_not_be_written_is_reported(scene: dict[str, Path]) -> None:
     scene["folder"].chmod(0o500)
     try:
         for arguments in (
@@ -271,7 +271,7 @@ def test_a_folder_that_may_not_be_written_is_said_so(scene: dict[str, Path]) -> 
     assert not list(scene["folder"].iterdir())
 
 
-def test_a_file_that_may_not_be_read_is_said_so(scene: dict[str, Path]) -> None:
+def test_a_file_that_may_not_be_read_is_reported(scene: dict[str, Path]) -> None:
     scene["media"].chmod(0)
     ended = plain_user("render", scene["media"], scene["manifest"], scene["out"])
     assert ended.returncode in {2, 8}, ended
@@ -298,7 +298,7 @@ def big(clip: Any, make_manifest: Any, make_track: Any, tmp_path: Path) -> tuple
     return source, manifest
 
 
-def test_a_full_disk_is_said_so(small_disk: Path, big: tuple[Path, Path], run: Any) -> None:
+def test_a_full_disk_is_reported(small_disk: Path, big: tuple[Path, Path], run: Any) -> None:
     fails(run("render", *big, small_disk / "out.mp4"), 8)
     assert not list(small_disk.iterdir())
     (small_disk / "ballast").write_bytes(bytes(1 << 16))
@@ -307,7 +307,7 @@ def test_a_full_disk_is_said_so(small_disk: Path, big: tuple[Path, Path], run: A
 
 
 @pytest.mark.parametrize("size", [100, 20_000])
-def test_a_file_that_may_not_grow_is_said_so(
+def test_a_file_that_may_not_grow_is_reported(
     size: int, scene: dict[str, Path], big: tuple[Path, Path], run: Any
 ) -> None:
     fails(run("render", *big, scene["out"], limits={resource.RLIMIT_FSIZE: size}), 8)
@@ -338,7 +338,7 @@ WRITERS: dict[str, tuple[str, ...]] = {
     "attest": ("render", "media", "manifest", "/o.mp4", "--attest", "/a.json", "--sign", "key"),
     "locate": ("locate", "--labels", "face", "media", "-o", "/m.json"),
 }
-"""Every way to write a file; /NAME is in the folder that must stay empty, other words may be files of the scene."""
+"""Every command that writes a file; /NAME is in the folder that must stay empty, a word may be a file of the scene."""
 
 
 @pytest.mark.parametrize("what", WRITERS)
@@ -398,8 +398,8 @@ except VeridactError as e:
     print(e.exit_code)
 """
     path = tmp_path / "t.tsv"
-    told = run(path, 100, code=code, limits={resource.RLIMIT_FSIZE: 200})
-    assert (told.out.split()[0], list(tmp_path.iterdir())) == (b"8", [])
+    limited = run(path, 100, code=code, limits={resource.RLIMIT_FSIZE: 200})
+    assert (limited.out.split()[0], list(tmp_path.iterdir())) == (b"8", [])
     run(path, 3, code=code)
     assert (path.read_text().count("secret"), path.stat().st_mode & 0o777) == (3, 0o600)
 
@@ -428,7 +428,7 @@ def test_two_renders_to_one_name_leave_one_whole_pair(scene: dict[str, Path], bi
 
 
 def test_shared_memory_is_not_used(scene: dict[str, Path], run: Any) -> None:
-    """Containers often have none. What each process opens and maps is watched."""
+    """Containers often have none. An audit hook checks what each process opens, and its memory maps what it maps."""
     code = """
 import os, sys
 def watch(event, what):
@@ -443,18 +443,19 @@ def made(*arguments):
         os.abort()
 pipeline._render_and_read_back = made
 {}
-from veridact.cli.main import run, veridact
+from veridact.cli.main import veridact
+from veridact.cli.runner import run
 print(run(veridact, "veridact", sys.argv[1:]))
 """
     arguments = ("render", scene["media"], scene["manifest"], scene["out"], "--jobs", "2")
     assert run(*arguments, code=code.format("")).out.split()[:1] == [b"0"]
     seen = run(*arguments, "--force", code=code.format("pipeline.selftest.check = lambda m: open('/dev/shm/x')"))
-    assert seen.out.split()[:1] == [b"4"], "the watch would not notice"
+    assert seen.out.split()[:1] == [b"4"], "the audit hook does not fire"
     assert "crash" in seen.err
 
 
 def test_an_output_folder_that_vanishes_is_an_error(
-    scene: dict[str, Path], command: Any, monkeypatch: pytest.MonkeyPatch, heard: Any
+    scene: dict[str, Path], command: Any, monkeypatch: pytest.MonkeyPatch, reported: Any
 ) -> None:
     import shutil
 
@@ -464,9 +465,9 @@ def test_an_output_folder_that_vanishes_is_an_error(
         shutil.rmtree(scene["folder"], ignore_errors=True)
 
     monkeypatch.setattr(veridact.cli.render.Progress, "__call__", vanish)
-    heard(lambda: not scene["folder"].exists())
-    code, _, said = command("render", scene["media"], scene["manifest"], scene["out"])
-    assert (code, said.count("\n")) == (8, 1), said
+    reported(lambda: not scene["folder"].exists())
+    code, _, stderr = command("render", scene["media"], scene["manifest"], scene["out"])
+    assert (code, stderr.count("\n")) == (8, 1), stderr
     assert not scene["out"].exists()
 
 

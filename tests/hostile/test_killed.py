@@ -1,4 +1,4 @@
-"""`kill -9` at fifty random moments: never an output without its receipt, and nowhere a pixel or a sound uncovered."""
+"""`kill -9` at fifty random moments: never an output without its receipt, and no uncovered pixel or sample on disk."""
 
 import fcntl
 import os
@@ -31,7 +31,8 @@ BLACK = 16 + 28
 DRIVER = """
 import importlib, os, signal, sys, time
 from veridact.sandbox import syscalls
-from veridact.cli.main import COMMANDS, run, veridact
+from veridact.cli.main import COMMANDS, veridact
+from veridact.cli.runner import run
 tool, *arguments = sys.argv[1:]
 PR_SET_CHILD_SUBREAPER = 36
 syscalls.prctl(PR_SET_CHILD_SUBREAPER, 1)
@@ -52,15 +53,15 @@ for line in sys.stdin:
     if ended[0] == 0:
         os.kill(child, signal.SIGKILL)
         ended = os.waitpid(child, 0)
-    try:  # the process that decodes dies with the command, a moment later, and is then ours to wait for
+    try:  # the decoder process dies a moment after the command, and is then this process's to wait for
         while True:
             os.waitpid(-child, 0)
     except ChildProcessError:
         pass
     print(os.waitstatus_to_exitcode(ended[1]), flush=True)
 """
-"""Runs a command again and again, each time as a fork of a process that has loaded all modules, so that the moments
-fall on the work; each line given is how many seconds it may live."""
+"""Runs a command repeatedly, each time as a fork of a process that has loaded all modules, so that the moments fall on
+the work; each line on stdin is the number of seconds after which it is killed."""
 
 
 @dataclass
@@ -69,8 +70,8 @@ class Driver:
 
     process: "subprocess.Popen[str]"
 
-    def live(self, seconds: float) -> int:
-        """Lets the command live so long at most; its exit code, -9 where it was killed."""
+    def run_for(self, seconds: float) -> int:
+        """Runs the command for at most so long; returns its exit code, -9 where it was killed."""
         assert self.process.stdin is not None
         assert self.process.stdout is not None
         print(seconds, file=self.process.stdin, flush=True)
@@ -100,20 +101,20 @@ def driver(tmp_path: Path) -> Iterator[Callable[..., Driver]]:
         process.communicate()
 
 
-def calm(command: Driver, *made: Path) -> float:
-    """How many seconds the command takes where nobody kills it, the shorter of two times; its files stay."""
+def undisturbed(command: Driver, *made: Path) -> float:
+    """The seconds that the command takes when it is not killed, the shorter of two runs; its files stay."""
     seconds = []
     for _ in range(2):
         for path in made:
             path.unlink(missing_ok=True)
         began = time.monotonic()
-        assert command.live(60) == 0
+        assert command.run_for(60) == 0
         seconds.append(time.monotonic() - began)
     return min(seconds)
 
 
-def wait_until_nobody_holds(folder: Path) -> None:
-    """The process that decodes dies with the command, a moment later."""
+def wait_until_unlocked(folder: Path) -> None:
+    """Waits for the lock of a folder: the decoder process, which has it, dies a moment after the command."""
     try:
         fd = os.open(folder, os.O_RDONLY)
     except FileNotFoundError:
@@ -138,7 +139,7 @@ def assert_covered(frame: av.VideoFrame) -> None:
 
 
 def assert_nothing_shows(path: Path, hidden_pieces: list[bytes]) -> int:
-    """No piece of the source is in the file, and of what can be decoded of it the box is covered; how many frames."""
+    """Checks that no piece of the source is in a file and that the box is covered; returns how many frames decode."""
     data = path.read_bytes()
     assert not any(piece in data for piece in hidden_pieces), path
     if path.suffix in {".segment", ".tmp"} and b"\n" in data:
@@ -177,31 +178,31 @@ def test_a_render_killed_at_any_moment_shows_nothing(
     folder.mkdir()
     output, audit = folder / "out.mp4", folder / "out.mp4.audit.jsonl"
     command = driver("render", source, manifest, output, "--quiet", "--jobs", "2")
-    whole = calm(command, output, audit)
+    whole = undisturbed(command, output, audit)
     expected = output.read_bytes(), audit.read_bytes()
-    pieces, moments, looked, killed = secrets(source), random.Random(8), 0, 0
+    pieces, moments, decoded, killed = secrets(source), random.Random(8), 0, 0
     assert len(pieces) > 50
     for _ in range(2 * MOMENTS):
         if killed == MOMENTS:
             break
         for path in (output, audit):
             path.unlink(missing_ok=True)
-        code = command.live(moments.uniform(0, whole))
+        code = command.run_for(moments.uniform(0, whole))
         assert code in {0, -9}
         killed += code == -9
         hidden = [p for p in folder.iterdir() if p.name.startswith(".veridact-")]
         for place in hidden:
-            wait_until_nobody_holds(place)
+            wait_until_unlocked(place)
         visible = {p.name for p in folder.iterdir()} - {p.name for p in hidden}
         assert visible <= {output.name, audit.name}
         assert output.name not in visible or (output.read_bytes(), audit.read_bytes()) == expected
         assert code == -9 or not hidden
-        looked += sum(assert_nothing_shows(p, pieces) for place in hidden for p in sorted(place.iterdir()))
+        decoded += sum(assert_nothing_shows(p, pieces) for place in hidden for p in sorted(place.iterdir()))
         assert list((tmp_path / "tmp").iterdir()) == []
-    assert (killed, looked > 0) == (MOMENTS, True), (killed, looked)
+    assert (killed, decoded > 0) == (MOMENTS, True), (killed, decoded)
     for path in (output, audit):
         path.unlink(missing_ok=True)
-    assert command.live(60) == 0
+    assert command.run_for(60) == 0
     assert sorted(folder.iterdir()) == [output, audit]
     assert (output.read_bytes(), audit.read_bytes()) == expected
 
@@ -211,7 +212,7 @@ def test_a_search_killed_at_any_moment_leaves_whole_manifests_alone(clip: Any, d
     folder.mkdir()
     output = folder / "m.json"
     command = driver("locate", source, "--labels", "face", "--stride", "1", "--quiet", "-o", output)
-    whole = calm(command, output)
+    whole = undisturbed(command, output)
     expected, pieces, moments, killed = output.read_bytes(), secrets(source), random.Random(9), 0
     for number in range(2 * MOMENTS):
         if killed == MOMENTS:
@@ -220,7 +221,7 @@ def test_a_search_killed_at_any_moment_leaves_whole_manifests_alone(clip: Any, d
         output.unlink(missing_ok=True)
         if before:
             output.write_bytes(before)
-        code = command.live(moments.uniform(0, whole))
+        code = command.run_for(moments.uniform(0, whole))
         killed += code == -9
         assert code in {0, -9}, code
         assert (output.read_bytes() if output.exists() else b"") in {before, expected}
@@ -228,11 +229,11 @@ def test_a_search_killed_at_any_moment_leaves_whole_manifests_alone(clip: Any, d
         for path in (p for place in (folder, tmp_path / "tmp") for p in place.rglob("*") if p.is_file()):
             assert not any(piece in path.read_bytes() for piece in pieces)
     assert killed == MOMENTS
-    calm(command, output)
+    undisturbed(command, output)
     assert list(folder.iterdir()) == [output]
 
 
-def test_the_look_at_what_is_left_sees_an_uncovered_pixel(source: Path, tmp_path: Path) -> None:
+def test_the_check_of_what_is_left_finds_an_uncovered_pixel(source: Path, tmp_path: Path) -> None:
     """The checks above prove nothing unless they fail on the source itself."""
     with pytest.raises(AssertionError):
         assert_nothing_shows(source, secrets(source))

@@ -1,4 +1,4 @@
-"""Free text where usually a word of the muxer stands: it never reaches an output, and an output that holds it fails."""
+"""Free text where a muxer usually writes its own words never reaches an output; an output that contains it fails."""
 
 import importlib.util
 import io
@@ -106,8 +106,8 @@ def test_nothing_is_found_where_nothing_is(
     name: str, clip: Any, make_manifest: Any, make_track: Any, command: Any, tmp_path: Path
 ) -> None:
     source, manifest = clip(name, frames=5, tags={"title": SECRET}), tmp_path / "m.json"
-    held = leaks.leaks(leaks.traces(source))
-    assert held or not any(map(shutil.which, leaks.TOOLS))
+    in_source = leaks.leaks(leaks.traces(source))
+    assert in_source or not any(map(shutil.which, leaks.TOOLS))
     track = make_track(1, (8, 8, 20, 16), 5)
     manifest.write_bytes(writer.write(make_manifest(source, (track,), container=source.suffix[1:])))
     out = tmp_path / f"out{source.suffix}"
@@ -116,7 +116,7 @@ def test_nothing_is_found_where_nothing_is(
 
 
 def test_three_bytes_of_a_jpeg_are_no_picture(tmp_path: Path) -> None:
-    """Noise holds the first bytes of a JPEG by chance; what does not decode does not count."""
+    """Noise contains the first bytes of a JPEG by chance; what does not decode does not count."""
     path = tmp_path / "noise.bin"
     path.write_bytes(np.random.default_rng(1).bytes(5000) + b"\xff\xd8\xff\xe0" + np.random.default_rng(2).bytes(5000))
     assert list(leaks.embedded(path)) == []
@@ -131,7 +131,7 @@ LANGUAGES = {"eng": True, SECRET: False, "en-US-x-jane": False, "Eng": False, ""
 def test_only_a_language_is_kept_as_one(
     language: str, clip: Any, make_manifest: Any, make_track: Any, command: Any, tmp_path: Path
 ) -> None:
-    """Matroska holds any text as the language of a stream."""
+    """Matroska stores any text as the language of a stream."""
     source = relabelled(clip("plain.mkv", frames=5), tmp_path / "in.mkv", {"language": language} if language else {})
     manifest, out = tmp_path / "m.json", tmp_path / "out.mkv"
     manifest.write_bytes(writer.write(make_manifest(source, (make_track(1, (8, 8, 20, 16), 5),), container="mkv")))

@@ -99,7 +99,7 @@ def test_an_address_is_no_file_name(run: Any, listener: Any, refused: Any) -> No
 
 
 def test_a_playlist_reaches_nobody(run: Any, listener: Any, tmp_path: Path, refused: Any) -> None:
-    """FFmpeg is told the name of an open file, and follows what a playlist of that name lists."""
+    """PyAV passes the name of an open file to FFmpeg, which follows what a playlist of that name lists."""
     evil = tmp_path / "x.m3u8"
     evil.write_text(
         f"#EXTM3U\n#EXT-X-TARGETDURATION:9\n#EXTINF:9,\nhttp://127.0.0.1:{listener.port}/a.ts\n#EXT-X-ENDLIST\n"
@@ -112,7 +112,7 @@ def test_a_playlist_reaches_nobody(run: Any, listener: Any, tmp_path: Path, refu
     assert not hasattr(reader.Reader(0), "name")
 
 
-OTHER_SPEECH = {
+NOT_MEDIA = {
     "ffconcat": b"ffconcat version 1.0\nfile secret.ts\n",
     "playlist": b"#EXTM3U\n#EXTINF:9,\nhttp://127.0.0.1:9/a.ts\n",
     "dash": b"<?xml version='1.0'?><MPD xmlns='urn:mpeg:dash:schema:mpd:2011'></MPD>",
@@ -127,17 +127,17 @@ OTHER_SPEECH = {
 }
 
 
-@pytest.mark.parametrize("name", OTHER_SPEECH)
-def test_what_only_refers_to_media_is_none(name: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", NOT_MEDIA)
+def test_what_only_refers_to_media_is_refused(name: str, tmp_path: Path) -> None:
     for suffix in (".mp4", ".jpg", ".m3u8"):
         path = tmp_path / f"x{suffix}"
-        path.write_bytes(OTHER_SPEECH[name])
+        path.write_bytes(NOT_MEDIA[name])
         with pytest.raises(MediaError, match="not a video, picture or sound file"), video.open_media(path):
             pass
 
 
 def test_mp3_cut_out_of_a_longer_recording_is_read(tmp_path: Path) -> None:
-    """It begins with the end of a frame; eleven bits that look like the next are not enough to go by."""
+    """It begins with the end of a frame; the eleven sync bits of a header alone do not make a frame."""
     whole = tmp_path / "whole.mp3"
     with av.open(str(whole), "w", options={"write_xing": "0", "id3v2_version": "0"}) as container:
         stream = container.add_stream("libmp3lame", rate=48000, layout="mono")
@@ -156,7 +156,7 @@ def test_mp3_cut_out_of_a_longer_recording_is_read(tmp_path: Path) -> None:
 
 
 def test_the_format_found_is_the_only_one_tried(clip: Any, tmp_path: Path) -> None:
-    """A playlist behind a magic number is given to that one demuxer, which makes nothing of it."""
+    """A playlist behind a magic number goes to the demuxer of that number alone, which finds no stream in it."""
     clip("secret.ts", frames=5)
     for magic in (b"\x1aE\xdf\xa3", b"OggS", b"fLaC", b"\0\0\0\x18ftypisom", b"#!AMR\n", b"\xff\xf1"):
         path = tmp_path / "x.mp4"
@@ -171,7 +171,7 @@ def test_the_format_found_is_the_only_one_tried(clip: Any, tmp_path: Path) -> No
 
 
 def test_data_in_another_file_is_never_read(make: Any, tmp_path: Path) -> None:
-    """QuickTime may say that its samples are elsewhere; with FFmpeg's own switch for it they are read from there."""
+    """QuickTime may place its samples in another file; with FFmpeg's option for it they are read from there."""
     sample = make["png"](64, 64)
     secret = tmp_path / "secret.mov"
     secret.write_bytes(make["movie"](sample, 64, 64))
@@ -212,7 +212,7 @@ def test_huge_frames_cost_little_where_streams_come_late(make: Any, run: Any, tm
 
 
 def h264_clip(path: Path, packets: list[bytes]) -> Path:
-    """A container around packets whose parameter sets nobody looked at."""
+    """A container around packets whose parameter sets no encoder checked."""
     with av.open(str(path), "w") as target:
         stream = target.add_stream("libx264", rate=25)
         stream.width = stream.height = 64
@@ -279,7 +279,7 @@ def gif_of_dust(path: Path) -> None:
 
 
 def scans_of(side: int, more: int) -> bytes:
-    """A progressive JPEG in which the last of its scans, of some thirty bytes, comes again and again."""
+    """A progressive JPEG that repeats its last scan, of some thirty bytes, `more` times."""
     from PIL import Image
 
     file = io.BytesIO()

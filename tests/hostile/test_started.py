@@ -1,4 +1,4 @@
-"""However a command is started and whatever it is told meanwhile: closed streams, signals that are ignored or come."""
+"""Commands that are started with closed streams or ignored signals, and commands that are interrupted by signals."""
 
 import os
 import signal
@@ -17,16 +17,16 @@ from veridact.schema import writer
 
 ROOT = Path(__file__).resolve().parents[2]
 MAIN = "from veridact.cli.main import main; main()"
-HELD = """
+ENDLESS = """
 import time
 from {module} as module
-def hold(*arguments):
+def endless(*arguments):
     while True:
         time.sleep(0.1)
-module.{work} = hold
+module.{work} = endless
 from veridact.cli.main import main; main()
 """
-"""A search or render that works for ever."""
+"""A search or render that never ends."""
 WORK = {"locate": {"module": "veridact.locate import isolation", "work": "_located"},
         "render": {"module": "veridact.render import pipeline", "work": "_render_and_read_back"}}  # fmt: skip
 
@@ -58,7 +58,7 @@ def environment(scene: dict[str, Path]) -> dict[str, str]:
 @pytest.mark.parametrize("closed", ["<&-", "2>&-", "<&- 2>&-"])
 @pytest.mark.parametrize("tool", ["locate", "render", "show", "lint"])
 def test_closed_streams_do_not_matter(tool: str, closed: str, scene: dict[str, Path]) -> None:
-    """What is opened later would take their numbers, and a child puts its own streams there."""
+    """Descriptors opened later would get the numbers of the streams, and a child replaces those."""
     ended = subprocess.run(
         ["sh", "-c", f'exec "$@" {closed}', "sh", sys.executable, "-c", MAIN, *arguments_of(tool, scene, "face")],
         env=environment(scene), capture_output=True, check=False, timeout=60,
@@ -73,7 +73,7 @@ def test_closed_streams_do_not_matter(tool: str, closed: str, scene: dict[str, P
 
 
 def is_at_work(process: int) -> bool:
-    """Whether it has a child that is shut in."""
+    """Whether it has a child process under the filter of system calls."""
     for child in Path(f"/proc/{process}/task/{process}/children").read_text().split():
         if "Seccomp:\t2" in Path(f"/proc/{child}/status").read_text():
             return True
@@ -81,11 +81,11 @@ def is_at_work(process: int) -> bool:
 
 
 @contextmanager
-def held(tool: str, scene: dict[str, Path], *, ignored: int | None = None) -> Iterator["subprocess.Popen[bytes]"]:
-    """A command in a group of its own that is at work in its child."""
+def running(tool: str, scene: dict[str, Path], *, ignored: int | None = None) -> Iterator["subprocess.Popen[bytes]"]:
+    """A command in a process group of its own, whose child is at work."""
     before = f"import signal; signal.signal({ignored}, signal.SIG_IGN)\n" if ignored else ""
     with subprocess.Popen(
-        [sys.executable, "-c", before + HELD.format(**WORK[tool]), *arguments_of(tool, scene)],
+        [sys.executable, "-c", before + ENDLESS.format(**WORK[tool]), *arguments_of(tool, scene)],
         env=environment(scene), stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
     ) as process:  # fmt: skip
         until = time.monotonic() + 60
@@ -100,7 +100,7 @@ def held(tool: str, scene: dict[str, Path], *, ignored: int | None = None) -> It
 )
 def test_after_a_signal_nothing_is_left(tool: str, number: signal.Signals, scene: dict[str, Path]) -> None:
     """To the whole group, as a terminal sends it: the child must not be taken for one that crashed."""
-    with held(tool, scene) as process:
+    with running(tool, scene) as process:
         os.killpg(process.pid, number)
         out, err = process.communicate(timeout=60)
         assert (process.returncode, out, err.count(b"\n")) == (130, b"", 1), err
@@ -109,7 +109,7 @@ def test_after_a_signal_nothing_is_left(tool: str, number: signal.Signals, scene
 
 
 def test_all_signals_that_would_end_it_are_caught() -> None:
-    """All but those of its own faults, and those that Python ignores or nobody can catch."""
+    """All but those of its own faults, those that Python ignores and those that cannot be caught."""
     faults = {"SIGILL", "SIGTRAP", "SIGABRT", "SIGBUS", "SIGFPE", "SIGSEGV", "SIGSYS", "SIGSTKFLT"}
     harmless = {"SIGCHLD", "SIGCONT", "SIGURG", "SIGWINCH", "SIGTSTP", "SIGTTIN", "SIGTTOU", "SIGPIPE", "SIGXFSZ"}
     named = {s.name for s in signal.valid_signals() if isinstance(s, signal.Signals)}
@@ -118,9 +118,9 @@ def test_all_signals_that_would_end_it_are_caught() -> None:
 
 
 @pytest.mark.parametrize("tool", ["locate", "render"])
-def test_what_is_told_to_ignore_a_hangup_goes_on(tool: str, scene: dict[str, Path]) -> None:
-    """As `nohup` does; the process that decodes ignores it too."""
-    with held(tool, scene, ignored=signal.SIGHUP) as process:
+def test_a_command_that_ignores_hangups_goes_on(tool: str, scene: dict[str, Path]) -> None:
+    """As under `nohup`; the decoder process ignores the signal too."""
+    with running(tool, scene, ignored=signal.SIGHUP) as process:
         os.killpg(process.pid, signal.SIGHUP)
         with pytest.raises(subprocess.TimeoutExpired):
             process.wait(timeout=2)

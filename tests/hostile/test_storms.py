@@ -1,4 +1,4 @@
-"""What goes on around a command changes no byte: signals that interrupt every call, and a clock that jumps."""
+"""The surroundings of a command change no byte: signals that interrupt every call, and a clock that jumps."""
 
 import os
 import pty
@@ -24,7 +24,8 @@ def begin():
     signal.setitimer(signal.ITIMER_REAL, 0.0005, 0.0005)
 os.register_at_fork(after_in_child=begin)
 begin()
-from veridact.cli.main import run, veridact
+from veridact.cli.main import veridact
+from veridact.cli.runner import run
 code = run(veridact, "veridact", sys.argv[1:])
 signal.setitimer(signal.ITIMER_REAL, 0)
 print(len(hits))
@@ -61,7 +62,7 @@ time_t time(time_t *at) {
     return now.tv_sec;
 }
 """
-"""A library that stands before the C library and makes its clock jump by years at every look."""
+"""A library that is loaded before the C library and makes its clock jump by years at every call."""
 
 
 @pytest.fixture
@@ -73,7 +74,7 @@ def scene(clip: Any, make_manifest: Any, make_track: Any, tmp_path: Path) -> tup
 
 
 def made(code: str, tool: str, scene: tuple[Path, Path], out: Path, **env: str) -> tuple[tuple[bytes, ...], bytes]:
-    """What a tool writes when it is run by a program, and what it says on stdout."""
+    """The files that a tool writes when it is run by a program, and its stdout."""
     source, manifest = scene
     out.parent.mkdir()
     arguments = {
@@ -113,10 +114,10 @@ def jumping_clock(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_clock_that_jumps_by_years_changes_nothing(
     tool: str, scene: tuple[Path, Path], jumping_clock: Path, tmp_path: Path
 ) -> None:
-    """Seen by the libraries in C as well, which a patched `time.time` does not reach."""
-    looks = "import time; print(len({int(time.time()) // 3600 for _ in range(7)}))"
+    """The libraries in C read this clock as well, which a patched `time.time` does not reach."""
+    probe = "import time; print(len({int(time.time()) // 3600 for _ in range(7)}))"
     env = {"LD_PRELOAD": str(jumping_clock)}
-    seen = subprocess.run([sys.executable, "-c", looks], env={**os.environ, **env}, capture_output=True, check=True)
+    seen = subprocess.run([sys.executable, "-c", probe], env={**os.environ, **env}, capture_output=True, check=True)
     assert int(seen.stdout) >= 4
     calm, _ = made(MAIN, tool, scene, tmp_path / "calm" / "out.mp4")
     jumped, _ = made(MAIN, tool, scene, tmp_path / "jumped" / "out.mp4", **env)

@@ -326,7 +326,8 @@ def test_where_the_clock_is_coarser_than_a_sample_covers_grow_by_its_tick(rate_h
         target = render_to(source, plan, "wav", folder / f"coarse{rate_hz}.wav")
         after, spans = decoded(target), audibility.hidden(manifest, stream)
         assert np.abs(after[mask_of(spans, len(after))].astype(int)).max(initial=0) < 6000
-        wider = mask_of([(max(0, start - ticks), end + ticks) for start, end in spans], len(before))
+        ahead = [(0, ticks)] if manifest.scope == "everything" else []  # the cover of all that is before 0 ms
+        wider = mask_of([*ahead, *((max(0, start - ticks), end + ticks) for start, end in spans)], len(before))
         assert np.array_equal(after[~wider], before[~wider])
         assert audible(target, plan) == []
 
