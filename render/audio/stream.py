@@ -103,6 +103,7 @@ class AudioOutput:
             yield packet
 
     def _copied(self) -> Iterator[AvAudioPacket]:
+        """The source's packets, replaced where the stream is spliced."""
         with demux(self.media) as container:
             source = audio_stream(container, self.index)
             packets = _output_packets(container, source, self)
@@ -120,6 +121,7 @@ class AudioOutput:
                 yield packet.to_av()
 
     def _encoded(self, stream: AudioStream) -> Iterator[AvAudioPacket]:
+        """The packets of the decoded, covered and re-encoded stream."""
         if self.encoding is None:
             return
         with demux(self.media) as container:

@@ -248,8 +248,8 @@ def test_however_it_ends_it_is_one_line_and_exit_4(
 ) -> None:
     fault, said = ENDS[end]
 
-    def broken(media: Any, manifest: Any, place: Any, jobs: int, report: Any) -> Any:
-        place.new_output.write_bytes(b"half of it")
+    def broken(media: Any, manifest: Any, staging: Any, jobs: int, report: Any) -> Any:
+        staging.output.write_bytes(b"half of it")
         return fault()
 
     small = functools.partial(Policy, GIB)
