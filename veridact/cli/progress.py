@@ -28,6 +28,7 @@ class Progress:
         self._began = time.monotonic()
 
     def __call__(self, unit: str, done: int, total: int) -> None:
+        """Draws the line anew, at most every `INTERVAL_SECONDS` and once all are done."""
         now = time.monotonic()
         if unit != self._unit:
             if self._unit:
