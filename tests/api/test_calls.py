@@ -104,8 +104,8 @@ def test_a_manifest_keeps_its_bytes(scene: Any) -> None:
 
 def test_the_digests_are_those_of_validate(scene: Any, command: Any) -> None:
     manifest = Manifest.read(scene.manifest)
-    told = dict(line.split() for line in command("validate", scene.manifest)[1].splitlines())
-    assert told == {name: getattr(manifest, name) for name in ("file_sha256", "manifest_sha256", "plan_sha256")}
+    printed = dict(line.split() for line in command("validate", scene.manifest)[1].splitlines())
+    assert printed == {name: getattr(manifest, name) for name in ("file_sha256", "manifest_sha256", "plan_sha256")}
 
 
 def test_a_manifest_shows_its_fields(scene: Any) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 LOCATE = "from veridact.cli.main import main; main()"
+CALL = "import sys; from veridact.api import locate; locate(sys.argv[1])"
 
 
 def at_home(home: Path, code: str, *arguments: object) -> list[str]:
@@ -28,3 +29,4 @@ def test_a_search_leaves_no_record_of_itself(clip: Any, tmp_path: Path) -> None:
     source = clip("in.mp4", frames=5, audio="aac")
     assert at_home(tmp_path / "searched", LOCATE, "locate", "--quiet", source, "-o", tmp_path / "m.json") == []
     assert (tmp_path / "m.json").exists()
+    assert at_home(tmp_path / "called", CALL, source) == []

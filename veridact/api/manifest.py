@@ -15,7 +15,7 @@ from veridact.schema import manifest as schema
 
 @dataclass(frozen=True, repr=False)
 class Manifest:
-    """A valid manifest. It never changes: `veridact.api.edit` gives another one.
+    """A valid manifest, from `read`, `from_bytes`, `from_model`, `locate` or `edit`. It never changes.
 
     `model` is the document as pydantic models (`veridact.schema.manifest`), whose fields are also here, by the names of
     docs/manifest.md. Two manifests are equal where their content is, however it was formatted.

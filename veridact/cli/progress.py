@@ -28,7 +28,7 @@ class Progress:
         self._began = time.monotonic()
 
     def __call__(self, unit: str, done: int, total: int) -> None:
-        """Shows a line of progress at most every `INTERVAL_SECONDS`, and one when all is done; a `ReportProgress`."""
+        """Draws the line anew, at most every `INTERVAL_SECONDS` and once all are done."""
         now = time.monotonic()
         if unit != self._unit:
             if self._unit:

@@ -49,7 +49,7 @@ class MessageWriter:
         self._patient = False
 
     def __call__(self, message: dict[str, Any]) -> None:
-        """Writes one message, whole, as a line of JSON."""
+        """Writes a message whole; raises `BrokenPipeError` when nobody reads any more."""
         data = memoryview(json.dumps(message).encode() + b"\n")
         with self._lock:
             while data:
