@@ -14,7 +14,7 @@ from packaging.requirements import Requirement
 from packaging.version import Version
 
 from veridact import __version__
-from veridact.audit import genesis, recreate
+from veridact.audit import receipt_toolchain, recreate
 from veridact.render.toolchain import KNOWN_PACKAGES, PACKAGES
 from veridact.schema import receipt
 
@@ -157,20 +157,20 @@ VERSIONS = st.builds(
 @given(VERSIONS)
 def test_every_version_in_the_normal_form_of_pep_440_is_taken(version: str) -> None:
     normal = str(Version(version))
-    assert genesis._VERSION.fullmatch(normal)
+    assert receipt_toolchain._VERSION.fullmatch(normal)
 
 
-@given(st.one_of(st.from_regex(genesis._VERSION), st.text("0123.abrcpostdev+!\n v-", max_size=12)))
+@given(st.one_of(st.from_regex(receipt_toolchain._VERSION), st.text("0123.abrcpostdev+!\n v-", max_size=12)))
 @example("0!1.0")
 @example("1.0\n")
 def test_no_other_text_is_taken_for_a_version(text: str) -> None:
-    if genesis._VERSION.fullmatch(text):
+    if receipt_toolchain._VERSION.fullmatch(text):
         assert str(Requirement(f"av=={text}").specifier) == f"=={text}"
         assert Version(text)
         assert not re.search(r"[\s#;,]", text)
 
 
-@given(st.one_of(st.from_regex(genesis._NAME), st.text(max_size=8)))
+@given(st.one_of(st.from_regex(receipt_toolchain._NAME), st.text(max_size=8)))
 def test_no_other_text_is_taken_for_a_name(text: str) -> None:
-    if genesis._NAME.fullmatch(text):
+    if receipt_toolchain._NAME.fullmatch(text):
         assert Requirement(f"{text}==1").name == text

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from veridact import __version__
-from veridact.audit import genesis
-from veridact.audit.genesis import Package, Toolchain
+from veridact.audit import receipt_toolchain
+from veridact.audit.receipt_toolchain import Package, Toolchain
 from veridact.schema import receipt
 
 BOX = (8, 8, 20, 16)
@@ -158,7 +158,7 @@ def test_a_toolchain_is_compared_by_name_version_and_digest() -> None:
 def test_the_receipt_built_again_is_the_very_one(done: Path) -> None:
     raw = (done / "out.png.audit.jsonl").read_bytes()
     entries = receipt.read(raw)[1]
-    assert genesis.with_toolchain(entries, genesis.toolchain_of(entries)) == raw
+    assert receipt_toolchain.with_toolchain(entries, receipt_toolchain.toolchain_of(entries)) == raw
 
 
 @pytest.fixture

@@ -207,20 +207,20 @@ def test_zsh_and_fish_get_whole_words(
     assert capfd.readouterr().out == expected
 
 
-def _installed(folder: Path, name: str, module: str) -> str:
+def _installed(folder: Path, name: str) -> str:
     """A script that runs a command of this tree, as an installation has one; its path."""
     path = folder / name
-    code = f"from veridact.cli.{module} import main; main()"
+    code = f"from veridact.cli.entry import {name}; {name}()"
     path.write_text(f'#!/bin/sh\nexec env PYTHONPATH="{ROOT}" "{sys.executable}" -c "{code}" "$@"\n')
     path.chmod(0o755)
     return str(path)
 
 
-@pytest.mark.parametrize(("name", "module"), [("veridact", "main"), ("locate", "locate"), ("render", "render")])
+@pytest.mark.parametrize("name", ["veridact", "locate", "render"])
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-def test_each_command_prints_the_script_of_each_shell(shell: str, name: str, module: str, tmp_path: Path) -> None:
+def test_each_command_prints_the_script_of_each_shell(shell: str, name: str, tmp_path: Path) -> None:
     environment = {**os.environ, f"_{name.upper()}_COMPLETE": f"{shell}_source"}
-    done = subprocess.run([_installed(tmp_path, name, module)], env=environment, capture_output=True, check=True)
+    done = subprocess.run([_installed(tmp_path, name)], env=environment, capture_output=True, check=True)
     assert f"_{name.upper()}_COMPLETE={shell}_complete".encode() in done.stdout
     assert done.stderr == b""
 
@@ -245,7 +245,7 @@ printf '%s\\n' "${{COMPREPLY[@]}}"
 )  # fmt: skip
 def test_bash_itself_gets_the_candidates(words: str, expected: str, tmp_path: Path, manifests: Path) -> None:
     script = BASH.format(
-        veridact=_installed(tmp_path, "veridact", "main"),
+        veridact=_installed(tmp_path, "veridact"),
         words=words.replace("STREET", f"{manifests}/valid-street.json"),
     )
     done = subprocess.run(["bash", "--norc", "-c", script], capture_output=True, text=True, check=True)

@@ -103,7 +103,7 @@ def locate(
                 "detectors": [*detectors], "pad_frames": pad_frames, "profile": profile, "container": container,
                 "device": device, "text": text, "allow_upload": allow_upload,
             },
-            "heard": {"recognizer": recognizer, "speech": speech, "language": language, "device": device,
+            "heard": {"recognizer": recognizer, "cover": speech, "language": language, "device": device,
                       "allow_download": allow_download},
             "heard_files": {"spacy": optional(spacy), "deny_words": optional(deny_words),
                             "keep_words": optional(keep_words), "transcript": optional(transcript)},

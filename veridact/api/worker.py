@@ -44,14 +44,14 @@ def render(
     sign: str | None, jobs: int | None, options: dict[str, Any],
 ) -> dict[str, str]:  # fmt: skip
     """Where the receipt of a render is, and its head."""
-    from veridact.audit import attested
+    from veridact.audit import signed_render
     from veridact.render.pipeline import Options
     from veridact.schema import reader
 
     target, read = Path(out), reader.read(manifest.encode())
-    receipt = _path(audit) or attested.receipt_path(target)
+    receipt = _path(audit) or signed_render.receipt_path(target)
     settings = Options(jobs=jobs or len(os.sched_getaffinity(0)), **options)
-    done = attested.render(Path(media), read, target, receipt, settings, report, _path(attest), _path(sign))
+    done = signed_render.render(Path(media), read, target, receipt, settings, report, _path(attest), _path(sign))
     return {"audit": os.fspath(receipt), "head": done.head}
 
 

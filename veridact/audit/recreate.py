@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 from importlib import resources
 
-from veridact.audit.genesis import Package, toolchain_of
+from veridact.audit.receipt_toolchain import Package, toolchain_of
 from veridact.errors import AuditError
 from veridact.render.toolchain import KNOWN_PACKAGES
 from veridact.schema import receipt

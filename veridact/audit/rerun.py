@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from veridact.atomic_write import own_folder
-from veridact.audit import genesis
+from veridact.audit import receipt_toolchain
 from veridact.audit.disclosure import disclosed
 from veridact.errors import AuditError
 from veridact.media.containers import SUFFIXES
@@ -53,8 +53,8 @@ def toolchain_difference(checked: Sequence[Entry], repeated: Repeated) -> str:
 
     Raises `AuditError` where the genesis entry of the receipt is not one that veridact writes.
     """
-    ours = genesis.toolchain_of(repeated.entries)
-    return "; ".join(genesis.toolchain_of(checked).differences(ours))
+    ours = receipt_toolchain.toolchain_of(repeated.entries)
+    return "; ".join(receipt_toolchain.toolchain_of(checked).differences(ours))
 
 
 def compare_heads(checked: Sequence[Entry], repeated: Repeated, salt: bytes | None) -> HeadComparison:
@@ -67,7 +67,7 @@ def compare_heads(checked: Sequence[Entry], repeated: Repeated, salt: bytes | No
         return HeadComparison(True, "the same receipt")
     try:
         difference = toolchain_difference(checked, repeated)
-        theirs = genesis.with_toolchain(repeated.entries, genesis.toolchain_of(checked))
+        theirs = receipt_toolchain.with_toolchain(repeated.entries, receipt_toolchain.toolchain_of(checked))
     except AuditError as e:
         return HeadComparison(False, f"gives the head {ours}; {e}")
     if not difference:

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import click
 
-from veridact.audit.attested import receipt_path
-from veridact.audit.attested import render as render_file
+from veridact.audit.signed_render import receipt_path
+from veridact.audit.signed_render import render as render_file
 from veridact.cli.progress import Progress
 from veridact.render.pipeline import Options
 from veridact.sandbox.policy import MODES, Mode
