@@ -232,6 +232,7 @@ SAME = {
 }
 """A command line without options, the options that only the command has, the parameters that only the function has."""
 OTHER_NAMES = {
+    "locate": {"cover": "speech"},
     "render": {"attestation": "attest", "key": "sign"},
     "verify": {"input_": "input"},
     "edit": {"expression": "where"},
