@@ -1,6 +1,7 @@
 """Hostile files, a loopback server that no tool may reach, and commands run in processes of their own."""
 
 import os
+import select
 import socket
 import struct
 import subprocess
@@ -9,6 +10,7 @@ import threading
 import time
 import zlib
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -119,36 +121,49 @@ def gray_h264(width: int, height: int, frames: int) -> list[bytes]:
 
 @dataclass
 class Listener:
-    """A server on loopback that answers nothing and records the first 200 bytes of every connection."""
+    """A server on loopback that answers nothing and records the first 200 bytes of every connection it accepts."""
 
-    port: int
+    server: socket.socket
     visits: list[bytes] = field(default_factory=list)
+    """What came while it accepted visitors."""
+
+    @property
+    def port(self) -> int:
+        return int(self.server.getsockname()[1])
+
+    @contextmanager
+    def accepting(self) -> Iterator[None]:
+        """Accepts visitors, in a thread that is gone behind the block: a command in this process may not meet one."""
+        reading, writing = socket.socketpair()
+
+        def serve() -> None:
+            while self.server in select.select([self.server, reading], [], [])[0]:
+                visitor, _ = self.server.accept()
+                with visitor:
+                    visitor.settimeout(0.2)
+                    try:
+                        self.visits.append(visitor.recv(200))
+                    except TimeoutError:
+                        self.visits.append(b"")
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        with reading, writing:
+            try:
+                yield
+            finally:
+                writing.send(b"end")
+                thread.join()
+
+    def is_waited_for(self) -> bool:
+        """Whether somebody has connected and was not accepted."""
+        return bool(select.select([self.server], [], [], 0)[0])
 
 
 @pytest.fixture
 def listener() -> Iterator[Listener]:
-    server = socket.create_server(("127.0.0.1", 0))
-    found = Listener(server.getsockname()[1])
-
-    def serve() -> None:
-        while True:
-            try:
-                visitor, _ = server.accept()
-            except OSError:
-                return
-            with visitor:
-                visitor.settimeout(0.2)
-                try:
-                    found.visits.append(visitor.recv(200))
-                except TimeoutError:
-                    found.visits.append(b"")
-
-    thread = threading.Thread(target=serve)
-    thread.start()
-    yield found
-    server.shutdown(socket.SHUT_RDWR)
-    server.close()
-    thread.join()
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield Listener(server)
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """The embedded recogniser: PocketSphinx with the English model in its wheel, decoding each segment in four passes.
 
-    words     the language model of the wheel           ──► hypothesis 0
+    words     the language model of the wheel            ──► hypothesis 0
     everyday  digits, letters and everyday words         ─┐
     digits    nothing but digits                         ─┼► number spotting: a hypothesis each
     phones    a phone loop, the background of the others ─┘
