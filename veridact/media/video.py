@@ -6,7 +6,7 @@ descriptor that was opened here, is hashed now and hashed again after use (SPEC 
 
 import os
 import resource
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
@@ -24,7 +24,9 @@ from numpy.typing import NDArray
 
 from veridact.errors import BindingError, MediaError
 from veridact.files import open_regular
+from veridact.media import crop
 from veridact.media.guards import h264
+from veridact.media.guards.clap import apertures
 from veridact.media.guards.jpeg import check_scans
 from veridact.media.reader import BUFFER_BYTES, Reader, hash_descriptor
 from veridact.media.sniff import Format, sniff
@@ -140,6 +142,8 @@ def demux(media: MediaFile) -> Iterator[InputContainer]:
     except (av.FFmpegError, ValueError, MemoryError) as e:
         raise MediaError(f"not a readable {name} file: {reason_of(e)}") from None
     with container:
+        if name == "mov":
+            crop.check_apertures(apertures(media.fd, media.size))
         if container.duration is not None and container.duration > MAX_SECONDS * av.time_base:
             raise MediaError(f"longer than {MAX_SECONDS // 3600} hours; cut it first")
         yield container
@@ -172,7 +176,8 @@ def prepare_decoder(stream: AvVideoStream, threads: int = 1) -> None:
     if context.name == "h264":
         check_references(stream.index, context.extradata or b"")
     context.options = {"max_pixels": str(MAX_FOOTAGE_PIXELS), "idct": "simple", "err_detect": "crccheck"}
-    context.flags |= av.codec.context.Flags.bitexact
+    # Unaligned: else decoders leave columns that the stream crops on the left, so that rows begin at aligned addresses.
+    context.flags |= av.codec.context.Flags.bitexact | av.codec.context.Flags.unaligned
     context.thread_count = threads
     if threads > 1:
         context.thread_type = av.codec.context.ThreadType.FRAME
@@ -185,11 +190,31 @@ def check_references(index: int, data: bytes) -> None:
 
 
 def decode(container: InputContainer, stream: AvVideoStream, threads: int = 1) -> Iterator[VideoFrame]:
-    """The frames of one video stream in presentation order, edit lists applied.
+    """The frames of one video stream in presentation order, edit lists and container cropping applied.
 
     Raises `MediaError` for a frame that does not decode whole, a missing or non-increasing timestamp, or a change of
     size, format or orientation on the way.
     """
+    return _cropped(
+        _decoded(container, stream, threads), crop.of_stream(stream) if may_crop(container) else crop.Crop()
+    )
+
+
+def may_crop(container: InputContainer) -> bool:
+    """Whether the container's format can crop its pictures."""
+    return bool({"mov", "matroska"} & {*container.format.name.split(",")})
+
+
+def _cropped(frames: Iterator[VideoFrame], removed: crop.Crop) -> Iterator[VideoFrame]:
+    """The frames without what a player removes; the only place where frames are cropped."""
+    cropped: Callable[[VideoFrame], VideoFrame] | None = None
+    for frame in frames:
+        cropped = cropped or crop.cropper(removed, frame)
+        yield cropped(frame)
+
+
+def _decoded(container: InputContainer, stream: AvVideoStream, threads: int) -> Iterator[VideoFrame]:
+    """The frames as the decoder puts them out, checked."""
     prepare_decoder(stream, threads)
     checked, packets, declared = _FrameChecks(stream.index), 0, stream.frames
     try:
