@@ -200,6 +200,16 @@ def decode(container: InputContainer, stream: AvVideoStream, threads: int = 1) -
     )
 
 
+def _declared_packets(container: InputContainer, stream: AvVideoStream) -> int:
+    """The number of packets that the file says it has, 0 where it does not.
+
+    MP4 and MOV: those of FFmpeg's index, from which the packets that an edit list leaves out have been removed.
+    """
+    if "mov" in container.format.name:
+        return min(stream.frames, len(stream.index_entries))
+    return stream.frames
+
+
 def may_crop(container: InputContainer) -> bool:
     """Whether the container's format can crop its pictures."""
     return bool({"mov", "matroska"} & {*container.format.name.split(",")})
@@ -216,7 +226,7 @@ def _cropped(frames: Iterator[VideoFrame], removed: crop.Crop) -> Iterator[Video
 def _decoded(container: InputContainer, stream: AvVideoStream, threads: int) -> Iterator[VideoFrame]:
     """The frames as the decoder puts them out, checked."""
     prepare_decoder(stream, threads)
-    checked, packets, declared = _FrameChecks(stream.index), 0, stream.frames
+    checked, packets, declared = _FrameChecks(stream.index), 0, _declared_packets(container, stream)
     try:
         for packet in container.demux(stream):
             if packet.is_corrupt:
