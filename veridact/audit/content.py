@@ -19,7 +19,8 @@ from veridact.media.origin import origin
 from veridact.media.pictures import frames as picture_frames
 from veridact.media.pictures import open_picture
 from veridact.media.probe import codec_name, picture_pts
-from veridact.media.video import MediaFile, decode, demux, fraction, has_captions
+from veridact.media.side_data import has_captions
+from veridact.media.video import MediaFile, decode, demux, fraction
 from veridact.render import readback
 from veridact.render.video import paint
 from veridact.render.video.encoder import PROFILES

@@ -1,11 +1,11 @@
 """Container cropping: what a player cuts away of the decoded picture (Matroska PixelCrop, MP4 and MOV `clap`).
 
-FFmpeg's demuxers attach it to the stream as AV_PKT_DATA_FRAME_CROPPING, which PyAV does not expose. Its Matroska muxer
-writes it as PixelCrop elements of a header that is made in memory and read back here.
+FFmpeg's demuxers attach it to the stream as AV_PKT_DATA_FRAME_CROPPING, which PyAV does not expose. FFmpeg's muxers
+write it into a header that is made in memory and read back here.
 """
 
 import io
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from math import ceil, floor
@@ -17,7 +17,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream as AvVideoStream
 
 from veridact.errors import MediaError
-from veridact.media.guards.clap import Aperture
+from veridact.media.guards.clap import Aperture, apertures_of
 
 _SEGMENT, _TRACKS, _TRACK, _VIDEO = 0x18538067, 0x1654AE6B, 0xAE, 0xE0
 _PIXEL_CROP = {0x54CC: "left", 0x54BB: "top", 0x54DD: "right", 0x54AA: "bottom"}
@@ -69,18 +69,34 @@ def _pixel_crop(header: bytes) -> Crop:
     return Crop(**sides)
 
 
-def of_stream(stream: AvVideoStream) -> Crop:
-    """The cropping that the container declares for a video stream; raises `MediaError` where it cannot be read."""
-    header = io.BytesIO()
-    try:
-        with av.open(header, "w", format="matroska") as trial:
-            trial.add_stream_from_template(stream, opaque=True)  # else a codec without an encoder is refused
-            trial.start_encoding()
-    except (av.FFmpegError, ValueError):
-        raise MediaError(
-            f"the cropping of stream {stream.index} cannot be read; remux it first: ffmpeg -i IN -c copy OUT.mkv"
-        ) from None
-    return _pixel_crop(header.getvalue())
+def _clean_aperture(file: bytes) -> Crop:
+    """The clean aperture of the one track of a MOV file that FFmpeg wrote, in whole pixels."""
+    for a in apertures_of(file):
+        return Crop(int(a.left), int(a.top), int(a.width - a.right), int(a.height - a.bottom))
+    return Crop()
+
+
+_READERS = {"matroska": _pixel_crop, "mov": _clean_aperture}
+
+
+def of_stream(stream: AvVideoStream, formats: Collection[str]) -> Crop:
+    """The cropping that a container, by the names of its format, declares for a video stream.
+
+    Raises `MediaError` where no header can be made for the stream.
+    """
+    if not _READERS.keys() & formats:
+        return Crop()
+    for name in sorted(_READERS, key=lambda name: name not in formats):
+        header = io.BytesIO()
+        options = {"movflags": "empty_moov+frag_keyframe"} if name == "mov" else {}
+        try:
+            with av.open(header, "w", format=name, options=options) as trial:
+                trial.add_stream_from_template(stream, opaque=True)  # else a codec without an encoder is refused
+                trial.start_encoding()
+        except (av.FFmpegError, ValueError):
+            continue
+        return _READERS[name](header.getvalue())
+    raise MediaError(f"the cropping of stream {stream.index} cannot be read; convert it first: ffmpeg -i IN OUT.mkv")
 
 
 def refusal(aperture: Aperture, pixel_format: str) -> MediaError:

@@ -6,7 +6,7 @@ entry of a video track (§12.1.3).
 
 import os
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -91,9 +91,17 @@ def apertures(fd: int, size: int) -> Iterator[Aperture]:
 
     One with a denominator of 0 is left out, as FFmpeg and players do.
     """
-    header = _header(fd, size)
-    ranges = [(0, len(header))]
-    for wanted in _PATH[1:]:
+    yield from _in_ranges(header := _header(fd, size), [(0, len(header))], _PATH[1:])
+
+
+def apertures_of(file: bytes) -> Iterator[Aperture]:
+    """The same of a whole small file."""
+    return _in_ranges(file, [(0, len(file))], _PATH)
+
+
+def _in_ranges(header: bytes, ranges: list[tuple[int, int]], path: Sequence[bytes]) -> Iterator[Aperture]:
+    """The clean apertures in the boxes that are reached by a path of types from boxes in half-open ranges."""
+    for wanted in path:
         ranges = [(a, b) for start, end in ranges for name, a, b in _boxes(header, start, end) if name == wanted]
     for start, end in ranges:
         for _, entry, entry_end in _boxes(header, start + _ENTRIES_AT, end):
