@@ -13,7 +13,8 @@ from veridact.locate.detectors.base import Pixels
 from veridact.locate.video.camera_motion import THUMBNAIL_COLUMNS, THUMBNAIL_ROWS, Thumbnail
 from veridact.media.pictures import frame_count, open_picture
 from veridact.media.pictures import frames as picture_frames
-from veridact.media.video import MediaFile, decode, demux, orientation, plane_rows
+from veridact.media.side_data import orientation
+from veridact.media.video import MediaFile, decode, demux, plane_rows
 from veridact.schema.geometry import to_coded
 
 _UPRIGHT = {

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from veridact.errors import MediaError
-from veridact.media import pictures, reader, sniff, video
+from veridact.media import frame_checks, pictures, reader, sniff, video
 from veridact.media.guards import gif, jpeg
 
 PLAIN = """
@@ -23,7 +23,7 @@ with av.open(sys.argv[1]) as container:
 """
 OURS = """
 import sys
-from veridact.media import pictures, video
+from veridact.media import frame_checks, pictures, video
 from veridact.errors import MediaError
 try:
     with video.open_media(sys.argv[1]) as found:
@@ -431,14 +431,16 @@ def test_each_limit_is_kept(limit: str, value: int, reason: str, clip: Any, monk
             return len(list(video.decode(container, container.streams.video[0])))
 
     assert read() == 5
-    monkeypatch.setattr(video, limit, value)
+    for module in (video, frame_checks):
+        if hasattr(module, limit):
+            monkeypatch.setattr(module, limit, value)
     with pytest.raises(MediaError, match=reason):
         read()
 
 
 def test_every_limit_is_documented() -> None:
     text = (Path(__file__).resolve().parents[2] / "docs" / "limits.md").read_text().replace(",", "")
-    for module in (video, pictures, gif, jpeg):
+    for module in (video, frame_checks, pictures, gif, jpeg):
         for name in (n for n in vars(module) if n.startswith("MAX_") or n == "OPENING_BYTES"):
             assert f"| {getattr(module, name)} |" in text, f"docs/limits.md does not name {name}"
 

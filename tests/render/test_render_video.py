@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 
 from veridact.media.pictures import displayed
+from veridact.media.side_data import orientation
 from veridact.media.timestamps import read_pts
-from veridact.media.video import decode, demux, open_media, orientation
+from veridact.media.video import decode, demux, open_media
 from veridact.render.video import frames as render_frames
 from veridact.render.video.paint import paint
 from veridact.render.video.stream import spec_of

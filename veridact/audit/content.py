@@ -19,7 +19,8 @@ from veridact.media.origin import origin
 from veridact.media.pictures import frames as picture_frames
 from veridact.media.pictures import open_picture
 from veridact.media.probe import codec_name, picture_pts
-from veridact.media.video import MediaFile, decode, demux, fraction, has_captions
+from veridact.media.side_data import has_captions
+from veridact.media.video import MediaFile, decode, demux, fraction
 from veridact.render import readback
 from veridact.render.video import paint
 from veridact.render.video.encoder import PROFILES
@@ -82,11 +83,17 @@ def _check_container(media: MediaFile, manifest: Manifest) -> Iterator[Finding]:
 def _check_video(media: MediaFile, manifest: Manifest, record: VideoStream, place: int) -> Iterator[Finding]:
     """The frames and times of one stream are the source's, and every cover lies where the manifest says."""
     try:
-        times, captions = _times(media, place)
+        times, captions, size, block = _times(media, place)
     except MediaError as e:
         yield Finding(f"stream {record.index} decodes", False, str(e))
         return
     yield Finding(f"stream {record.index} captions", not captions, "there are captions" if captions else "none")
+    wanted = (record.coded_width, record.coded_height)
+    yield Finding(
+        f"stream {record.index} size",
+        size in (wanted, tuple(-(-side // step) * step for side, step in zip(wanted, block, strict=True))),
+        f"{size[0]}x{size[1]}",
+    )
     yield Finding(f"stream {record.index} frames", len(times) == record.frames, f"{len(times)} of {record.frames}")
     pts = _source_pts(times, record)
     exact = pts is not None and pts_sha256(pts) == record.pts_sha256
@@ -120,13 +127,20 @@ def _check_sound(media: MediaFile, manifest: Manifest, index: int, place: int, b
     return Finding(f"stream {index} sound", True, "no range can be heard" if plan.ranges else "no range")
 
 
-def _times(media: MediaFile, place: int) -> tuple[list[Fraction], bool]:
-    """When each frame of a video stream is shown, in seconds, and whether captions travel with any."""
+def _times(media: MediaFile, place: int) -> tuple[list[Fraction], bool, tuple[int, int], tuple[int, int]]:
+    """When each frame of a video stream is shown, in seconds, whether captions travel with any, size and chroma block.
+
+    The block is that of interlaced frames where any is interlaced.
+    """
+    times, captions, interlaced = [], False, False
     with demux(media) as container:
         stream = next(s for s in container.streams.video if s.index == place)
         base = fraction(stream.time_base)
-        told = [(frame.pts * base, has_captions(frame)) for frame in decode(container, stream) if frame.pts is not None]
-        return [time for time, _ in told], any(captions for _, captions in told)
+        for frame in decode(container, stream):
+            times.append((frame.pts or 0) * base)
+            captions |= has_captions(frame)
+            interlaced |= bool(frame.interlaced_frame)
+    return times, captions, (frame.width, frame.height), block_of(layout_of(frame.format.name), interlaced)
 
 
 def _source_pts(times: Sequence[Fraction], record: VideoStream) -> list[int] | None:

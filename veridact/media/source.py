@@ -8,7 +8,8 @@ from veridact.errors import MediaError
 from veridact.media.origin import has_presented_packet, is_presented
 from veridact.media.pictures import frames, open_picture
 from veridact.media.probe import VideoTimeline, audio_record, other_record, picture_record, video_record
-from veridact.media.video import Kind, MediaFile, decode, demux, orientation
+from veridact.media.side_data import orientation
+from veridact.media.video import Kind, MediaFile, decode, demux
 from veridact.schema.manifest import Source, Stream
 
 

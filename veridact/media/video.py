@@ -6,17 +6,16 @@ descriptor that was opened here, is hashed now and hashed again after use (SPEC 
 
 import os
 import resource
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import av
 import numpy as np
 from av.container import InputContainer
-from av.sidedata.sidedata import SideDataContainer
 from av.video.frame import VideoFrame
 from av.video.plane import VideoPlane
 from av.video.stream import VideoStream as AvVideoStream
@@ -24,13 +23,15 @@ from numpy.typing import NDArray
 
 from veridact.errors import BindingError, MediaError
 from veridact.files import open_regular
+from veridact.media import crop
+from veridact.media.frame_checks import MAX_FRAMES, TOO_LONG, FrameChecks, PixelAspects
 from veridact.media.guards import h264
+from veridact.media.guards.clap import apertures
 from veridact.media.guards.jpeg import check_scans
 from veridact.media.reader import BUFFER_BYTES, Reader, hash_descriptor
+from veridact.media.side_data import without_exif
 from veridact.media.sniff import Format, sniff
 from veridact.sandbox.heartbeat import beat
-from veridact.schema.geometry import orientation_of_matrix
-from veridact.schema.timeline import first_fault
 
 MAX_PIXELS = 16_384 * 16_384 // 4
 """Of one picture, about 67 million."""
@@ -41,18 +42,12 @@ MAX_FOOTAGE_PIXELS = 139_264 * 256
 MAX_REFERENCE_PIXELS = 696_320 * 256
 """Of all reference frames in an H.264 decoder's buffer: what level 6.2 allows (table A-1, MaxDpbMbs)."""
 
-MAX_DECODED_BYTES = 1 << 47
-"""Of all frames of one stream together, about 140 TB: a day and a half of 4K at 60 frames a second."""
-
 OPENING_BYTES = 1 << 30
 """The address space that FFmpeg may add while it opens a file and probes its first packets."""
 
 MAX_STREAMS = 1000
-MAX_FRAMES = 20_000_000
 MAX_SECONDS = 7 * 24 * 3600
-_SIDE_DATA: Any = SideDataContainer  # whose stub does not say that it takes a frame
 Kind = Literal["video", "picture", "audio"]
-TOO_LONG = "is longer than is safe to decode; cut it first"
 
 
 @dataclass(frozen=True)
@@ -140,6 +135,8 @@ def demux(media: MediaFile) -> Iterator[InputContainer]:
     except (av.FFmpegError, ValueError, MemoryError) as e:
         raise MediaError(f"not a readable {name} file: {reason_of(e)}") from None
     with container:
+        if name == "mov":
+            crop.check_apertures(apertures(media.fd, media.size))
         if container.duration is not None and container.duration > MAX_SECONDS * av.time_base:
             raise MediaError(f"longer than {MAX_SECONDS // 3600} hours; cut it first")
         yield container
@@ -172,7 +169,8 @@ def prepare_decoder(stream: AvVideoStream, threads: int = 1) -> None:
     if context.name == "h264":
         check_references(stream.index, context.extradata or b"")
     context.options = {"max_pixels": str(MAX_FOOTAGE_PIXELS), "idct": "simple", "err_detect": "crccheck"}
-    context.flags |= av.codec.context.Flags.bitexact
+    # Unaligned: else decoders leave columns that the stream crops on the left, so that rows begin at aligned addresses.
+    context.flags |= av.codec.context.Flags.bitexact | av.codec.context.Flags.unaligned
     context.thread_count = threads
     if threads > 1:
         context.thread_type = av.codec.context.ThreadType.FRAME
@@ -185,13 +183,38 @@ def check_references(index: int, data: bytes) -> None:
 
 
 def decode(container: InputContainer, stream: AvVideoStream, threads: int = 1) -> Iterator[VideoFrame]:
-    """The frames of one video stream in presentation order, edit lists applied.
+    """The frames of one video stream in presentation order, edit lists and container cropping applied.
 
     Raises `MediaError` for a frame that does not decode whole, a missing or non-increasing timestamp, or a change of
     size, format or orientation on the way.
     """
+    removed = crop.of_stream(stream, container.format.name.split(","))
+    return _cropped(_decoded(container, stream, threads), removed)
+
+
+def _declared_packets(container: InputContainer, stream: AvVideoStream) -> int:
+    """The number of packets that the file says it has, 0 where it does not.
+
+    MP4 and MOV: those of FFmpeg's index, from which the packets that an edit list leaves out have been removed.
+    """
+    if "mov" in container.format.name:
+        return min(stream.frames, len(stream.index_entries))
+    return stream.frames
+
+
+def _cropped(frames: Iterator[VideoFrame], removed: crop.Crop) -> Iterator[VideoFrame]:
+    """The frames without what a player removes; the only place where frames are cropped."""
+    cropped: Callable[[VideoFrame], VideoFrame] | None = None
+    for frame in frames:
+        cropped = cropped or crop.cropper(removed, frame)
+        yield cropped(frame)
+
+
+def _decoded(container: InputContainer, stream: AvVideoStream, threads: int) -> Iterator[VideoFrame]:
+    """The frames as the decoder puts them out, checked."""
     prepare_decoder(stream, threads)
-    checked, packets, declared = _FrameChecks(stream.index), 0, stream.frames
+    checked, aspects = FrameChecks(stream.index), PixelAspects(stream, threads)
+    packets, declared = 0, _declared_packets(container, stream)
     try:
         for packet in container.demux(stream):
             if packet.is_corrupt:
@@ -206,8 +229,11 @@ def decode(container: InputContainer, stream: AvVideoStream, threads: int = 1) -
                     check_references(stream.index, bytes(packet))
                 case "mjpeg":
                     check_scans(iter([bytes(packet)]))
-            for frame in packet.decode():
-                checked.check(frame)
+            frames = packet.decode()
+            aspects.read(packet.pts)
+            for decoded in frames:
+                frame = without_exif(decoded)
+                checked.check(frame, aspects.of(frame.pts))
                 beat()
                 yield frame
     except (av.FFmpegError, ValueError) as e:
@@ -218,50 +244,6 @@ def decode(container: InputContainer, stream: AvVideoStream, threads: int = 1) -
         raise MediaError(f"stream {stream.index} has no frame that decodes")
 
 
-class _FrameChecks:
-    """Checks the decoded frames of one stream in order; `frames` is the number of those that passed."""
-
-    def __init__(self, index: int) -> None:
-        self.frames = 0
-        self._index = index
-        self._bytes = 0
-        self._pts: int | None = None
-        self._shape: tuple[object, ...] | None = None
-
-    def check(self, frame: VideoFrame) -> None:
-        """Counts a frame; raises `MediaError` if it is damaged, out of order, of another format, or one too many."""
-        if frame.is_corrupt:
-            raise MediaError(f"frame {self.frames} of stream {self._index} is damaged and does not decode whole")
-        if first_fault([self._pts, frame.pts] if self._pts is not None else [frame.pts]):
-            raise MediaError(
-                f"frame {self.frames} of stream {self._index} has no timestamp after the last one; "
-                "encode it without loss first: ffmpeg -i IN -c:v libx264 -qp 0 -c:a copy OUT.mkv"
-            )
-        shape = (frame.width, frame.height, frame.format.name, orientation(frame))
-        if self._shape not in {None, shape}:
-            raise MediaError(f"the picture changes its size or format at frame {self.frames}; cut the file there first")
-        self._pts, self._shape = frame.pts, shape
-        self.frames += 1
-        self._bytes += sum(plane.buffer_size for plane in frame.planes)
-        if self.frames > MAX_FRAMES or self._bytes > MAX_DECODED_BYTES:
-            raise MediaError(f"stream {self._index} {TOO_LONG}")
-
-
-def orientation(frame: VideoFrame) -> int:
-    """The EXIF orientation of a decoded frame; raises `MediaError` for a display matrix that is no quarter turn."""
-    try:
-        # Not frame.side_data: its reference cycle would keep frames in memory until a garbage collection.
-        side_data: Any = _SIDE_DATA(frame).get("DISPLAYMATRIX")
-    except ValueError:
-        raise MediaError("the frames carry data of an unknown kind, as stereo footage does; convert it first") from None
-    if side_data is None:
-        return 1
-    exif = orientation_of_matrix(tuple(int(v) for v in np.frombuffer(memoryview(side_data), np.int32)[:9]))
-    if exif is None:
-        raise MediaError("the display matrix is not a multiple of 90 degrees; encode the footage upright first")
-    return exif
-
-
 def plane_rows(plane: VideoPlane) -> NDArray[np.uint8]:
     """The bytes of a plane as an array of shape (rows, line size) over its memory, top row first, row padding included.
 
@@ -269,11 +251,6 @@ def plane_rows(plane: VideoPlane) -> NDArray[np.uint8]:
     """
     rows = np.frombuffer(memoryview(plane), np.uint8).reshape(plane.height, abs(plane.line_size))
     return rows if plane.line_size > 0 else rows[::-1]
-
-
-def has_captions(frame: VideoFrame) -> bool:
-    """Whether a decoded frame carries closed captions; frames with unknown side data were refused by `orientation`."""
-    return _SIDE_DATA(frame).get("A53_CC") is not None
 
 
 def fraction(value: Fraction | None) -> Fraction:
