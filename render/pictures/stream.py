@@ -1,7 +1,7 @@
 """Still and animated pictures: oriented as displayed, painted, and saved with pixels and no metadata."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -12,6 +12,7 @@ from PIL import Image
 from PIL.JpegImagePlugin import get_sampling
 
 from veridact.errors import BindingError, MediaError, VeridactError
+from veridact.media.picture_modes import SIXTEEN_BIT_GRAY, has_transparent_key
 from veridact.media.pictures import exif_orientation, frame_count, frames, has_exif, open_picture, pixels_of, strips
 from veridact.media.probe import picture_pts
 from veridact.media.video import MediaFile, open_media
@@ -37,6 +38,8 @@ ALPHA_THRESHOLD = 128
 """In GIF, which has no partial transparency, alpha below this is transparent."""
 
 REDUCED_DEPTH = "8 of 16 bits of each colour are kept"
+
+KEY_TO_ALPHA = "the transparent colour becomes transparency of each pixel (alpha)"
 
 Covered = dict[int, tuple[int, int]]
 """For each track, by its index in the manifest: the frames on which it was painted, and the pixels in all."""
@@ -64,7 +67,7 @@ def render_picture(
     record = _picture_record(manifest)
     container = manifest.output.container
     with open_picture(media) as image:
-        warnings = [REDUCED_DEPTH] if _has_deep_colours(image) else []
+        warnings = list(_warnings(image))
         check_picture(image, record)
         options = save_options(image, manifest)
         dropped = safe_names([*map(str, image.info), *(["exif"] if has_exif(image) else [])])
@@ -99,11 +102,18 @@ def _picture_record(manifest: Manifest) -> PictureStream:
     return record
 
 
+def _warnings(image: Image.Image) -> Iterator[str]:
+    """What the receipt says of a picture, not yet decoded, that the output cannot hold as it is."""
+    keyed = has_transparent_key(image)
+    if _has_deep_colours(image) or (keyed and image.mode in SIXTEEN_BIT_GRAY):
+        yield REDUCED_DEPTH
+    if keyed:
+        yield KEY_TO_ALPHA
+
+
 def _has_deep_colours(image: Image.Image) -> bool:
     """Whether a picture, not yet decoded, has 16 bits per colour channel, of which Pillow decodes the upper eight."""
-    return image.mode not in {"I;16", "I;16B", "I;16L"} and any(
-        ";16" in str(tile) for tile in getattr(image, "tile", ())
-    )
+    return image.mode not in SIXTEEN_BIT_GRAY and any(";16" in str(tile) for tile in getattr(image, "tile", ()))
 
 
 def check_picture(image: Image.Image, record: PictureStream) -> None:
