@@ -22,6 +22,7 @@ from veridact.render.publish import StagingFolder
 from veridact.render.receipt_entries import OutputStreamRecord, RenderResult, StreamOutcome, safe_names
 from veridact.render.video.paint import paint
 from veridact.render.video.planes import Samples, picture_planes
+from veridact.render.video.transparency import BLACKENED, blacken
 from veridact.sandbox.heartbeat import beat, patience
 from veridact.schema.manifest import Manifest, PictureStream
 from veridact.schema.plan.video import Raster, StreamPlan
@@ -72,6 +73,8 @@ def render_picture(
         options = save_options(image, manifest)
         dropped = safe_names([*map(str, image.info), *(["exif"] if has_exif(image) else [])])
         decoded, durations_ms = _decode(image)
+    blackened = sum(blacken(picture_planes(pixels, _bands(pixels)), (1, 1)) for pixels in decoded)
+    warnings += [f"{blackened} {BLACKENED}"] if blackened else []
     covered = _paint(decoded, manifest, record, durations_ms)
     with patience():
         _save(decoded, durations_ms, staging.output, container, options)
@@ -164,12 +167,16 @@ def _paint(
         plan = StreamPlan(manifest, record, pts, raster)
     covered: Covered = {}
     for number, pixels in enumerate(decoded):
-        bands = {1: "L", 3: "RGB", 4: "RGBA"}[pixels.shape[2]]
         beat()
-        for track, count in paint(picture_planes(pixels, bands), plan.at(number), raster).items():
+        for track, count in paint(picture_planes(pixels, _bands(pixels)), plan.at(number), raster).items():
             frames_before, pixels_before = covered.get(track, (0, 0))
             covered[track] = (frames_before + 1, pixels_before + count)
     return covered
+
+
+def _bands(pixels: Samples) -> str:
+    """The bands of a (rows, columns, bands) array, as Pillow names them."""
+    return {1: "L", 3: "RGB", 4: "RGBA"}[pixels.shape[2]]
 
 
 def _save(
