@@ -21,6 +21,7 @@ from veridact.render.receipt_entries import OutputStreamRecord, RenderResult, St
 from veridact.render.video import segment_files
 from veridact.render.video.encoder import PROFILES
 from veridact.render.video.stream import EncodedVideo, encode_stream
+from veridact.render.video.transparency import BLACKENED
 from veridact.schema.manifest import AudioStream, Manifest, VideoStream
 from veridact.schema.plan import effects
 from veridact.schema.plan.audio import Range, padded_samples, sound_plan
@@ -188,6 +189,9 @@ def _warnings(streams: Sequence[StreamOutput]) -> Iterator[str]:
             yield f"stream {stream.record.index}: its last row or column is repeated to make whole blocks of colour"
         if isinstance(stream, EncodedVideo) and stream.mixed:
             yield f"stream {stream.record.index}: some frames are interlaced, some not; all are encoded like the first"
+        if isinstance(stream, EncodedVideo):
+            blackened = sum(segment_files.read_header(path).blackened for path in stream.paths)
+            yield from [f"stream {stream.record.index}: {blackened} {BLACKENED}"] if blackened else []
 
 
 def _outcomes(source: InputContainer, manifest: Manifest, streams: Sequence[StreamOutput]) -> Iterator[StreamOutcome]:

@@ -15,6 +15,7 @@ from veridact.media.pictures import frame_count, open_picture
 from veridact.media.pictures import frames as picture_frames
 from veridact.media.side_data import orientation
 from veridact.media.video import MediaFile, decode, demux, plane_rows
+from veridact.media.viewing import footage_rgb, picture_rgb
 from veridact.schema.geometry import to_coded
 
 _UPRIGHT = {
@@ -33,16 +34,16 @@ _UPRIGHT = {
 _SCALERS = threading.local()
 
 
-def _scaled(frame: VideoFrame, size: tuple[int, int], form: str) -> VideoFrame:
-    """A frame at another width and height and in another pixel format.
+def _scaler() -> VideoReformatter:
+    """The scaler of this thread, to be used without threads of its own.
 
-    Each thread has a scaler of its own: that of the frame itself deadlocks when two threads call it at once. So does a
-    scaler that started threads and is used in a forked process without them; so it starts none.
+    That of the frame itself deadlocks when two threads call it at once. So does a scaler that started threads and is
+    used in a forked process without them.
     """
     if not hasattr(_SCALERS, "own"):
         _SCALERS.own = VideoReformatter()
-    scaled: VideoFrame = _SCALERS.own.reformat(frame, *size, format=form, interpolation="AREA", threads=1)
-    return scaled
+    scaler: VideoReformatter = _SCALERS.own
+    return scaler
 
 
 REGION_MARGIN_PX, REGION_MULTIPLE = 8, 32
@@ -100,8 +101,7 @@ class FootageView:
     def rgb(self, width: int, height: int) -> Pixels:
         """The whole frame scaled to `width`×`height`."""
         coded = (width, height) if self.orientation < 5 else (height, width)
-        scaled = _scaled(self.frame, coded, "rgb24").to_ndarray()
-        upright: Pixels = _UPRIGHT[self.orientation](scaled)
+        upright: Pixels = _UPRIGHT[self.orientation](footage_rgb(self.frame, _scaler(), *coded))
         return upright
 
     def region(self, left: int, top: int, right: int, bottom: int) -> Pixels:
@@ -113,7 +113,7 @@ class FootageView:
         cropped = _cropped(self.frame, x0, y0, x1, y1)
         if cropped is None:
             return self.rgb(self.width, self.height)[top:bottom, left:right]
-        coded = _scaled(cropped, (cropped.width, cropped.height), "rgb24").to_ndarray()
+        coded = footage_rgb(cropped, _scaler(), cropped.width, cropped.height)
         upright: Pixels = _UPRIGHT[self.orientation](coded[y - y0 : y - y0 + height, x - x0 : x - x0 + width])
         return upright
 
@@ -121,7 +121,7 @@ class FootageView:
         """The luma of the upright frame at thumbnail size."""
         size = (THUMBNAIL_COLUMNS, THUMBNAIL_ROWS)
         coded = size if self.orientation < 5 else size[::-1]
-        gray = _scaled(self.frame, coded, "gray").to_ndarray()
+        gray = _scaler().reformat(self.frame, *coded, format="gray", interpolation="AREA", threads=1).to_ndarray()
         upright: Thumbnail = _UPRIGHT[self.orientation](gray[:, :, None])[:, :, 0].astype(np.float32)
         return upright
 
@@ -200,5 +200,5 @@ def decode_picture(media: MediaFile) -> Iterator[tuple[DecodedFrame, int]]:
     with open_picture(media) as image:
         pts = 0
         for number, (frame, duration_ms) in enumerate(picture_frames(image)):
-            yield DecodedFrame(number, pts, PictureView(frame.convert("RGB"), frame_count(image) == 1)), duration_ms
+            yield DecodedFrame(number, pts, PictureView(picture_rgb(frame), frame_count(image) == 1)), duration_ms
             pts += max(1, duration_ms)

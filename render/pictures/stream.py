@@ -1,7 +1,7 @@
 """Still and animated pictures: oriented as displayed, painted, and saved with pixels and no metadata."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -12,6 +12,7 @@ from PIL import Image
 from PIL.JpegImagePlugin import get_sampling
 
 from veridact.errors import BindingError, MediaError, VeridactError
+from veridact.media.picture_modes import SIXTEEN_BIT_GRAY, has_transparent_key
 from veridact.media.pictures import exif_orientation, frame_count, frames, has_exif, open_picture, pixels_of, strips
 from veridact.media.probe import picture_pts
 from veridact.media.video import MediaFile, open_media
@@ -21,6 +22,7 @@ from veridact.render.publish import StagingFolder
 from veridact.render.receipt_entries import OutputStreamRecord, RenderResult, StreamOutcome, safe_names
 from veridact.render.video.paint import paint
 from veridact.render.video.planes import Samples, picture_planes
+from veridact.render.video.transparency import BLACKENED, blacken
 from veridact.sandbox.heartbeat import beat, patience
 from veridact.schema.manifest import Manifest, PictureStream
 from veridact.schema.plan.video import Raster, StreamPlan
@@ -37,6 +39,8 @@ ALPHA_THRESHOLD = 128
 """In GIF, which has no partial transparency, alpha below this is transparent."""
 
 REDUCED_DEPTH = "8 of 16 bits of each colour are kept"
+
+KEY_TO_ALPHA = "the transparent colour becomes transparency of each pixel (alpha)"
 
 Covered = dict[int, tuple[int, int]]
 """For each track, by its index in the manifest: the frames on which it was painted, and the pixels in all."""
@@ -64,11 +68,13 @@ def render_picture(
     record = _picture_record(manifest)
     container = manifest.output.container
     with open_picture(media) as image:
-        warnings = [REDUCED_DEPTH] if _has_deep_colours(image) else []
+        warnings = list(_warnings(image))
         check_picture(image, record)
         options = save_options(image, manifest)
         dropped = safe_names([*map(str, image.info), *(["exif"] if has_exif(image) else [])])
         decoded, durations_ms = _decode(image)
+    blackened = sum(blacken(picture_planes(pixels, _bands(pixels)), (1, 1)) for pixels in decoded)
+    warnings += [f"{blackened} {BLACKENED}"] if blackened else []
     covered = _paint(decoded, manifest, record, durations_ms)
     with patience():
         _save(decoded, durations_ms, staging.output, container, options)
@@ -99,11 +105,18 @@ def _picture_record(manifest: Manifest) -> PictureStream:
     return record
 
 
+def _warnings(image: Image.Image) -> Iterator[str]:
+    """What the receipt says of a picture, not yet decoded, that the output cannot hold as it is."""
+    keyed = has_transparent_key(image)
+    if _has_deep_colours(image) or (keyed and image.mode in SIXTEEN_BIT_GRAY):
+        yield REDUCED_DEPTH
+    if keyed:
+        yield KEY_TO_ALPHA
+
+
 def _has_deep_colours(image: Image.Image) -> bool:
     """Whether a picture, not yet decoded, has 16 bits per colour channel, of which Pillow decodes the upper eight."""
-    return image.mode not in {"I;16", "I;16B", "I;16L"} and any(
-        ";16" in str(tile) for tile in getattr(image, "tile", ())
-    )
+    return image.mode not in SIXTEEN_BIT_GRAY and any(";16" in str(tile) for tile in getattr(image, "tile", ()))
 
 
 def check_picture(image: Image.Image, record: PictureStream) -> None:
@@ -154,12 +167,16 @@ def _paint(
         plan = StreamPlan(manifest, record, pts, raster)
     covered: Covered = {}
     for number, pixels in enumerate(decoded):
-        bands = {1: "L", 3: "RGB", 4: "RGBA"}[pixels.shape[2]]
         beat()
-        for track, count in paint(picture_planes(pixels, bands), plan.at(number), raster).items():
+        for track, count in paint(picture_planes(pixels, _bands(pixels)), plan.at(number), raster).items():
             frames_before, pixels_before = covered.get(track, (0, 0))
             covered[track] = (frames_before + 1, pixels_before + count)
     return covered
+
+
+def _bands(pixels: Samples) -> str:
+    """The bands of a (rows, columns, bands) array, as Pillow names them."""
+    return {1: "L", 3: "RGB", 4: "RGBA"}[pixels.shape[2]]
 
 
 def _save(

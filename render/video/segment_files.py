@@ -29,12 +29,16 @@ Covered = dict[int, tuple[int, int]]
 
 @dataclass(frozen=True)
 class Segment:
-    """An encoded segment: its packets, and the digests of its decoded frames in presentation order."""
+    """An encoded segment: its packets, and the digests of its decoded frames in presentation order.
+
+    `blackened` is the number of pixels whose colours under alpha 0 were set to black.
+    """
 
     extradata: bytes
     packets: list[EncodedPacket]
     frame_digests: list[str]
     covered: Covered
+    blackened: int = 0
 
 
 @dataclass(frozen=True)
@@ -46,6 +50,7 @@ class Header:
     frame_digests: list[str]
     covered: Covered
     packet_table: list[list[int]]
+    blackened: int
 
 
 def binding_of(manifest: Manifest) -> str:
@@ -66,6 +71,7 @@ def write(path: Path, binding: str, segment: Segment) -> None:
         "frames_sha256": segment.frame_digests,
         "packets": [[p.pts, p.is_keyframe, len(p.data)] for p in segment.packets],
         "covered": sorted([track, *counts] for track, counts in segment.covered.items()),
+        "blackened": segment.blackened,
     }
     digest = hashlib.sha256()
     temporary = path.with_suffix(".tmp")
@@ -103,6 +109,7 @@ def read_header(path: Path) -> Header:
         frame_digests=header["frames_sha256"],
         covered={track: (frames, pixels) for track, frames, pixels in header["covered"]},
         packet_table=header["packets"],
+        blackened=header["blackened"],
     )
 
 

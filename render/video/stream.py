@@ -16,7 +16,7 @@ from veridact.errors import BindingError, VeridactError
 from veridact.media.pixel_formats import encoded_format
 from veridact.media.side_data import has_captions, orientation
 from veridact.media.video import MediaFile, decode, demux, fraction
-from veridact.render.video import encoder, frames, interlace, segment_files, workers
+from veridact.render.video import encoder, frames, interlace, segment_files, transparency, workers
 from veridact.render.video.encoder import VideoSpec
 from veridact.render.video.paint import paint
 from veridact.render.video.planes import layout_of
@@ -95,10 +95,13 @@ def _encode_segment(
 ) -> segment_files.Segment:
     """Paints and encodes the frames of one segment, then decodes the packets to digest what a player will show."""
     covered: segment_files.Covered = {}
+    blackened = 0
 
     def painted() -> Iterator[VideoFrame]:
+        nonlocal blackened
         for number, frame in numbered:
             copy, planes = frames.copy(frame, spec)
+            blackened += transparency.blacken(planes, (raster.step_x, raster.step_y))
             for track, pixels in paint(planes, plan.at(number), raster).items():
                 frames_before, pixels_before = covered.get(track, (0, 0))
                 covered[track] = (frames_before + 1, pixels_before + pixels)
@@ -109,7 +112,7 @@ def _encode_segment(
     digests = [frames.digest(frame) for frame in encoder.decode(spec, extradata, packets)]
     if len(digests) != len(packets):
         raise VeridactError(f"{len(packets)} packets decode to {len(digests)} frames")
-    return segment_files.Segment(extradata, packets, digests, covered)
+    return segment_files.Segment(extradata, packets, digests, covered, blackened)
 
 
 def encode_stream(

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from veridact.audit import alpha_content
 from veridact.audit.audio_content import audible_spans
 from veridact.errors import MediaError, VeridactError
 from veridact.media.origin import origin
@@ -112,6 +113,8 @@ def _check_video(media: MediaFile, manifest: Manifest, record: VideoStream, plac
     base = Fraction(*record.time_base)
     plan_pts = pts if pts is not None else [round(t / base) for t in times]
     yield _check_covers(_video_planes(media, manifest, record, place), manifest, record, plan_pts)
+    if (colours := alpha_content.footage(_video_planes(media, manifest, record, place))) is not None:
+        yield Finding(f"stream {record.index} colours under alpha 0", *colours)
 
 
 def _check_sound(media: MediaFile, manifest: Manifest, index: int, place: int, begins: Fraction) -> Finding:
@@ -280,6 +283,8 @@ def _check_picture(media: MediaFile, manifest: Manifest) -> Iterator[Finding]:
         )
         found = [(np.asarray(f), duration) for f, duration in picture_frames(image)]
     sizes = {pixels.shape[:2] for pixels, _ in found}
+    if (colours := alpha_content.picture((p for p, _ in found), manifest.output.container)) is not None:
+        yield Finding("colours under alpha 0", *colours)
     good = len(found) == record.frames and sizes == {(record.height, record.width)}
     yield Finding("frames", good, f"{len(found)} of {record.frames}")
     if good:

@@ -15,8 +15,10 @@ from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageCms, UnidentifiedImageError, _imaging
 
 from veridact.errors import MediaError, MissingModelError
+from veridact.media import png_chunks
 from veridact.media.guards.gif import has_more_frames
 from veridact.media.guards.jpeg import CHUNK_BYTES, check_scans
+from veridact.media.picture_modes import in_painted_mode, mask_of_deep_key
 from veridact.media.reader import Reader
 from veridact.media.video import MAX_PIXELS, MediaFile
 from veridact.sandbox.heartbeat import beat
@@ -126,6 +128,8 @@ def open_picture(media: MediaFile) -> Iterator[Image.Image]:
             file.seek(0)
             with Image.open(file, formats=[name]) as image:
                 _check_size(image)
+                if name == "PNG":
+                    _describe_png(image, media)
                 yield image
         except (Image.DecompressionBombWarning, Image.DecompressionBombError):
             raise MediaError("the picture declares more pixels than is safe to decode") from None
@@ -144,6 +148,16 @@ def open_picture(media: MediaFile) -> Iterator[Image.Image]:
             struct.error,
         ) as e:
             raise MediaError(f"the {name} picture does not decode: {str(e)[:100] or type(e).__name__}") from None
+
+
+def _describe_png(image: Image.Image, media: MediaFile) -> None:
+    """Sets what the chunks of a PNG say about its samples, before it is decoded."""
+    deep = any("RGB;16" in str(tile) for tile in getattr(image, "tile", ()))
+    png_chunks.describe(image.info, png_chunks.read_chunks(media.reader()))
+    if deep and isinstance(key := image.info.get("transparency"), tuple):
+        if frame_count(image) > 1:
+            raise MediaError("an animation of 16 bits with a transparent colour; convert it to 8 bits a channel first")
+        image.info["transparency"] = mask_of_deep_key(BufferedReader(_File(media.reader())), key)
 
 
 def _check_size(image: Image.Image) -> None:
@@ -226,26 +240,16 @@ def pixels_of(image: Image.Image) -> NDArray[Any]:
     return pixels
 
 
-PAINTED = frozenset({"L", "RGB", "RGBA", "I;16"})
-"""The Pillow modes that are painted without conversion."""
-
-
 def _paintable(image: Image.Image) -> Image.Image:
     """The current frame in sRGB and a mode of `PAINTED`; raises `MediaError` for modes that convert inexactly."""
-    if (profile := non_srgb_profile(image)) is not None:
+    profile = non_srgb_profile(image)
+    if profile is not None and image.mode == "CMYK":
         return _to_srgb(image, profile)
-    if image.mode in PAINTED:
-        image.load()
-        return image.copy() if frame_count(image) > 1 else image  # decoding the next frame overwrites it
-    if image.mode in {"I;16L", "I;16B"}:
-        return Image.fromarray(np.asarray(image).astype("<u2"))
-    if image.mode == "1":
-        return image.convert("L")
-    if image.has_transparency_data:
-        return image.convert("RGBA")
-    if image.mode in {"P", "PA", "CMYK", "YCbCr", "LAB", "HSV", "RGBX"}:
-        return image.convert("RGB")
-    raise MediaError(f"pictures of mode {image.mode} cannot be painted exactly; convert it to 8-bit RGB first")
+    image.load()
+    plain = in_painted_mode(image)
+    if profile is not None:
+        return _to_srgb(plain, profile)
+    return image.copy() if plain is image and frame_count(image) > 1 else plain  # decoding the next overwrites it
 
 
 def non_srgb_profile(image: Image.Image) -> ImageCms.ImageCmsProfile | None:
@@ -254,12 +258,12 @@ def non_srgb_profile(image: Image.Image) -> ImageCms.ImageCmsProfile | None:
     Profiles are dropped (they name devices and people), so colours that need one are converted; gray is not.
     """
     data = image.info.get("icc_profile")
-    if not data or image.mode not in {"RGB", "RGBA", "CMYK"}:
+    if not data or image.mode not in {"RGB", "RGBA", "CMYK", "P", "PA"}:
         return None
     try:
         profile = ImageCms.ImageCmsProfile(BytesIO(data))
         description = ImageCms.getProfileDescription(profile)
-        matches_mode = profile.profile.xcolor_space.strip() == image.mode.removesuffix("A")
+        matches_mode = profile.profile.xcolor_space.strip() == ("CMYK" if image.mode == "CMYK" else "RGB")
     except (ImageCms.PyCMSError, OSError, ValueError, TypeError):
         return None
     return None if "srgb" in description.lower() or not matches_mode else profile

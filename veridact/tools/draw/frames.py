@@ -3,12 +3,14 @@
 from collections.abc import Collection, Iterator
 from itertools import islice
 
+from av.video.reformatter import VideoReformatter
 from PIL import Image
 
 from veridact.errors import UsageError
 from veridact.media.pictures import displayed, open_picture
 from veridact.media.pictures import frames as picture_frames
 from veridact.media.video import MediaFile, decode, demux
+from veridact.media.viewing import footage_rgb, picture_rgb
 from veridact.schema.manifest import Manifest, PictureStream, VideoStream
 
 
@@ -36,15 +38,13 @@ def frames(
             at = 0
             for number, (picture, duration_ms) in enumerate(islice(picture_frames(image), stop)):
                 if wanted is None or number in wanted:
-                    yield number, at, picture.convert("RGB")
+                    yield number, at, picture_rgb(picture)
                 at += duration_ms
         return
     with demux(media) as container:
         source = next(s for s in container.streams.video if s.index == stream.index)
+        scaler = VideoReformatter()
         for number, frame in enumerate(islice(decode(container, source), stop)):
             if wanted is None or number in wanted:
-                yield (
-                    number,
-                    frame.pts or 0,
-                    displayed(Image.fromarray(frame.to_ndarray(format="rgb24")), stream.orientation),
-                )
+                shown = Image.fromarray(footage_rgb(frame, scaler, frame.width, frame.height))
+                yield number, frame.pts or 0, displayed(shown, stream.orientation)
