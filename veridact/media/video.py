@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from veridact.errors import BindingError, MediaError
 from veridact.files import open_regular
 from veridact.media.guards import h264
-from veridact.media.guards.jpeg import check_scans
+from veridact.media.guards.jpeg import check_scans, is_footage
 from veridact.media.reader import BUFFER_BYTES, Reader, hash_descriptor
 from veridact.media.sniff import Format, sniff
 from veridact.sandbox.heartbeat import beat
@@ -85,6 +85,8 @@ def open_media(path: str | os.PathLike[str]) -> Iterator[MediaFile]:
         file_format = sniff(os.pread(fd, 1 << 16, 0))
         if file_format is None:
             raise MediaError(f"{path!s}: not a video, picture or sound file that veridact reads")
+        if file_format.name == "JPEG" and is_footage(Reader(fd)):
+            file_format = Format("ffmpeg", "mjpeg")
         yield MediaFile(fd, size, file_format, hash_descriptor(fd))
     finally:
         os.close(fd)
