@@ -21,7 +21,7 @@ KNOWN_TAGS = frozenset(
     com.apple.quicktime.software com.apple.quicktime.creationdate com.android.version com.android.capture.fps
     chapters captions
     exif xmp icc_profile iptc photoshop dpi jfif mpf adobe thumbnail gamma chromaticity srgb transparency loop
-    background version timestamp compression resolution
+    background version timestamp compression resolution default_image
     """.split()
 )
 """Names of metadata that may stand in a receipt; any other name is counted as `other`, since a name can be personal."""

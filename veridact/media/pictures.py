@@ -18,6 +18,7 @@ from veridact.errors import MediaError, MissingModelError
 from veridact.media import png_chunks
 from veridact.media.guards.gif import has_more_frames
 from veridact.media.guards.jpeg import CHUNK_BYTES, check_scans
+from veridact.media.guards.tiff import check_one_picture
 from veridact.media.picture_modes import in_painted_mode, mask_of_deep_key
 from veridact.media.reader import Reader
 from veridact.media.video import MAX_PIXELS, MediaFile
@@ -125,6 +126,8 @@ def open_picture(media: MediaFile) -> Iterator[Image.Image]:
                 raise MediaError(f"more than {MAX_PICTURE_FRAMES} frames; cut it first")
             if name == "JPEG":
                 check_scans(iter(partial(media.reader().read, CHUNK_BYTES), b""))
+            if name == "TIFF":
+                check_one_picture(file)
             file.seek(0)
             with Image.open(file, formats=[name]) as image:
                 _check_size(image)
@@ -205,15 +208,21 @@ def displayed(image: Image.Image, orientation: int) -> Image.Image:
 
 
 def frame_count(image: Image.Image) -> int:
-    """The number of frames; further pictures in a JPEG (MPO) or TIFF are not frames and are dropped."""
-    return getattr(image, "n_frames", 1) if image.format in ANIMATED else 1
+    """The number of frames; further pictures in a JPEG (MPO), TIFF or HEIC are not frames and are dropped."""
+    return getattr(image, "n_frames", 1) - _first_frame(image) if image.format in ANIMATED else 1
+
+
+def _first_frame(image: Image.Image) -> int:
+    """Where Pillow's frames begin: 1 where an APNG's default image, shown by viewers without animation, comes first."""
+    return 1 if getattr(image, "default_image", False) else 0
 
 
 def frames(image: Image.Image) -> Iterator[tuple[Image.Image, int]]:
     """Every frame as displayed, in sRGB and one of the modes `PAINTED`, with its stored duration in milliseconds."""
     orientation = exif_orientation(image)
     for number in range(frame_count(image)):
-        image.seek(number)
+        if image.format in ANIMATED:  # elsewhere the picture that counts is the one at which the file was opened
+            image.seek(_first_frame(image) + number)
         beat()
         frame = displayed(_paintable(image), orientation)
         yield frame, max(0, round(image.info.get("duration", 0)))  # in WebP and AVIF known once the frame is decoded

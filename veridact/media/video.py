@@ -27,7 +27,7 @@ from veridact.media import crop
 from veridact.media.frame_checks import MAX_FRAMES, TOO_LONG, FrameChecks, PixelAspects
 from veridact.media.guards import h264
 from veridact.media.guards.clap import apertures
-from veridact.media.guards.jpeg import check_scans
+from veridact.media.guards.jpeg import check_scans, is_footage
 from veridact.media.reader import BUFFER_BYTES, Reader, hash_descriptor
 from veridact.media.side_data import without_exif
 from veridact.media.sniff import Format, sniff
@@ -80,6 +80,8 @@ def open_media(path: str | os.PathLike[str]) -> Iterator[MediaFile]:
         file_format = sniff(os.pread(fd, 1 << 16, 0))
         if file_format is None:
             raise MediaError(f"{path!s}: not a video, picture or sound file that veridact reads")
+        if file_format.name == "JPEG" and is_footage(Reader(fd)):
+            file_format = Format("ffmpeg", "mjpeg")
         yield MediaFile(fd, size, file_format, hash_descriptor(fd))
     finally:
         os.close(fd)
