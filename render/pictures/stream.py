@@ -110,14 +110,14 @@ def _paint(shown: Sequence[Samples], manifest: Manifest, record: PictureStream, 
     pts = picture_pts(durations_ms)
     if record.pts_sha256 is not None and record.pts_sha256 != pts_sha256(pts):
         raise BindingError("the picture's frames are shown at other times than the manifest says")
-    raster = Raster(record.width, record.height, 1, 1, 1)
+    raster = Raster.displayed(record)
     with patience():
         plan = StreamPlan(manifest, record, pts, raster)
     covered: Covered = {}
     for number, pixels in enumerate(shown):
         bands = {1: "L", 3: "RGB", 4: "RGBA"}[pixels.shape[2]]
         beat()
-        for track, count in paint(picture_planes(pixels, bands), plan.at(number), raster).items():
+        for track, count in paint(picture_planes(pixels, bands), plan.at(number)).items():
             before = covered.get(track, (0, 0))
             covered[track] = (before[0] + 1, before[1] + count)
     return covered

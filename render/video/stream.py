@@ -89,16 +89,14 @@ def spec_of(stream: AvVideoStream, first: VideoFrame, profile: str) -> VideoSpec
     )
 
 
-def _encode_segment(
-    numbered: Iterator[workers.Numbered], plan: StreamPlan, raster: Raster, spec: VideoSpec
-) -> segment_files.Segment:
+def _encode_segment(numbered: Iterator[workers.Numbered], plan: StreamPlan, spec: VideoSpec) -> segment_files.Segment:
     """Paints and encodes the frames of one segment, and decodes the result again to digest what a viewer will see."""
     covered: segment_files.Covered = {}
 
     def painted() -> Iterator[VideoFrame]:
         for number, frame in numbered:
             copy, planes = frames.copy(frame, spec)
-            for track, pixels in paint(planes, plan.at(number), raster).items():
+            for track, pixels in paint(planes, plan.at(number)).items():
                 frames_before, pixels_before = covered.get(track, (0, 0))
                 covered[track] = (frames_before + 1, pixels_before + pixels)
             frames.widen(copy, planes, spec)
@@ -154,7 +152,7 @@ def encode_stream(
                 for _ in numbered:
                     pass
             else:
-                segment_files.write(paths[segment], binding, _encode_segment(numbered, plan, raster, spec))
+                segment_files.write(paths[segment], binding, _encode_segment(numbered, plan, spec))
 
         workers.run(checked(), length, jobs, work)
     return EncodedVideo(record, spec, pts, paths, True in captioned, len(interlaced) > 1)

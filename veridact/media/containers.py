@@ -18,7 +18,8 @@ from veridact.media.video import MediaFile, demux, is_cover_art
 from veridact.schema import rules
 from veridact.schema.manifest import AudioStream as AudioRecord
 from veridact.schema.manifest import Manifest
-from veridact.schema.plan.effects import counts
+from veridact.schema.plan.audio import sound_plan
+from veridact.schema.plan.dispositions import rendered_indexes
 
 # FFmpeg's muxers by the manifest's names; the first that holds a codec is what a refusal recommends.
 MUXERS = {
@@ -170,15 +171,14 @@ def _offered(manifest: Manifest) -> frozenset[str]:
 
 def check_sound(media: MediaFile, manifest: Manifest) -> None:
     """Raises `MediaError` when the container cannot hold a kept sound, covered or not, naming one that can."""
-    kept = {s.index for s in manifest.output.streams or () if s.disposition == "render"}
-    sounds = [s.index for s in manifest.source.streams if isinstance(s, AudioRecord) and s.index in kept]
+    rendered = rendered_indexes(manifest)
+    sounds = [s.index for s in manifest.source.streams if isinstance(s, AudioRecord) and s.index in rendered]
     container = manifest.output.container
     if len(sounds) > 1 and container in ONE_STREAM:
         raise MediaError(f"{container} holds one stream of sound and {len(sounds)} are kept; use --container mkv")
     for index in sounds:
-        covered = any(r.stream in {None, index} and counts(r) for r in manifest.audio)
         found = fit(media, index, container)
-        refusal = found.refusal(covered, "use --container ")
+        refusal = found.refusal(not sound_plan(manifest, index).covers_nothing, "use --container ")
         if refusal is None:
             continue
         if found.holders and found.holders[0] not in _offered(manifest):

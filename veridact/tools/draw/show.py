@@ -47,7 +47,7 @@ def _chosen(findings: Sequence[Finding], stream: int, clock: Clock) -> dict[int,
 def sheet(media: MediaFile, manifest: Manifest, stream: Shown, clock: Clock, findings: Sequence[Finding]) -> bytes:
     """A contact sheet as PNG."""
     chosen = _chosen(findings, stream.index, clock)
-    standing = overlay.outlines(manifest, stream.index, clock, chosen)
+    standing = overlay.outlines(manifest, stream, clock, chosen)
     width = min(overlay.TILE_WIDTH - 4, max(1, MAX_TILE_HEIGHT * stream.width // stream.height))
     tiles = []
     for number, _, picture in frames.frames(media, stream, chosen):
@@ -56,7 +56,7 @@ def sheet(media: MediaFile, manifest: Manifest, stream: Shown, clock: Clock, fin
             span_words(clock, number, number + 1).split(" to ")[0],
             *((finding.words.split(" (")[0],) if finding else ()),
         )
-        tile = overlay.annotated(picture, standing.get(number, ()), manifest, width)
+        tile = overlay.annotated(picture, standing.get(number, ()), width)
         tiles.append(contact_sheet.Tile(tile, words, finding is not None))
     return png(contact_sheet.sheet(tiles))
 
@@ -65,9 +65,9 @@ def one_frame(media: MediaFile, manifest: Manifest, stream: Shown, clock: Clock,
     """One frame as PNG, pixel for pixel."""
     if not 0 <= number < clock.frames:
         raise UsageError(f"stream {stream.index} has frames 0 to {clock.frames - 1}")
-    standing = overlay.outlines(manifest, stream.index, clock, {number}).get(number, [])
+    standing = overlay.outlines(manifest, stream, clock, {number}).get(number, [])
     _, _, picture = next(frames.frames(media, stream, {number}))
-    return png(overlay.with_banner(overlay.annotated(picture, standing, manifest, picture.width)))
+    return png(overlay.with_banner(overlay.annotated(picture, standing, picture.width)))
 
 
 def png(picture: Image.Image) -> bytes:
@@ -86,12 +86,12 @@ def format_of(path: Path) -> str:
 
 def film(media: MediaFile, manifest: Manifest, stream: Shown, clock: Clock, target: BinaryIO, container: str) -> None:
     """A film of the original with outlines and ids, without sound, its frames shown when the original's are."""
-    standing = overlay.outlines(manifest, stream.index, clock, None)
+    standing = overlay.outlines(manifest, stream, clock, None)
     with av.open(target, "w", format=container) as output:
         output.metadata["title"] = overlay.WARNING
         encoder = None
         for number, pts, picture in frames.frames(media, stream, None):
-            drawn = overlay.with_banner(overlay.annotated(picture, standing.get(number, ()), manifest, picture.width))
+            drawn = overlay.with_banner(overlay.annotated(picture, standing.get(number, ()), picture.width))
             width, height = drawn.width // 2 * 2, drawn.height // 2 * 2
             if encoder is None:
                 encoder = output.add_stream("libx264", rate=Fraction(25), options={"preset": "veryfast", "crf": "23"})

@@ -103,10 +103,10 @@ def cut(segments: Segments, frame: int, clock: Clock, inward: bool = False) -> t
         else:
             keys_left = [k for k in segment.keys if k.frame < frame]
             keys_right = [k for k in segment.keys if k.frame >= frame]
-            last = box_at(segment, frame - 1, clock, inward)
+            last = box_at(segment, frame - 1, clock.pts_of, inward)
             if keys_left[-1].frame < frame - 1 and last is not None and last != keys_left[-1].box:
                 keys_left.append(Key(frame=frame - 1, box=last))
-            first = box_at(segment, frame, clock, inward)
+            first = box_at(segment, frame, clock.pts_of, inward)
             if first is not None and (not keys_right or keys_right[0].frame > frame):
                 keys_right.insert(0, Key(frame=frame, box=first))
             left.append(Segment(end=frame, keys=tuple(keys_left)))
@@ -184,7 +184,9 @@ def united(a: Segments, b: Segments, clock: Clock) -> Segments:
         found = [p for p in parts if p is not None]
         if len(found) == 2:
             frames = sorted({k.frame for p in found for k in p.keys})
-            keys = [Key(frame=f, box=around([box for p in found if (box := box_at(p, f, clock))])) for f in frames]
+            keys = [
+                Key(frame=f, box=around([box for p in found if (box := box_at(p, f, clock.pts_of))])) for f in frames
+            ]
             made.append(Segment(end=end, keys=tuple(keys)))
         elif found:
             made.append(found[0])
