@@ -31,7 +31,7 @@ from veridact.schema.plan import visibility
 from veridact.schema.plan.audio import sound_plan
 from veridact.schema.plan.dispositions import rendered_indexes
 from veridact.schema.plan.video import EVERYTHING, Cover, Raster, StreamPlan
-from veridact.schema.timeline import pts_sha256
+from veridact.schema.timeline import constant_rate, constant_rate_near, pts_sha256
 
 TOLERANCE = {"h264": 28, "lossless": 0, "jpeg": 40, "webp": 48, "gif": 24, "png": 0, "tiff": 0, "bmp": 0}
 """How far a sample of 8 bits may be from what its effect produces, by profile or picture container."""
@@ -91,23 +91,32 @@ def _check_video(media: MediaFile, manifest: Manifest, record: VideoStream, posi
         return
     yield Finding(f"stream {record.index} captions", not captions, "there are captions" if captions else "none")
     yield Finding(f"stream {record.index} frames", len(times) == record.frames, f"{len(times)} of {record.frames}")
-    pts = _source_pts(times, record)
-    exact = pts is not None and pts_sha256(pts) == record.pts_sha256
-    rounded = manifest.output.container == "mkv" and record.time_base != (1, 1000)
-    yield Finding(
-        f"stream {record.index} times",
-        exact or rounded,
-        "rounded to 1 ms by the container"
-        if rounded and not exact
-        else "the source's"
-        if exact
-        else "not the source's",
-    )
-    if len(times) != record.frames:
-        return
-    base = Fraction(*record.time_base)
-    plan_pts = pts if pts is not None else [round(t / base) for t in times]
-    yield _check_covers(_video_planes(media, manifest, record, position), manifest, record, plan_pts)
+    with patience():
+        finding, pts = check_times(times, record, manifest.output.container)
+    yield finding
+    if len(times) == record.frames:
+        yield _check_covers(_video_planes(media, manifest, record, position), manifest, record, pts)
+
+
+def check_times(times: Sequence[Fraction], record: VideoStream, container: str) -> tuple[Finding, Sequence[int]]:
+    """Whether frames at these seconds are shown at the source's times, and the timestamps that place its covers.
+
+    Matroska rounds to 1 ms. The source's timestamps are then reconstructed where its rate is constant, frames left out
+    or not, which `pts_sha256` proves; elsewhere the nearest ticks place the covers, and any times pass.
+    """
+    name, base = f"stream {record.index} times", Fraction(*record.time_base)
+    nearest = [round(t / base) for t in times]
+    exact = all(ticks * base == t for ticks, t in zip(nearest, times, strict=True))
+    if exact and pts_sha256(nearest) == record.pts_sha256:
+        return Finding(name, True, "the source's"), nearest
+    if container != "mkv" or base == readback.MATROSKA_TICK:
+        return Finding(name, False, "not the source's"), nearest
+    digest = record.pts_sha256
+    source = constant_rate(base, record.frames, digest) or constant_rate_near(times, base, digest)
+    if source is None:
+        return Finding(name, True, "rounded to 1 ms by the container"), nearest
+    same = list(times) == [readback.rounded_to(readback.MATROSKA_TICK, ticks * base) for ticks in source]
+    return Finding(name, same, "rounded to 1 ms by the container" if same else "not the source's"), source
 
 
 def _check_sound(media: MediaFile, manifest: Manifest, index: int, position: int, begins: Fraction) -> Finding:
@@ -130,12 +139,6 @@ def _times(media: MediaFile, position: int) -> tuple[list[Fraction], bool]:
         base = fraction(stream.time_base)
         frames = [(f.pts * base, has_captions(f)) for f in decode(container, stream) if f.pts is not None]
         return [time for time, _ in frames], any(captions for _, captions in frames)
-
-
-def _source_pts(times: Sequence[Fraction], record: VideoStream) -> list[int] | None:
-    """The times as ticks of the source's time base, or None when they are no whole ticks."""
-    ticks = [t / Fraction(*record.time_base) for t in times]
-    return [int(t) for t in ticks] if all(t.denominator == 1 for t in ticks) else None
 
 
 Painted = Iterator[tuple[int, list[Plane], Raster]]
