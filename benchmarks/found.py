@@ -12,7 +12,7 @@ from veridact.schema import timeline, writer
 from veridact.schema.geometry import Box, Edges, edges
 from veridact.schema.manifest import Manifest, PictureStream
 from veridact.tools import manifest_file, score
-from veridact.tools.score import Placed, Tally
+from veridact.tools.score import Tally, TrackBox
 
 LEAST_IOU = 0.3
 OURS: dict[str, tuple[str, ...]] = {"locate": (), "stride-1": ("--stride", "1")}
@@ -136,7 +136,7 @@ def _in_photo(photo: boxed.Photo, label: str, asked: argparse.Namespace) -> tupl
     stream = manifest.source.streams[0]
     if not isinstance(stream, PictureStream):
         raise TypeError(f"{photo.path} is no picture")
-    found = score.placed(manifest, stream, timeline.from_manifest(manifest)[0].assumed()).get(0, [])
+    found = score.boxes_by_frame(manifest, stream, timeline.from_manifest(manifest)[0].assumed()).get(0, [])
     matched = score.matches(_true(photo.boxes, label), found, LEAST_IOU)
     used = {j for j, _ in matched.values()}
     left = [f for j, f in enumerate(found) if j not in used]
@@ -145,9 +145,9 @@ def _in_photo(photo: boxed.Photo, label: str, asked: argparse.Namespace) -> tupl
     return len(photo.boxes), len(matched), len(left), len(real)
 
 
-def _true(boxes: Iterable[boxed.Box], label: str) -> list[Placed]:
+def _true(boxes: Iterable[boxed.Box], label: str) -> list[TrackBox]:
     whole: list[Edges] = [edges(_rounded(box)) for box in boxes]
-    return [Placed(str(n), label, box, box) for n, box in enumerate(whole)]
+    return [TrackBox(str(n), label, box) for n, box in enumerate(whole)]
 
 
 def _rounded(box: boxed.Box) -> Box:

@@ -50,7 +50,7 @@ def parts(path: Path, read: reader.LoadedManifest) -> dict[str, float]:
                 with part("copy"):
                     own, planes = frames.copy(frame, spec)
                 with part("paint"):
-                    paint(planes, plan.at(number), raster)
+                    paint(planes, plan.at(number))
                 yield own
 
         for _ in range(SEGMENTS):

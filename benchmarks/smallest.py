@@ -29,6 +29,7 @@ from veridact.locate.detectors.nms import iou
 from veridact.locate.options import START, STILL_START
 from veridact.locate.video.frames import PictureView
 from veridact.schema import timeline
+from veridact.schema.plan.video import StreamPlan
 from veridact.tools import score
 
 HEIGHTS_PX = (8, 10, 12, 14, 16, 18, 20, 24, 28, 32, 40)
@@ -64,19 +65,18 @@ def in_sight(name: str, media: Path, work: Path) -> tuple[Counter[int], Counter[
         manifest_file.read_path(work / f"{name}.{kind}.json").manifest for kind in ("locate", "truth", "hard")
     )
     stream, times = easy.source.streams[0], timeline.from_manifest(easy)[0].assumed()
-    covers = score.placed(mine, stream, times)
+    plan = StreamPlan.displayed(mine, stream, times)
     seen: Counter[int] = Counter()
     exposed: Counter[int] = Counter()
     for truth in (easy, hard):
-        for frame, faces in score.placed(truth, stream, times).items():
+        for frame, faces in score.boxes_by_frame(truth, stream, times).items():
             for face in faces:
                 left, top, right, bottom = face.box
                 if min(left, top) <= 0 or right >= stream.width or bottom >= stream.height:
                     continue
                 step = HEIGHTS_PX[bisect(HEIGHTS_PX, face.box.height) - 1]
                 seen[step] += 1
-                over = (area for c in covers.get(frame, ()) for area in c.hides(face.box))
-                hidden = score.covered_part(face.box, over)
+                hidden = score.covered_part(face.box, plan.at(frame))
                 exposed[step] += hidden * 100 < score.COVERED_PERCENT
     return seen, exposed
 

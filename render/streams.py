@@ -23,10 +23,8 @@ from veridact.render.video.encoder import PROFILES
 from veridact.render.video.stream import EncodedVideo, encode_stream
 from veridact.render.video.transparency import BLACKENED
 from veridact.schema.manifest import AudioStream, Manifest, VideoStream
-from veridact.schema.plan import effects
-from veridact.schema.plan.audio import Range, padded_samples, sound_plan
+from veridact.schema.plan.audio import range_samples, sound_plan
 from veridact.schema.plan.dispositions import rendered_indexes
-from veridact.schema.timeline import inner_sample_range
 
 StreamOutput = EncodedVideo | AudioOutput
 
@@ -164,21 +162,11 @@ def _covered(streams: Sequence[StreamOutput]) -> dict[int, tuple[int, int]]:
 def _ranges(manifest: Manifest, streams: Sequence[StreamOutput]) -> dict[int, list[dict[str, int]]]:
     """For each range that counts: the samples, half-open from 0 ms, that it covers or keeps in each of its streams."""
     found: dict[int, list[dict[str, int]]] = {}
-    for number, item in enumerate(manifest.audio):
-        effect = effects.effect_of(item, manifest)
-        for stream in streams:
-            if (
-                not isinstance(stream, AudioOutput)
-                or item.stream not in {None, stream.index}
-                or not effects.counts(item)
-            ):
-                continue
-            if effect is None:
-                start, end = inner_sample_range(item.start_ms, item.end_ms, stream.rate_hz)
-            else:
-                covered = Range(item.start_ms, item.end_ms, effect.effect, effect.pad_ms)
-                start, end = padded_samples(covered, stream.rate_hz)
-            found.setdefault(number, []).append({"stream": stream.index, "start_sample": start, "end_sample": end})
+    for stream in streams:
+        if isinstance(stream, AudioOutput):
+            for number, start, end in range_samples(manifest, stream.index, stream.rate_hz):
+                entry = {"stream": stream.index, "start_sample": start, "end_sample": end}
+                found.setdefault(number, []).append(entry)
     return found
 
 

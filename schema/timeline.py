@@ -189,6 +189,26 @@ def constant_rate(time_base: Fraction, frames: int, digest: str) -> Sequence[int
     return None
 
 
+def constant_rate_near(
+    seconds: Sequence[Fraction], time_base: Fraction, digest: str, unit: Fraction = Fraction(1, 1000)
+) -> Sequence[int] | None:
+    """The timestamps of a stream whose rate is constant, from times that were rounded to whole `unit`s.
+
+    The first frame may come later and frames may be left out; the digest proves the result. None where there is none.
+    """
+    if len(seconds) > _MAX_FRAMES:
+        return None
+    units: Any = np.array([round(t / unit) for t in seconds], np.int64)
+    for rate in _RATES if len(seconds) <= _FEW_FRAMES else _COMMON:
+        for period in (Fraction(1, rate), Fraction(1001, 1000 * rate)):
+            per_unit, ticks = unit / period, period / time_base
+            frames = (2 * units * per_unit.numerator + per_unit.denominator) // (2 * per_unit.denominator)
+            pts = (2 * frames * ticks.numerator + ticks.denominator) // (2 * ticks.denominator)
+            if pts_sha256(pts) == digest:
+                return [int(p) for p in pts]
+    return None
+
+
 def _proven_timeline(stream: VideoStream | PictureStream) -> tuple[Fraction, Sequence[int] | None]:
     """The time base of a stream, and its pts where the manifest's digest proves them."""
     if stream.time_base is None or stream.pts_sha256 is None:

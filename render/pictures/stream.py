@@ -162,13 +162,13 @@ def _paint(
     pts = picture_pts(durations_ms)
     if record.pts_sha256 is not None and record.pts_sha256 != pts_sha256(pts):
         raise BindingError("the picture's frames have other times than in the manifest; run locate again")
-    raster = Raster(record.width, record.height, 1, 1, 1)
+    raster = Raster.displayed(record)
     with patience():
         plan = StreamPlan(manifest, record, pts, raster)
     covered: Covered = {}
     for number, pixels in enumerate(decoded):
         beat()
-        for track, count in paint(picture_planes(pixels, _bands(pixels)), plan.at(number), raster).items():
+        for track, count in paint(picture_planes(pixels, _bands(pixels)), plan.at(number)).items():
             frames_before, pixels_before = covered.get(track, (0, 0))
             covered[track] = (frames_before + 1, pixels_before + count)
     return covered

@@ -90,9 +90,7 @@ def spec_of(stream: AvVideoStream, first: VideoFrame, profile: str) -> VideoSpec
     )
 
 
-def _encode_segment(
-    numbered: Iterator[workers.Numbered], plan: StreamPlan, raster: Raster, spec: VideoSpec
-) -> segment_files.Segment:
+def _encode_segment(numbered: Iterator[workers.Numbered], plan: StreamPlan, spec: VideoSpec) -> segment_files.Segment:
     """Paints and encodes the frames of one segment, then decodes the packets to digest what a player will show."""
     covered: segment_files.Covered = {}
     blackened = 0
@@ -101,8 +99,8 @@ def _encode_segment(
         nonlocal blackened
         for number, frame in numbered:
             copy, planes = frames.copy(frame, spec)
-            blackened += transparency.blacken(planes, (raster.step_x, raster.step_y))
-            for track, pixels in paint(planes, plan.at(number), raster).items():
+            blackened += transparency.blacken(planes, (plan.raster.step_x, plan.raster.step_y))
+            for track, pixels in paint(planes, plan.at(number)).items():
                 frames_before, pixels_before = covered.get(track, (0, 0))
                 covered[track] = (frames_before + 1, pixels_before + pixels)
             frames.widen(copy, planes, spec)
@@ -148,7 +146,7 @@ def encode_stream(
                 for _ in numbered:
                     pass
             else:
-                segment_files.write(paths[segment], binding, _encode_segment(numbered, plan, raster, spec))
+                segment_files.write(paths[segment], binding, _encode_segment(numbered, plan, spec))
 
         source = _SourceFrames(record, pts)
         workers.run(source.checked(_prepend(first, decoded), progress), length, jobs, work)

@@ -1,48 +1,46 @@
-"""The bounding box of a segment on a frame, and the frames that a track covers."""
+"""The bounding box of a segment on a frame, and the walk over all frames that a track covers."""
 
-from collections.abc import Iterator
-from itertools import zip_longest
+from bisect import bisect_right
+from collections.abc import Callable, Iterator
 
-from veridact.schema.geometry import Box, interpolate, interpolate_inward
+from veridact.schema.geometry import Box, edges, interpolate, interpolate_inward
 from veridact.schema.manifest import Segment, Track
 from veridact.schema.timeline import Clock
 
 Segments = tuple[Segment, ...]
+PtsOf = Callable[[int], int]
+"""From a frame number to its presentation timestamp, in ticks of the stream's time base."""
 
 
-def box_at(segment: Segment, frame: int, clock: Clock, inward: bool = False) -> Box | None:
-    """The box of a segment on a frame, None outside it; raises `UsageError` where the timeline is needed and unknown.
+def box_at(segment: Segment, frame: int, pts_of: PtsOf, inward: bool = False) -> Box | None:
+    """The bounding box of a segment on a frame of the displayed picture, None where it has none.
 
-    With `inward` the box of a `keep`, which may come out empty: it is then the smallest there is.
+    Between two keys the box moves linearly in presentation time, rounded outward or, for a `keep`, `inward`. A segment
+    has no box outside [first key, `end`), and inward none where it has shrunk to nothing. `pts_of` is called only
+    between two keys with different boxes; `Clock.pts_of` raises `UsageError` where the timeline is not known.
     """
-    before = next((k for k in reversed(segment.keys) if k.frame <= frame), None)
-    if before is None or frame >= segment.end:
+    keys = segment.keys
+    at = bisect_right(keys, frame, key=lambda key: key.frame) - 1
+    if at < 0 or frame >= segment.end:
         return None
-    after = next((k for k in segment.keys if k.frame > frame), None)
-    if before.frame == frame or after is None or after.box == before.box:
+    before = keys[at]
+    after = keys[at + 1] if at + 1 < len(keys) else before
+    if frame == before.frame or after.box == before.box:
         return before.box
-    between = interpolate_inward if inward else interpolate
-    x, y, w, h = between(before.box, after.box, *(clock.pts_of(f) for f in (before.frame, after.frame, frame)))
-    return (x, y, max(w, 1), max(h, 1))
+    pts = pts_of(before.frame), pts_of(after.frame), pts_of(frame)
+    if not inward:
+        return interpolate(before.box, after.box, *pts)
+    shrunk = interpolate_inward(before.box, after.box, *pts)
+    return None if edges(shrunk).empty else shrunk
 
 
-def walk(
-    segments: Segments, clock: Clock, inward: bool = False, within: range | None = None
-) -> Iterator[tuple[int, Box]]:
-    """Every frame that the segments cover, or those `within` an unbroken range, with the box on it, in order."""
-    between = interpolate_inward if inward else interpolate
-    limits = within if within is not None else range(2**63)
+def walk(segments: Segments, clock: Clock, inward: bool = False) -> Iterator[tuple[int, Box]]:
+    """Every frame on which the segments have a box, in order, with that box (see `box_at`)."""
     for segment in segments:
-        if segment.end <= limits.start or segment.keys[0].frame >= limits.stop:
-            continue
-        for key, after in zip_longest(segment.keys, segment.keys[1:]):
-            end = after.frame if after else segment.end
-            for frame in range(max(key.frame, limits.start), min(end, limits.stop)):
-                if frame == key.frame or after is None or after.box == key.box:
-                    yield frame, key.box
-                else:
-                    pts = (clock.pts_of(f) for f in (key.frame, after.frame, frame))
-                    yield frame, between(key.box, after.box, *pts)
+        for frame in range(segment.keys[0].frame, segment.end):
+            box = box_at(segment, frame, clock.pts_of, inward)
+            if box is not None:
+                yield frame, box
 
 
 def first_frame(track: Track) -> int:

@@ -1,128 +1,86 @@
-"""What a viewer can see under a manifest, pixel by pixel and frame by frame, without opening the footage.
+"""What a viewer can see of a frame: the strongest cover of every pixel, and how much detail it lets through.
 
-Each pixel has a level: 0 under a solid cover, more the finer the cells of what covers it, `VISIBLE` where nothing does.
-Where covers overlap it is that of the strongest, as in `render`: a mosaic wins over a blur of fewer cells. Growth to
-the chroma grid is left out on both sides: what is painted beside a cover for its sake counts as visible.
+A level is 0 under a solid cover, greater the more cells the mosaic or blur has, and `VISIBLE` where nothing is covered.
+Where covers overlap it is that of the strongest, as painted: a mosaic wins over a blur of fewer cells. Arrays have the
+shape (rows, columns) of the area that is asked for. On a raster without chroma blocks (`Raster.displayed`) the pixels
+that are painted beside a cover, to fill its last chroma blocks, count as visible.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from functools import lru_cache
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from veridact.schema.geometry import Box, Edges, clip, edges, ellipse_bounds, ellipse_rows, pad
-from veridact.schema.manifest import Manifest, PictureStream, Solid, Track, VideoStream
-from veridact.schema.plan.effects import counts, effect_of
-from veridact.schema.plan.segments import walk
-from veridact.schema.timeline import Clock
+from veridact.schema.geometry import Edges
+from veridact.schema.manifest import Manifest, Solid, VideoEffect
+from veridact.schema.plan.effects import effect_over_everything
+from veridact.schema.plan.video import Cover, FramePlan, intersection
 
 VISIBLE = 255
-MASK_PIXELS = 1 << 22
-"""The mask of an ellipse is remembered up to this size; of a larger one only the rows in question are worked out."""
+NO_COVER = -1
 
 Levels = NDArray[np.uint8]
+Pixels = NDArray[np.bool_]
 
 
-@dataclass(frozen=True)
-class Cover:
-    """One track as it is painted: `level` is `VISIBLE` for a `keep`, whose boxes have no padding."""
-
-    item: Track
-    level: int
-    ellipse: bool
-    pad_permille: int
-
-    @property
-    def keep(self) -> bool:
-        return self.level == VISIBLE
-
-    @property
-    def strength(self) -> tuple[bool, int]:
-        """Sorts from weakest to strongest: solid over mosaic over blur, then fewer cells (SPEC §3)."""
-        return self.level % 2 == 0, -self.level
+def level_of(effect: VideoEffect | None) -> int:
+    """How much an effect lets through: 0 for solid, then by cells, a blur above a mosaic; all where there is none."""
+    if effect is None:
+        return VISIBLE
+    return 0 if isinstance(effect, Solid) else 2 * effect.cells + int(effect.effect == "blur")
 
 
-def level_of(effect: Any) -> int:
-    """How much an effect lets through: 0 for solid, then by cells, a blur above a mosaic."""
-    if isinstance(effect, Solid):
-        return 0
-    return 2 * int(effect.cells) + int(effect.effect == "blur")
+def level_without_tracks(manifest: Manifest) -> int:
+    """The level of a pixel that no track covers or keeps."""
+    return level_of(effect_over_everything(manifest))
 
 
-def covers(manifest: Manifest, stream: int) -> list[Cover]:
-    """The tracks of a stream that count."""
-    found = []
-    for track in manifest.tracks:
-        if track.stream == stream and counts(track):
-            effect = effect_of(track, manifest)
-            if effect is None:
-                found.append(Cover(track, VISIBLE, False, 0))
-            else:
-                found.append(Cover(track, level_of(effect), effect.shape == "ellipse", effect.pad_permille))
+def strongest(frame: FramePlan, area: Edges) -> NDArray[np.int32]:
+    """For every pixel of an area the position in `frame.covers` of its strongest cover, or `NO_COVER`."""
+    found = np.full((area.height, area.width), NO_COVER, np.int32)
+    for number, cover in enumerate(frame.covers):
+        part, mask = cover.within(area)
+        if not part.empty:
+            _view(found, area, part)[... if mask is None else mask] = number
     return found
 
 
-def ground(manifest: Manifest) -> int:
-    """The level where there is no track at all."""
-    if manifest.scope == "everything" and manifest.effects.video is not None:
-        return level_of(manifest.effects.video.default)
-    return VISIBLE
+def spared(frame: FramePlan, area: Edges) -> Pixels:
+    """Which pixels of an area the cover over everything leaves as they are: those of a `keep`, or all without it."""
+    found = np.full((area.height, area.width), frame.everything is None)
+    for _, kept in frame.keeps:
+        part = intersection(kept, area)
+        if not part.empty:
+            _view(found, area, part)[...] = True
+    return found
 
 
-def placed(cover: Cover, clock: Clock, within: range | None = None) -> Iterator[tuple[int, Box]]:
-    """Every frame of a cover, or those within an unbroken range, with its padded box."""
-    for frame, box in walk(cover.item.segments, clock.assumed(), cover.keep, within):
-        if box[2] > 0 and box[3] > 0:
-            yield frame, pad(box, cover.pad_permille)
+def _view(pixels: NDArray[np.generic], area: Edges, part: Edges) -> NDArray[np.generic]:
+    """The part of an area's pixels that lies in a rectangle within the area."""
+    return pixels[part.top - area.top : part.bottom - area.top, part.left - area.left : part.right - area.left]
 
 
-def bounds(cover: Cover, box: Box, stream: VideoStream | PictureStream) -> Edges:
-    """The part of the picture that a cover with this padded box can touch."""
-    return clip(ellipse_bounds(box) if cover.ellipse else edges(box), stream.width, stream.height)
+def levels(frame: FramePlan, area: Edges) -> Levels:
+    """The level of every pixel of an area; what is covered by everything stays so under a weaker cover of a track."""
+    by_cover = np.array([*(level_of(cover.effect) for cover in frame.covers), VISIBLE], np.uint8)
+    everything = level_of(frame.everything.effect if frame.everything is not None else None)
+    ground = np.where(spared(frame, area), np.uint8(VISIBLE), np.uint8(everything))
+    return np.minimum(ground, by_cover[strongest(frame, area)])
 
 
-@lru_cache(maxsize=64)
-def _ellipse(width: int, height: int) -> tuple[int, int, NDArray[np.bool_]]:
-    """The pixels of the ellipse around the box (0, 0, width, height), and where their array begins."""
-    e = ellipse_bounds((0, 0, width, height))
-    mask = np.zeros((e.height, e.width), np.bool_)
-    for y, left, right in ellipse_rows((0, 0, width, height), e.top, e.bottom):
-        mask[y - e.top, left - e.left : right - e.left] = True
-    return e.left, e.top, mask
+def hidden(frame: FramePlan, area: Edges) -> Pixels:
+    """Which pixels of an area are covered by anything."""
+    return levels(frame, area) < VISIBLE
 
 
-def _covered(cover: Cover, box: Box, area: Edges) -> NDArray[np.bool_]:
-    """Which pixels of the area a cover with this padded box touches."""
-    touched = np.zeros((area.height, area.width), np.bool_)
-    whole = ellipse_bounds(box) if cover.ellipse else edges(box)
-    left, top = max(area.left, whole.left), max(area.top, whole.top)
-    right, bottom = min(area.right, whole.right), min(area.bottom, whole.bottom)
-    if left >= right or top >= bottom:
-        return touched
-    inside = touched[top - area.top : bottom - area.top, left - area.left : right - area.left]
-    if not cover.ellipse:
-        inside[...] = True
-    elif whole.width * whole.height > MASK_PIXELS:
-        for y, row_left, row_right in ellipse_rows(box, top, bottom):
-            inside[y - top, max(0, row_left - left) : max(0, row_right - left)] = True
-    else:
-        from_left, from_top, mask = _ellipse(box[2], box[3])
-        x, y = left - box[0] - from_left, top - box[1] - from_top
-        inside[...] = mask[y : y + bottom - top, x : x + right - left]
-    return touched
-
-
-def levels(base: int, standing: list[tuple[Cover, Box]], area: Edges) -> Levels:
-    """The level of every pixel of an area under the covers that stand on one frame."""
-    ground = np.full((area.height, area.width), base, np.uint8)
-    for cover, box in standing:
-        if cover.keep:
-            ground[_covered(cover, box, area)] = VISIBLE
-    found = np.full_like(ground, VISIBLE)
-    for cover, box in sorted(standing, key=lambda placed: placed[0].strength):
-        if not cover.keep:
-            found[_covered(cover, box, area)] = cover.level
-    return np.minimum(ground, found)
+def owned(frame: FramePlan, area: Edges) -> Iterator[tuple[Cover, Pixels]]:
+    """Each cover that is the strongest somewhere in an area, with the pixels where it is; the one over all is first."""
+    numbers = strongest(frame, area)
+    if frame.everything is not None:
+        pixels = (numbers == NO_COVER) & ~spared(frame, area)
+        if pixels.any():
+            yield frame.everything, pixels
+    for number, cover in enumerate(frame.covers):
+        pixels = numbers == number
+        if pixels.any():
+            yield cover, pixels

@@ -1,18 +1,19 @@
-"""What a manifest covers, worked out the slow and plain way: pixel by pixel, from the words of the contract.
+"""What a manifest covers, worked out the slow and plain way: pixel by pixel and sample by sample, from the contract.
 
 A level is 0 under solid, twice the number of cells under a mosaic, one more under a blur, `VISIBLE` where nothing is.
-Arrays have shape (rows, columns).
+Arrays have shape (rows, columns). Nothing here comes from `schema.plan`.
 """
 
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import pairwise
 from math import ceil, floor
 from typing import Any
 
 import numpy as np
 
 from tests.plan.strategies import Case
-from veridact.schema.manifest import Manifest, Segment, Solid, Track
+from veridact.schema.manifest import AudioRange, AudioStream, Manifest, Segment, Solid, Track
 
 VISIBLE = 255
 MARGIN = 4
@@ -43,11 +44,17 @@ class Painted:
     touched: Pixels
 
 
-def effect_of(track: Track, manifest: Manifest) -> Any:
-    video = manifest.effects.video
-    if track.label == "keep" or video is None:
+def counts(item: Track | AudioRange) -> bool:
+    """Whether an item has any effect: a `keep` needs a review, anything else counts until it is rejected."""
+    return item.review not in ({"rejected", "proposed"} if item.label == "keep" else {"rejected"})
+
+
+def effect_of(item: Track | AudioRange, manifest: Manifest) -> Any:
+    """None for a `keep`."""
+    effects = manifest.effects.video if isinstance(item, Track) else manifest.effects.audio
+    if item.label == "keep" or effects is None:
         return None
-    return track.effect or getattr(video, track.label) or video.default
+    return item.effect or getattr(effects, item.label) or effects.default
 
 
 def level_of(effect: Any) -> int:
@@ -101,7 +108,7 @@ def painted(case: Case) -> list[Painted]:
     stream = case.stream
     for track in case.manifest.tracks:
         keep = track.label == "keep"
-        if track.stream != stream.index or track.review in ({"rejected", "proposed"} if keep else {"rejected"}):
+        if track.stream != stream.index or not counts(track):
             continue
         effect = effect_of(track, case.manifest)
         for segment in track.segments:
@@ -180,4 +187,48 @@ def painted_levels(case: Case) -> Levels:
     found = np.full((r.height, r.width), ground(case.manifest), np.uint8)
     for each in painted(case):
         found[grown(case, each.touched, every=each.level == VISIBLE)] = each.level
+    return found
+
+
+# ---- sound
+
+
+LAST = 1 << 60
+"""A sample after any sound."""
+
+
+def items_on(manifest: Manifest, stream: AudioStream) -> list[AudioRange]:
+    return [r for r in manifest.audio if r.stream in (None, stream.index) and counts(r)]
+
+
+def is_hidden(manifest: Manifest, stream: AudioStream, sample: int) -> bool:
+    """Whether a sample is silenced or beeped over.
+
+    With rate r, sample n is the time from 1000 n / r to 1000 (n + 1) / r ms. A padded range hides it that shares more
+    than an edge with that time and, in scope `everything`, so does the lack of a single `keep` that holds all of it.
+    """
+    begins, ends = (Fraction(1000 * n, stream.sample_rate) for n in (sample, sample + 1))
+    kept = manifest.scope == "listed"
+    for item in items_on(manifest, stream):
+        effect = effect_of(item, manifest)
+        if effect is None:
+            kept = kept or (item.start_ms <= begins and ends <= item.end_ms)
+        elif item.start_ms - effect.pad_ms < ends and begins < item.end_ms + effect.pad_ms:
+            return True
+    return not kept
+
+
+def hidden_samples(manifest: Manifest, stream: AudioStream) -> list[tuple[int, int]]:
+    """All that is hidden as half-open ranges from sample 0 on, as long as they can be."""
+    bounds = {0, LAST}
+    for item in items_on(manifest, stream):
+        pad_ms = getattr(effect_of(item, manifest), "pad_ms", 0)
+        for ms in (item.start_ms - pad_ms, item.end_ms + pad_ms):
+            at = Fraction(ms * stream.sample_rate, 1000)
+            bounds |= {n for n in (floor(at), ceil(at)) if n > 0}
+    found: list[tuple[int, int]] = []
+    for start, end in pairwise(sorted(bounds)):
+        if is_hidden(manifest, stream, start):
+            joins = bool(found) and found[-1][1] == start
+            found[-1:] = [(found[-1][0], end)] if joins else [*found[-1:], (start, end)]
     return found

@@ -27,7 +27,7 @@ from veridact.schema.plan.video import Raster
 from veridact.schema.timeline import Clock, pts_sha256
 
 STREAM = 1
-"""The stream that is looked into; stream 0 has tracks of its own, which must not count."""
+"""The stream under test; stream 0 has tracks of its own, which must not count."""
 
 HUGE = 1_000_000
 SHA = "0" * 64
@@ -54,7 +54,7 @@ CHROMA = (
 
 @dataclass(frozen=True)
 class Case:
-    """A manifest, the presentation times of stream `STREAM` (0 for a picture), and a frame of it to look into."""
+    """A manifest, the presentation times of stream `STREAM` (0 for a picture), and the frame of it under test."""
 
     manifest: Manifest
     pts: tuple[int, ...]

@@ -208,9 +208,9 @@ def test_two_cameras_without_sound_have_one_clock_with_and_without_the_footage(
     """Each camera had its own 0 ms where the footage was not named."""
     path = write(tmp_path / "in.mp4", "aac", (Fraction(1, 25), Fraction(2, 25)), ())
     manifest = make_manifest(path, (make_track(1, (0, 0, 8, 8), 5),), container="mp4")
-    alone, told = from_manifest(manifest), timeline.from_media(manifest, path)
+    alone, known = from_manifest(manifest), timeline.from_media(manifest, path)
     assert all(c.pts is not None for c in alone.values())
-    assert {c.origin_seconds for c in alone.values()} == {c.origin_seconds for c in told.values()} == {Fraction(1, 25)}
+    assert {c.origin_seconds for c in alone.values()} == {c.origin_seconds for c in known.values()} == {Fraction(1, 25)}
 
 
 @pytest.mark.parametrize(
@@ -221,7 +221,7 @@ def test_two_cameras_without_sound_have_one_clock_with_and_without_the_footage(
 def test_verify_counts_from_0_ms_where_the_earliest_stream_is_dropped(
     container: str, video: bool, sound_s: Fraction, tmp_path: Path, make_manifest: Make, saved: Any, command: Any
 ) -> None:
-    """A first sound at 0 s is dropped and the second begins later: the output alone does not tell when 0 ms is."""
+    """A first sound at 0 s is dropped and the second begins later: the output alone does not say when 0 ms is."""
     source = write(tmp_path / "in.mkv", "aac", (Fraction(18, 25),) * video, (Fraction(0), sound_s))
     made = make_manifest(source, (), container=container, audio=(spoken(start_ms=800, end_ms=1000),))
     first, last = [s.index for s in made.source.streams if s.type == "audio"]

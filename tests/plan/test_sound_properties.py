@@ -1,7 +1,6 @@
 """For random manifests: what `render` silences, what `diff` calls silent, what the receipt and `verify` say is one set.
 
-With rate r, sample n is the time from 1000 n / r to 1000 (n + 1) / r ms. It is silenced exactly when a padded range of
-it shares more than an edge with that time or, in scope `everything`, when no single `keep` holds all of that time.
+Each is compared with an oracle that asks the contract about single samples (`oracle.is_hidden`).
 """
 
 from fractions import Fraction
@@ -14,6 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.plan import oracle
 from veridact.audit.audio_content import EDGE_MS, audible_spans
 from veridact.media.containers import MUXERS
 from veridact.media.sniff import Format
@@ -23,7 +23,7 @@ from veridact.render.audio.aac_constants import WINDOW_SAMPLES
 from veridact.render.audio.stream import AudioOutput, render_audio
 from veridact.schema import reader, rules
 from veridact.schema.manifest import AudioStream, Manifest
-from veridact.schema.plan import audibility, audio, dispositions, effects
+from veridact.schema.plan import audibility, audio, dispositions
 from veridact.schema.plan.audio import SoundPlan, Span, covered_samples
 from veridact.tools import diff
 
@@ -119,32 +119,19 @@ def sound_streams(manifest: Manifest) -> list[AudioStream]:
     return [s for s in manifest.source.streams if isinstance(s, AudioStream)]
 
 
-def rendered(manifest: Manifest, stream: AudioStream) -> audibility.Spans:
+def covered(manifest: Manifest, stream: AudioStream) -> audibility.Spans:
     """What `render` covers in a stream from sample 0 on, silence and beep alike."""
     spans = covered_samples(audio.sound_plan(manifest, stream.index), stream.sample_rate)
     return audibility.joined([(max(0, s.start), s.end) for s in spans])
 
 
-def is_silenced(manifest: Manifest, stream: AudioStream, sample: int) -> bool:
-    """The contract for one sample, written down without spans."""
-    begins, ends = (Fraction(1000 * n, stream.sample_rate) for n in (sample, sample + 1))
-    kept = manifest.scope == "listed"
-    for one in manifest.audio:
-        if one.stream not in {None, stream.index} or not effects.counts(one):
-            continue
-        effect = effects.effect_of(one, manifest)
-        if effect is None:
-            kept = kept or (one.start_ms <= begins and ends <= one.end_ms)
-        elif one.start_ms - effect.pad_ms < ends and begins < one.end_ms + effect.pad_ms:
-            return True
-    return not kept
-
-
 @steady(400)
 @given(manifests())
-def test_diff_calls_hidden_what_render_covers(manifest: Manifest) -> None:
+def test_render_covers_and_diff_calls_hidden_just_the_samples_of_the_contract(manifest: Manifest) -> None:
     for stream in sound_streams(manifest):
-        assert audibility.hidden(manifest, stream) == rendered(manifest, stream)
+        expected = oracle.hidden_samples(manifest, stream)
+        assert covered(manifest, stream) == expected
+        assert audibility.hidden(manifest, stream) == expected
 
 
 @steady(400)
@@ -157,7 +144,7 @@ def test_a_sample_is_hidden_exactly_when_the_contract_says_so(manifest: Manifest
         for offset in (-1, 0, 1):
             sample = max(0, data.draw(near | st.integers(0, 2 * stream.sample_rate)) + offset)
             inside = any(start <= sample < end for start, end in spans)
-            assert inside == is_silenced(manifest, stream, sample)
+            assert inside == oracle.is_hidden(manifest, stream, sample)
 
 
 @steady(200)
@@ -166,14 +153,15 @@ def test_diff_reports_every_sample_that_becomes_audible_and_no_other(a: Manifest
     changes = diff.compare(a, b)
     both = set(dispositions.rendered_indexes(a)) & set(dispositions.rendered_indexes(b))
     for stream in sound_streams(a):
-        told = [
+        reported = [
             (c.start, c.end)
             for c in changes
             if c.kind == "audible" and c.stream == stream.index and c.start is not None
         ]
-        revealed = audibility.without(rendered(a, stream), rendered(b, stream)) if stream.index in both else []
-        assert told == [audibility.shown_ms(span, stream.sample_rate) for span in revealed]
-        for (start_ms, end_ms), (start, end) in zip(told, revealed, strict=True):
+        was, now = (oracle.hidden_samples(m, stream) for m in (a, b))
+        revealed = audibility.without(was, now) if stream.index in both else []
+        assert reported == [audibility.rounded_ms(span, stream.sample_rate) for span in revealed]
+        for (start_ms, end_ms), (start, end) in zip(reported, revealed, strict=True):
             assert abs(start_ms - Fraction(1000 * start, stream.sample_rate)) <= Fraction(1, 2)
             assert end_ms is None or abs(end_ms - Fraction(1000 * end, stream.sample_rate)) <= 1
 
@@ -185,15 +173,15 @@ def test_the_receipt_names_the_samples_that_are_covered_and_kept(manifest: Manif
     outs = [audio_out(s, audio.sound_plan(manifest, s.index)) for s in streams]
     entries = footage._ranges(manifest, outs)
     for stream in streams:
-        covered, kept = [], []
+        hidden, kept = [], []
         for number, one in enumerate(manifest.audio):
             spans = [
                 (e["start_sample"], e["end_sample"]) for e in entries.get(number, ()) if e["stream"] == stream.index
             ]
             if spans:
-                (kept if one.label == "keep" else covered).append((max(0, spans[0][0]), spans[0][1]))
+                (kept if one.label == "keep" else hidden).append((max(0, spans[0][0]), spans[0][1]))
         ground = audibility.without([(0, audibility.END)], kept) if manifest.scope == "everything" else []
-        assert audibility.joined([*ground, *covered]) == rendered(manifest, stream)
+        assert audibility.joined([*ground, *hidden]) == oracle.hidden_samples(manifest, stream)
 
 
 def audio_out(stream: AudioStream, plan: SoundPlan) -> AudioOutput:
@@ -326,8 +314,8 @@ def test_where_the_clock_is_coarser_than_a_sample_covers_grow_by_its_tick(rate_h
         target = render_to(source, plan, "wav", folder / f"coarse{rate_hz}.wav")
         after, spans = decoded(target), audibility.hidden(manifest, stream)
         assert np.abs(after[mask_of(spans, len(after))].astype(int)).max(initial=0) < 6000
-        ahead = [(0, ticks)] if manifest.scope == "everything" else []  # the cover of all that is before 0 ms
-        wider = mask_of([*ahead, *((max(0, start - ticks), end + ticks) for start, end in spans)], len(before))
+        whole = covered_samples(plan, rate_hz)  # in scope `everything` from before the first sample on
+        wider = mask_of([(max(0, s.start - ticks), max(0, s.end + ticks)) for s in whole], len(before))
         assert np.array_equal(after[~wider], before[~wider])
         assert audible(target, plan) == []
 

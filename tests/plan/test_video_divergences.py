@@ -10,7 +10,7 @@ from PIL import Image, ImageDraw
 from tests.plan.strategies import HUGE, Case, plate, showing
 from veridact.render.video import paint
 from veridact.render.video.planes import Plane
-from veridact.schema.geometry import Box, Edges
+from veridact.schema.geometry import Box, edges
 from veridact.schema.manifest import Cells, Key, OutputStream, Segment, Solid
 from veridact.schema.plan import visibility
 from veridact.schema.plan.video import StreamPlan
@@ -26,15 +26,13 @@ BOX = (10, 10, 16, 16)
 
 
 def _levels(case: Case) -> Any:
-    standing = [
-        (cover, box) for cover in visibility.covers(case.manifest, 0) for _, box in visibility.placed(cover, case.clock)
-    ]
-    return visibility.levels(visibility.ground(case.manifest), standing, Edges(0, 0, 70, 60))
+    frame = StreamPlan.displayed(case.manifest, case.stream, case.clock).at(0)
+    return visibility.levels(frame, edges((0, 0, 70, 60)))
 
 
 def _painted(case: Case, samples: Any) -> Any:
     plan = StreamPlan(case.manifest, case.stream, case.pts, case.raster).at(0)
-    paint.paint([Plane(samples, 1, 1, 16, 8, False)], plan, case.raster)
+    paint.paint([Plane(samples, 1, 1, 16, 8, False)], plan)
     return samples
 
 
@@ -47,7 +45,7 @@ def _noise(seed: int = 0) -> Any:
 
 @pytest.mark.parametrize("effect", ["mosaic", "blur"])
 def test_the_effect_over_everything_takes_no_mean_of_what_a_solid_hides(effect: Any) -> None:
-    """Its cells were averaged before solid covers went on, so that those beside one told of what it hid."""
+    """Its cells were averaged before solid covers went on, so that those beside one showed what it hid."""
     case = showing(Cells(effect=effect, shape="box", cells=2, pad_permille=0), BOX, effect=BLACK)
     case = replace(case, manifest=case.manifest.model_copy(update={"scope": "everything"}))
     dark, bright = np.full((60, 70), 100, np.uint8), np.full((60, 70), 100, np.uint8)
@@ -61,7 +59,7 @@ def test_a_blur_of_16_bits_under_the_largest_cover_is_the_mean() -> None:
     case = showing(blur, (-HUGE // 2, -HUGE // 2, HUGE, HUGE))
     samples = np.full((60, 70), 65535, np.uint16)
     plan = StreamPlan(case.manifest, case.stream, case.pts, case.raster).at(0)
-    paint.paint([Plane(samples, 1, 1, 0, 8 << 8, False)], plan, case.raster)
+    paint.paint([Plane(samples, 1, 1, 0, 8 << 8, False)], plan)
     assert (samples == 65535 // (8 << 8) * (8 << 8)).all()
 
 
@@ -85,14 +83,14 @@ def test_a_diff_of_a_huge_ellipse_takes_no_memory_for_what_is_off_the_picture() 
     case = showing(ROUND, (-HUGE // 2, -HUGE // 2, HUGE, HUGE))
     nothing = case.manifest.model_copy(update={"tracks": ()})
     assert (_levels(case) == 0).all()
-    told = diff.compare(case.manifest, nothing, {0: case.clock})
-    assert [c.pixels for c in told if c.kind == "visible"] == [70 * 60]
+    changes = diff.compare(case.manifest, nothing, {0: case.clock})
+    assert [c.pixels for c in changes if c.kind == "visible"] == [70 * 60]
 
 
-@pytest.mark.parametrize("limit", [0, visibility.MASK_PIXELS])
-def test_an_ellipse_too_large_to_be_remembered_is_the_same(limit: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    case = showing(ROUND, (-5, 50, 31, 17))
-    monkeypatch.setattr(visibility, "MASK_PIXELS", limit)
+@pytest.mark.parametrize("box", [(-5, 50, 31, 17), (30, 30, 1, 1), (10 - HUGE, 20, HUGE, 3), (68, -9, 40, 12)])
+def test_an_ellipse_has_one_set_of_pixels_for_diff_and_for_painting(box: Box) -> None:
+    """Two masks were computed, one of them row by row above a limit of pixels."""
+    case = showing(ROUND, box)
     assert np.array_equal(_levels(case) < VISIBLE, _painted(case, np.full((60, 70), 255, np.uint8)) == 16)
 
 
@@ -101,8 +99,8 @@ def test_an_ellipse_too_large_to_be_remembered_is_the_same(limit: int, monkeypat
 
 def _thin(case: Case, size: tuple[int, int] = (70, 60)) -> Any:
     picture = Image.new("L", size)
-    for outline in overlay.outlines(case.manifest, 0, case.clock, None).get(0, []):
-        overlay.cover(ImageDraw.Draw(picture), outline, case.manifest, overlay.Scale((70, 60), size))
+    for outline in overlay.outlines(case.manifest, case.stream, case.clock, None).get(0, []):
+        overlay.draw_cover(ImageDraw.Draw(picture), outline, overlay.Scale((70, 60), size))
     return np.asarray(picture) > 0
 
 
@@ -158,4 +156,4 @@ def test_a_keep_between_two_keys_is_outlined_where_it_shrank_to(
     keys = (Key(frame=0, box=first), Key(frame=2, box=last))
     keep = plate(BOX, case, id="keep-0001", label="keep", segments=(Segment(end=3, keys=keys),))
     manifest = case.manifest.model_copy(update={"scope": "everything", "tracks": (keep,)})
-    assert {f: o.box for f, (o,) in overlay.outlines(manifest, 0, case.clock, None).items()} == expected
+    assert {f: o.box for f, (o,) in overlay.outlines(manifest, case.stream, case.clock, None).items()} == expected

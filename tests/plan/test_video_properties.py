@@ -1,6 +1,6 @@
 """What a manifest covers is one answer: painting, `diff`, `score`, `show` and `verify --content` give the same.
 
-Each is held against an oracle that goes through the pixels one by one (`oracle`), on pictures of a few blocks.
+Each is compared with an oracle that goes through the pixels one by one (`oracle`), on pictures of a few blocks.
 """
 
 from dataclasses import replace
@@ -14,14 +14,13 @@ from PIL import Image, ImageDraw
 
 from tests.plan import oracle
 from tests.plan.strategies import SHAPES, Case, boxes, cases, plate, showing, tracks
-from veridact.audit import content
 from veridact.render.video import paint
 from veridact.render.video.planes import Plane
 from veridact.schema import reader, writer
 from veridact.schema.geometry import Edges, clip, edges
 from veridact.schema.manifest import Solid
 from veridact.schema.plan import visibility
-from veridact.schema.plan.video import FramePlan, StreamPlan
+from veridact.schema.plan.video import Cover, FramePlan, StreamPlan
 from veridact.schema.plan.visibility import VISIBLE
 from veridact.tools import diff, score
 from veridact.tools.draw import overlay
@@ -39,6 +38,11 @@ def frame_plan(case: Case) -> FramePlan:
     return StreamPlan(case.manifest, case.stream, case.pts, case.raster).at(case.frame)
 
 
+def displayed_plan(case: Case) -> FramePlan:
+    """What `diff`, `score` and `show` ask: the covers on the picture as displayed."""
+    return StreamPlan.displayed(case.manifest, case.stream, case.clock).at(case.frame)
+
+
 def _planes(case: Case, value: int) -> list[Plane]:
     """A luma and a chroma plane full of one value, on which a solid leaves 0."""
     r = case.raster
@@ -50,31 +54,23 @@ def _planes(case: Case, value: int) -> list[Plane]:
     ]
 
 
-def _flat(patch_: paint.Patch, plane: Plane) -> Any:
+def _flat(cover: Cover, plane: Plane) -> Any:
     """In place of an effect: its level on every sample."""
-    seen = clip(paint._on_plane(patch_.visible, plane), *plane.samples.shape[::-1])
-    return np.full((seen.height, seen.width), visibility.level_of(patch_.effect), np.uint8)
+    seen = clip(paint._on_plane(cover.visible, plane), *plane.samples.shape[::-1])
+    return np.full((seen.height, seen.width), visibility.level_of(cover.effect), np.uint8)
 
 
 def painted_levels(case: Case) -> list[Plane]:
     """Planes on which `render` paints every effect as its level."""
     planes = _planes(case, VISIBLE)
     with patch.dict(paint.EFFECTS, {"mosaic": _flat, "blur": _flat}):
-        paint.paint(planes, frame_plan(case), case.raster)
+        paint.paint(planes, frame_plan(case))
     return planes
 
 
 def seen_levels(case: Case) -> Any:
     """The levels that `diff` gives to every pixel of the displayed picture."""
-    stream, clock = case.stream, case.clock
-    standing = [
-        (cover, box)
-        for cover in visibility.covers(case.manifest, stream.index)
-        for frame, box in visibility.placed(cover, clock)
-        if frame == case.frame
-    ]
-    whole = Edges(0, 0, stream.width, stream.height)
-    return visibility.levels(visibility.ground(case.manifest), standing, whole)
+    return visibility.levels(displayed_plan(case), edges((0, 0, case.stream.width, case.stream.height)))
 
 
 # ---- render
@@ -95,7 +91,7 @@ def test_effects_leave_nothing_under_a_cover_and_touch_nothing_beside_it(case: C
     """No effect leaves 255 as it is; what is opaque, painted on alpha 0, ends at 255."""
     planes = _planes(case, 255)
     alpha = replace(planes[0], samples=np.zeros_like(planes[0].samples), black=255, opaque=True)
-    paint.paint([*planes, alpha], frame_plan(case), case.raster)
+    paint.paint([*planes, alpha], frame_plan(case))
     covered = oracle.painted_levels(case) < VISIBLE
     assert np.array_equal(planes[0].samples < 255, covered)
     assert np.array_equal(planes[1].samples < 255, covered[:: planes[1].step_y, :: planes[1].step_x])
@@ -112,7 +108,7 @@ def test_what_a_solid_hides_changes_no_sample_anywhere(case: Case, seed: int) ->
     second = np.where(hidden, random.integers(0, 256, first.shape, dtype=np.uint8), first)
     painted = []
     for samples in (first, second):
-        paint.paint([Plane(samples, 1, 1, 16, 8, False)], frame_plan(case), r)
+        paint.paint([Plane(samples, 1, 1, 16, 8, False)], frame_plan(case))
         painted.append(samples)
     assert np.array_equal(*painted)
 
@@ -121,7 +117,7 @@ def test_what_a_solid_hides_changes_no_sample_anywhere(case: Case, seed: int) ->
 @given(cases())
 def test_the_pixels_that_a_receipt_counts_are_those_touched(case: Case) -> None:
     """Of every track that touches the frame, also under a stronger cover; of a `keep` those kept before covers."""
-    counted = paint.paint(_planes(case, VISIBLE), frame_plan(case), case.raster)
+    counted = paint.paint(_planes(case, VISIBLE), frame_plan(case))
     expected: dict[str, int] = {}
     for each in oracle.painted(case):
         pixels = int(oracle.grown(case, each.touched, every=each.level == VISIBLE).sum())
@@ -148,7 +144,7 @@ def test_diff_sees_what_is_painted_but_for_the_growth_to_blocks(case: Case) -> N
 
 @FEW
 @given(cases(most_tracks=3), st.data())
-def test_diff_tells_of_every_pixel_that_comes_into_sight(case: Case, data: st.DataObject) -> None:
+def test_diff_reports_every_pixel_that_becomes_visible(case: Case, data: st.DataObject) -> None:
     """A track is added, taken away or put in another's place: what is revealed is what the levels say, no more."""
     streams = case.manifest.source.streams
     changed = list(case.manifest.tracks)
@@ -156,7 +152,7 @@ def test_diff_tells_of_every_pixel_that_comes_into_sight(case: Case, data: st.Da
     new = [data.draw(tracks(99, case.manifest.scope, streams))] if data.draw(st.booleans()) else []
     changed[place : place + 1] = new
     after = case.manifest.model_copy(update={"tracks": tuple(changed)})
-    told = diff.compare(case.manifest, after, dict.fromkeys(range(len(streams)), case.clock))
+    changes = diff.compare(case.manifest, after, dict.fromkeys(range(len(streams)), case.clock))
     shown = {s.index for s in case.manifest.output.streams or () if s.disposition == "render"} or {0}
     revealed: set[tuple[int, str]] = set()
     for frame in range(case.stream.frames):
@@ -167,7 +163,7 @@ def test_diff_tells_of_every_pixel_that_comes_into_sight(case: Case, data: st.Da
                 revealed.add((frame, "visible"))
             if ((now < VISIBLE) & (now > was)).any():
                 revealed.add((frame, "weaker"))
-    mine = [c for c in told if c.stream == case.stream.index and c.kind in {"visible", "weaker"} and c.item]
+    mine = [c for c in changes if c.stream == case.stream.index and c.kind in {"visible", "weaker"} and c.item]
     assert {(f, c.kind) for c in mine for f in range(c.start or 0, c.end or 0)} == revealed
 
 
@@ -205,8 +201,8 @@ def drawn_covers(case: Case, size: tuple[int, int]) -> Any:
     """The thin outlines of one frame, on a drawing of so many pixels across and down; True where one is drawn."""
     picture = Image.new("L", size)
     scale = overlay.Scale((case.stream.width, case.stream.height), size)
-    for outline in overlay.outlines(case.manifest, case.stream.index, case.clock, {case.frame}).get(case.frame, []):
-        overlay.cover(ImageDraw.Draw(picture), outline, case.manifest, scale)
+    for outline in overlay.outlines(case.manifest, case.stream, case.clock, {case.frame}).get(case.frame, []):
+        overlay.draw_cover(ImageDraw.Draw(picture), outline, scale)
     return np.asarray(picture) > 0
 
 
@@ -279,14 +275,14 @@ def _edge_in_sight(case: Case) -> bool:
 @given(cases())
 def test_every_item_is_outlined_where_it_is(case: Case) -> None:
     """The boxes are those that cover, before padding; that of a `keep` is what stays, before it shrinks to blocks."""
-    standing = overlay.outlines(case.manifest, case.stream.index, case.clock, {case.frame}).get(case.frame, [])
+    outlines = overlay.outlines(case.manifest, case.stream, case.clock, {case.frame}).get(case.frame, [])
     expected = [
         (track.id, oracle.box_on(segment, case.frame, case.pts, track.label == "keep"))
         for track in case.manifest.tracks
         if track.stream == case.stream.index
         for segment in track.segments
     ]
-    assert [(o.track.id, edges(o.box)) for o in standing] == [
+    assert [(o.track.id, edges(o.box)) for o in outlines] == [
         (name, e) for name, e in expected if e is not None and e[0] < e[2] and e[1] < e[3]
     ]
 
@@ -298,10 +294,44 @@ def test_every_item_is_outlined_where_it_is(case: Case) -> None:
 @given(cases())
 def test_verify_expects_every_cover_where_it_was_painted_last(case: Case) -> None:
     found = np.full((case.raster.height, case.raster.width), VISIBLE, np.uint8)
-    for cover, owned in content._owners(frame_plan(case), case.raster):
+    for cover, owned in visibility.owned(frame_plan(case), case.raster.picture):
         assert (found[owned] == VISIBLE).all()
         found[owned] = visibility.level_of(cover.effect)
-    assert np.array_equal(found, painted_levels(case)[0].samples)
+    assert np.array_equal(found, oracle.painted_levels(case))
+
+
+# ---- the plan itself
+
+
+@FEW
+@given(cases(), st.data())
+def test_any_part_of_a_picture_has_the_levels_of_the_oracle(case: Case, data: st.DataObject) -> None:
+    width, height = case.stream.width, case.stream.height
+    left, top = data.draw(st.integers(0, width - 1)), data.draw(st.integers(0, height - 1))
+    part = Edges(left, top, data.draw(st.integers(left + 1, width)), data.draw(st.integers(top + 1, height)))
+    expected = oracle.seen(case)[part.top : part.bottom, part.left : part.right]
+    assert np.array_equal(visibility.levels(displayed_plan(case), part), expected)
+
+
+@FEW
+@given(cases())
+def test_a_cover_has_the_pixels_of_the_blocks_it_touches(case: Case) -> None:
+    """Its mask, its rows and its count are those of the oracle, and one that covers none is not in the plan."""
+    covers = {cover.track: cover for cover in frame_plan(case).covers}
+    for each in oracle.painted(case):
+        if each.level == VISIBLE:
+            continue
+        number, expected = case.manifest.tracks.index(each.track), oracle.grown(case, each.touched)
+        assert (number in covers) == expected.any()
+        if number in covers:
+            by_mask, by_rows = np.zeros_like(expected), np.zeros_like(expected)
+            part, mask = covers[number].within(case.raster.picture)
+            by_mask[part.top : part.bottom, part.left : part.right] = True if mask is None else mask
+            for row, left, right in covers[number].rows(0, case.raster.height):
+                by_rows[max(0, row) : row + 1, max(0, left) : max(0, right)] = True
+            assert np.array_equal(by_mask, expected)
+            assert np.array_equal(by_rows, expected)
+            assert covers[number].pixel_count() == expected.sum()
 
 
 # ---- the text of a manifest

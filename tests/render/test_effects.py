@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from veridact.render.video.paint import paint, patch_of, pixels_covered
+from veridact.render.video.paint import paint
 from veridact.render.video.planes import Layout, Plane, plane_of
-from veridact.schema.geometry import Edges, clip, edges, ellipse_bounds, grow_to_grid
+from veridact.schema.geometry import Edges, clip, edges
 from veridact.schema.manifest import Cells, Solid
-from veridact.schema.plan.video import Cover, FramePlan, Raster, _strength
+from veridact.schema.plan.video import Cover, FramePlan, Raster, cover_over_everything, weakest_first
 
 WIDTH, HEIGHT = 48, 36
 LAYOUT_420 = Layout(8, 2, 2, "yuv")
@@ -21,13 +21,14 @@ BLACK = Solid(effect="solid", shape="box", pad_permille=0)
 
 
 def cover(effect: Solid | Cells, box: tuple[int, int, int, int], number: int = 0, raster: Raster = RASTER) -> Cover:
-    touched = ellipse_bounds(box) if effect.shape == "ellipse" else edges(box)
     cells = effect.cells if isinstance(effect, Cells) else 1
-    return Cover(number, effect, box, grow_to_grid(touched, raster.step_x, raster.step_y), (cells, cells))
+    return Cover(number, effect, box, (cells, cells), raster)
 
 
 def plan(*covers: Cover, everything: Any = None, keeps: Any = ()) -> FramePlan:
-    return FramePlan(tuple(sorted(covers, key=_strength)), tuple(keeps), everything)
+    """The covers that touch the picture, as a plan puts them into order."""
+    visible = [c for c in covers if not c.empty]
+    return FramePlan(tuple(sorted(visible, key=weakest_first)), tuple(keeps), everything)
 
 
 def planes_420(seed: int, width: int = WIDTH, height: int = HEIGHT) -> list[Plane]:
@@ -41,9 +42,9 @@ def copied(planes: list[Plane]) -> list[Plane]:
     return [replace(p, samples=p.samples.copy()) for p in planes]
 
 
-def painted(planes: list[Plane], frame: FramePlan, raster: Raster = RASTER) -> list[np.ndarray[Any, Any]]:
+def painted(planes: list[Plane], frame: FramePlan) -> list[np.ndarray[Any, Any]]:
     result = copied(planes)
-    paint(result, frame, raster)
+    paint(result, frame)
     return [p.samples for p in result]
 
 
@@ -51,7 +52,7 @@ def under(frame: FramePlan, raster: Raster = RASTER) -> np.ndarray[Any, Any]:
     """The luma pixels that a frame covers, found by painting solids on white."""
     solids = [replace(c, effect=Solid(effect="solid", shape=c.effect.shape, pad_permille=0)) for c in frame.covers]
     white = [Plane(np.full((raster.height, raster.width), 255, np.uint8), 1, 1, 16, 8, False)]
-    return painted(white, plan(*solids), raster)[0] != 255
+    return painted(white, plan(*solids))[0] != 255
 
 
 boxes = st.tuples(st.integers(-30, 60), st.integers(-30, 50), st.integers(1, 50), st.integers(1, 50))
@@ -99,8 +100,8 @@ def test_every_pixel_of_the_box_is_covered(box: Any, shape: Any) -> None:
 @given(weak, boxes)
 def test_a_mosaic_or_blur_depends_on_cell_means_alone(effect: Cells, box: Any) -> None:
     """Shuffling the pixels of every cell keeps the means and must keep the result."""
-    frame = plan(cover(effect, box))
-    area = frame.covers[0].area
+    one_cover = cover(effect, box)
+    frame, area = plan(one_cover), one_cover.area
     one, other = planes_420(1), planes_420(1)
     generator = np.random.default_rng(3)
     for plane in other:
@@ -138,7 +139,7 @@ def test_cell_values_are_quantised(effect: Cells, box: Any, bits: int) -> None:
     samples = np.random.default_rng(4).integers(0, 1 << bits, (HEIGHT, WIDTH), dtype=np.uint16)
     raster = Raster(WIDTH, HEIGHT, 1, 1, 1)
     frame = plan(cover(mosaic, box, raster=raster))
-    result = painted([plane_of(samples, "y", layout, True)], frame, raster)[0]
+    result = painted([plane_of(samples, "y", layout, True)], frame)[0]
     hidden = under(frame, raster)
     assert (result[hidden] % (8 << (bits - 8)) == 0).all()
     assert len(np.unique(result[hidden])) <= effect.cells**2
@@ -188,14 +189,14 @@ def test_boxes_at_the_edge_are_covered(box: Any, effect: str) -> None:
 
 def test_odd_sides_are_covered_to_the_last_sample() -> None:
     raster = Raster(47, 35, 1, 2, 2)
-    result = painted(planes_420(6, 47, 35), plan(cover(BLACK, (46, 34, 1, 1), raster=raster)), raster)
+    result = painted(planes_420(6, 47, 35), plan(cover(BLACK, (46, 34, 1, 1), raster=raster)))
     assert [result[0][34, 46], result[1][17, 23], result[2][17, 23]] == [16, 128, 128]
 
 
 def test_everything_but_the_kept_rectangle_is_covered() -> None:
     planes = planes_420(7)
     kept = Edges(8, 8, 20, 20)
-    frame = plan(cover(BLACK, (16, 16, 8, 8), 1), everything=BLACK, keeps=[(0, kept)])
+    frame = plan(cover(BLACK, (16, 16, 8, 8), 1), everything=cover_over_everything(BLACK, RASTER), keeps=[(0, kept)])
     result = painted(planes, frame)[0]
     visible = np.zeros((HEIGHT, WIDTH), bool)
     visible[8:20, 8:20] = True
@@ -230,6 +231,4 @@ def test_an_ellipse_covers_just_the_blocks_it_touches_wherever_it_has_moved(name
 
 def test_the_pixels_counted_are_those_painted() -> None:
     found = cover(Solid(effect="solid", shape="ellipse", pad_permille=0), (-5, 10, 21, 13))
-    patch = patch_of(found, RASTER)
-    assert patch is not None
-    assert pixels_covered(patch, RASTER) == int(under(plan(found)).sum())
+    assert found.pixel_count() == int(under(plan(found)).sum())

@@ -143,7 +143,7 @@ def painted_planes(source: Path, manifest: Manifest) -> list[list[np.ndarray[Any
             plan = StreamPlan(manifest, record, pts, raster)  # type: ignore[arg-type]
             for number, frame in enumerate(decode(container, stream)):
                 _, planes = render_frames.copy(frame, spec_of(stream, frame, "h264"))
-                paint(planes, plan.at(number), raster)
+                paint(planes, plan.at(number))
                 result.append([p.samples.copy() for p in planes])
     return result
 

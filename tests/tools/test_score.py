@@ -12,8 +12,9 @@ from click.testing import CliRunner
 from veridact.cli.score import score_command
 from veridact.errors import BindingError, ManifestError, UsageError
 from veridact.schema import timeline, writer
-from veridact.schema.geometry import Box, Edges
+from veridact.schema.geometry import Box, Edges, box_of
 from veridact.schema.manifest import Manifest, OutputStream, Review, Solid
+from veridact.schema.plan.video import Cover, FramePlan, Raster
 from veridact.schema.timeline import pts_sha256
 from veridact.tools import ground_truth as truth
 from veridact.tools import score
@@ -187,6 +188,7 @@ def test_a_truth_of_other_streams_is_refused(name: str, truth: Manifest) -> None
 @pytest.mark.parametrize(
     ("covers", "part"),
     [
+        (None, 1.0),  # a stream that is dropped
         ([], 0.0),
         ([Edges(0, 0, 10, 10)], 1.0),
         ([Edges(0, 0, 5, 10)], 0.5),
@@ -194,8 +196,10 @@ def test_a_truth_of_other_streams_is_refused(name: str, truth: Manifest) -> None
         ([Edges(10, 0, 20, 10)], 0.0),
     ],
 )
-def test_covered_part(covers: list[Edges], part: float) -> None:
-    assert score.covered_part(Edges(0, 0, 10, 10), covers) == pytest.approx(part)
+def test_covered_part(covers: list[Edges] | None, part: float) -> None:
+    raster, black = Raster(200, 100, 1, 1, 1), Solid(effect="solid", shape="box", pad_permille=0)
+    covered = None if covers is None else FramePlan(tuple(Cover(0, black, box_of(e), (1, 1), raster) for e in covers))
+    assert score.covered_part(Edges(0, 0, 10, 10), covered) == pytest.approx(part)
 
 
 THREE = manifest(

@@ -1,7 +1,7 @@
-"""What is heard in a finished file: a digest of a stream's sound, and whether its covers are silent or the beep.
+"""Whether the covers of an audio stream in a finished file are silent or the beep.
 
-A stream of plain AAC-LC is checked packet by packet: wherever a window touches a cover, the constant access unit must
-stand. Any other stream is decoded, and its samples must be silence or the tone, exactly.
+A stream of plain AAC-LC is checked packet by packet: wherever a window touches a cover, the packet must be the constant
+access unit. Any other stream is decoded, and its samples must be silence or the tone, exactly.
 """
 
 from collections.abc import Iterator
@@ -24,23 +24,24 @@ from veridact.render.audio.pcm import timed_blocks
 from veridact.render.audio.tone import silence_value, tone
 from veridact.schema.plan.audio import Covers, SoundPlan, Span, covered_samples, position_slack, sample_position
 
-EDGE_MS = 5  # by how much a drifting clock may have moved the edges of a cover
+EDGE_MS = 5
+"""By how much a drifting clock may have moved the edges of a cover."""
 
 
 def is_silent(samples: NDArray[Any], sample_format: str) -> bool:
-    """Whether every channel is at rest throughout."""
+    """Whether every sample, as (channels, samples) in the numbers of `sample_format`, is silence."""
     return not np.any(samples != silence_value(sample_format))
 
 
 def is_beep(samples: NDArray[Any], start: int, rate_hz: int, sample_format: str) -> bool:
-    """Whether every channel is the tone, of which the first sample is step `start`."""
+    """Whether every channel of (channels, samples) is the tone, whose phase at the first sample is that of `start`."""
     return bool(np.all(samples == tone(start, samples.shape[1], rate_hz, sample_format)))
 
 
 def audible_spans(
     media: MediaFile, index: int, plan: SoundPlan, origin: Fraction, edge_ms: int = EDGE_MS
 ) -> Iterator[Span]:
-    """The parts of a finished stream that should be covered and are not, in order; none is a pass.
+    """The spans of a finished stream that should be covered and are not, in order; the check passes without any.
 
     `origin` is when 0 ms of the manifest is in this file's clock; `edge_ms` is left out at both edges of a cover that
     was painted sample by sample.
@@ -50,7 +51,7 @@ def audible_spans(
     with demux(media) as container:
         stream = container.streams[index]
         if not isinstance(stream, AudioStream):
-            raise MediaError(f"stream {index} is no sound")
+            raise MediaError(f"stream {index} is not an audio stream; name the output of this manifest")
         time_base, header = fraction(stream.time_base), stream.codec_context.extradata
         if codec_name(stream) == "aac" and not header:
             header = next((adts_config(p.data) for p in presented_packets(container, stream)), None)
@@ -69,12 +70,15 @@ def audible_spans(
 
 
 def _shrunk(spans: tuple[Span, ...], by: int) -> tuple[Span, ...]:
-    """Spans without `by` samples at both ends; what is left of none is left out."""
+    """Spans without `by` samples at both ends; those that are no longer than that are left out."""
     return tuple(Span(s.start + by, s.end - by, s.effect) for s in spans if s.end - s.start > 2 * by)
 
 
 def _uncovered(at: int, written: int, block: Block, covers: Covers) -> Iterator[Span]:
-    """The spans within one block that are neither silence nor the tone."""
+    """The covered spans within one block that are neither silence nor the tone.
+
+    `at` is the position of the block's first sample, `written` how many samples the output has before it.
+    """
     for span in covers.touching(at, at + block.samples.shape[1]):
         part = block.samples[:, span.start - at : span.end - at]
         step = written + span.start - at

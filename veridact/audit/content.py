@@ -1,8 +1,9 @@
 """Checking an output against its manifest without the original: what should be covered is, and nothing else is there.
 
-For every cover on every frame the decoded samples are held against what its effect can produce: a solid is black, a
+For every cover on every frame the decoded samples are compared with what its effect can produce: a solid is black, a
 mosaic is flat within its cells, a blur is a straight line between cell centres. What an encoder adds to that is
-bounded; detail is not, so a cover that is missing, shifted or drawn too weakly stands out.
+bounded; detail is not, so a cover that is missing, shifted or too weak is found. Which pixels have to show which cover
+is asked of the plan (`plan.visibility.owned`).
 """
 
 from collections.abc import Iterator, Sequence
@@ -23,23 +24,25 @@ from veridact.media.probe import codec_name, picture_pts
 from veridact.media.side_data import has_captions
 from veridact.media.video import MediaFile, decode, demux, fraction
 from veridact.render import readback
-from veridact.render.video import paint
 from veridact.render.video.encoder import PROFILES
 from veridact.render.video.interlace import block_of
 from veridact.render.video.planes import Plane, Samples, frame_planes, layout_of, picture_planes
 from veridact.sandbox.heartbeat import patience
-from veridact.schema.geometry import Edges, clip
-from veridact.schema.manifest import Cells, Manifest, PictureStream, Solid, VideoStream
+from veridact.schema.manifest import Manifest, PictureStream, Solid, VideoStream
+from veridact.schema.plan import visibility
 from veridact.schema.plan.audio import sound_plan
 from veridact.schema.plan.dispositions import rendered_indexes
-from veridact.schema.plan.video import Cover, FramePlan, Raster, StreamPlan
-from veridact.schema.timeline import pts_sha256
+from veridact.schema.plan.video import EVERYTHING, Cover, Raster, StreamPlan
+from veridact.schema.timeline import constant_rate, constant_rate_near, pts_sha256
 
 TOLERANCE = {"h264": 28, "lossless": 0, "jpeg": 40, "webp": 48, "gif": 24, "png": 0, "tiff": 0, "bmp": 0}
 """How far a sample of 8 bits may be from what its effect produces, by profile or picture container."""
 
 STRAY_PERMILLE = 30
 """How many in a thousand samples of a cover may be further off than that: an encoder's ringing along an edge."""
+
+ROUNDING = 1
+"""Effects are rounded to whole values, so that a sample may be off by one without any encoder."""
 
 
 @dataclass(frozen=True)
@@ -60,12 +63,12 @@ def check_content(media: MediaFile, manifest: Manifest, begins: Fraction = Fract
         yield from _check_picture(media, manifest)
         return
     yield from _check_container(media, manifest)
-    for place, index in enumerate(rendered_indexes(manifest)):
+    for position, index in enumerate(rendered_indexes(manifest)):
         record = manifest.source.streams[index]
         if isinstance(record, VideoStream):
-            yield from _check_video(media, manifest, record, place)
+            yield from _check_video(media, manifest, record, position)
         else:
-            yield _check_sound(media, manifest, index, place, begins)
+            yield _check_sound(media, manifest, index, position, begins)
 
 
 def _check_container(media: MediaFile, manifest: Manifest) -> Iterator[Finding]:
@@ -81,10 +84,10 @@ def _check_container(media: MediaFile, manifest: Manifest) -> Iterator[Finding]:
         yield Finding("codec", codecs <= {codec}, f"{', '.join(sorted(codecs)) or 'no video'}")
 
 
-def _check_video(media: MediaFile, manifest: Manifest, record: VideoStream, place: int) -> Iterator[Finding]:
+def _check_video(media: MediaFile, manifest: Manifest, record: VideoStream, position: int) -> Iterator[Finding]:
     """The frames and times of one stream are the source's, and every cover lies where the manifest says."""
     try:
-        times, captions, size, block = _times(media, place)
+        times, captions, size, block = _times(media, position)
     except MediaError as e:
         yield Finding(f"stream {record.index} decodes", False, str(e))
         return
@@ -96,33 +99,43 @@ def _check_video(media: MediaFile, manifest: Manifest, record: VideoStream, plac
         f"{size[0]}x{size[1]}",
     )
     yield Finding(f"stream {record.index} frames", len(times) == record.frames, f"{len(times)} of {record.frames}")
-    pts = _source_pts(times, record)
-    exact = pts is not None and pts_sha256(pts) == record.pts_sha256
-    rounded = manifest.output.container == "mkv" and record.time_base != (1, 1000)
-    yield Finding(
-        f"stream {record.index} times",
-        exact or rounded,
-        "rounded to 1 ms by the container"
-        if rounded and not exact
-        else "the source's"
-        if exact
-        else "not the source's",
-    )
+    with patience():
+        finding, pts = check_times(times, record, manifest.output.container)
+    yield finding
     if len(times) != record.frames:
         return
-    base = Fraction(*record.time_base)
-    plan_pts = pts if pts is not None else [round(t / base) for t in times]
-    yield _check_covers(_video_planes(media, manifest, record, place), manifest, record, plan_pts)
-    if (colours := alpha_content.footage(_video_planes(media, manifest, record, place))) is not None:
+    yield _check_covers(_video_planes(media, manifest, record, position), manifest, record, pts)
+    if (colours := alpha_content.footage(_video_planes(media, manifest, record, position))) is not None:
         yield Finding(f"stream {record.index} colours under alpha 0", *colours)
 
 
-def _check_sound(media: MediaFile, manifest: Manifest, index: int, place: int, begins: Fraction) -> Finding:
+def check_times(times: Sequence[Fraction], record: VideoStream, container: str) -> tuple[Finding, Sequence[int]]:
+    """Whether frames at these seconds are shown at the source's times, and the timestamps that place its covers.
+
+    Matroska rounds to 1 ms. The source's timestamps are then reconstructed where its rate is constant, frames left out
+    or not, which `pts_sha256` proves; elsewhere the nearest ticks place the covers, and any times pass.
+    """
+    name, base = f"stream {record.index} times", Fraction(*record.time_base)
+    nearest = [round(t / base) for t in times]
+    exact = all(ticks * base == t for ticks, t in zip(nearest, times, strict=True))
+    if exact and pts_sha256(nearest) == record.pts_sha256:
+        return Finding(name, True, "the source's"), nearest
+    if container != "mkv" or base == readback.MATROSKA_TICK_SECONDS:
+        return Finding(name, False, "not the source's"), nearest
+    digest = record.pts_sha256
+    source = constant_rate(base, record.frames, digest) or constant_rate_near(times, base, digest)
+    if source is None:
+        return Finding(name, True, "rounded to 1 ms by the container"), nearest
+    same = list(times) == [readback.round_to_tick(readback.MATROSKA_TICK_SECONDS, ticks * base) for ticks in source]
+    return Finding(name, same, "rounded to 1 ms by the container" if same else "not the source's"), source
+
+
+def _check_sound(media: MediaFile, manifest: Manifest, index: int, position: int, begins: Fraction) -> Finding:
     """Every range of one audio stream is silent or the beep, on every channel."""
     plan = sound_plan(manifest, index)
     zero = origin(media) - begins
     try:
-        heard = next(audible_spans(media, place, plan, zero), None)
+        heard = next(audible_spans(media, position, plan, zero), None)
     except MediaError as e:
         return Finding(f"stream {index} sound", False, str(e))
     if heard is not None:
@@ -130,14 +143,14 @@ def _check_sound(media: MediaFile, manifest: Manifest, index: int, place: int, b
     return Finding(f"stream {index} sound", True, "no range can be heard" if plan.ranges else "no range")
 
 
-def _times(media: MediaFile, place: int) -> tuple[list[Fraction], bool, tuple[int, int], tuple[int, int]]:
+def _times(media: MediaFile, position: int) -> tuple[list[Fraction], bool, tuple[int, int], tuple[int, int]]:
     """When each frame of a video stream is shown, in seconds, whether captions travel with any, size and chroma block.
 
     The block is that of interlaced frames where any is interlaced.
     """
     times, captions, interlaced = [], False, False
     with demux(media) as container:
-        stream = next(s for s in container.streams.video if s.index == place)
+        stream = next(s for s in container.streams.video if s.index == position)
         base = fraction(stream.time_base)
         for frame in decode(container, stream):
             times.append((frame.pts or 0) * base)
@@ -146,19 +159,14 @@ def _times(media: MediaFile, place: int) -> tuple[list[Fraction], bool, tuple[in
     return times, captions, (frame.width, frame.height), block_of(layout_of(frame.format.name), interlaced)
 
 
-def _source_pts(times: Sequence[Fraction], record: VideoStream) -> list[int] | None:
-    """The times as ticks of the source's time base, or None when they are no whole ticks."""
-    ticks = [t / Fraction(*record.time_base) for t in times]
-    return [int(t) for t in ticks] if all(t.denominator == 1 for t in ticks) else None
-
-
 Painted = Iterator[tuple[int, list[Plane], Raster]]
+"""The number, planes and raster of each frame of an output, in order."""
 
 
-def _video_planes(media: MediaFile, manifest: Manifest, record: VideoStream, place: int) -> Painted:
+def _video_planes(media: MediaFile, manifest: Manifest, record: VideoStream, position: int) -> Painted:
     """The planes of every frame, cut to the source's size (an odd side was widened)."""
     with demux(media) as container:
-        stream = next(s for s in container.streams.video if s.index == place)
+        stream = next(s for s in container.streams.video if s.index == position)
         for number, frame in enumerate(decode(container, stream)):
             layout = layout_of(frame.format.name)
             block = block_of(layout, frame.interlaced_frame)
@@ -177,19 +185,20 @@ def _video_planes(media: MediaFile, manifest: Manifest, record: VideoStream, pla
 def _check_covers(
     painted: Painted, manifest: Manifest, record: VideoStream | PictureStream, pts: Sequence[int]
 ) -> Finding:
-    """Holds every cover of every frame against what its effect can produce."""
+    """Compares every cover of every frame with what its effect can produce."""
     kind = manifest.output.profile or manifest.output.container
     plan: StreamPlan | None = None
     checked = 0
     for number, planes, raster in painted:
         with patience():
             plan = plan or StreamPlan(manifest, record, pts, raster)
-        for cover, owned in _owners(plan.at(number), raster):
+        for cover, owned in visibility.owned(plan.at(number), raster.picture):
             checked += 1
             with patience():
-                stray = _stray_permille(cover, owned, planes, raster, TOLERANCE[kind])
+                stray = _stray_permille(cover, owned, planes, TOLERANCE[kind])
             if stray > STRAY_PERMILLE:
-                name = manifest.tracks[cover.track].id if cover.track >= 0 else "everything but what is kept"
+                everything = cover.track == EVERYTHING
+                name = "everything but what is kept" if everything else manifest.tracks[cover.track].id
                 return Finding(
                     f"stream {record.index} covers",
                     False,
@@ -198,35 +207,7 @@ def _check_covers(
     return Finding(f"stream {record.index} covers", True, f"{checked} covers on the frames they are listed for")
 
 
-def _owners(frame: FramePlan, raster: Raster) -> Iterator[tuple[Cover, NDArray[np.bool_]]]:
-    """Each cover with the pixels on which it is the strongest: there its effect must be seen."""
-    owner = np.full((raster.height, raster.width), -1, np.int64)
-    covers = list(frame.covers)
-    if frame.everything is not None:
-        width, height = (
-            -(-raster.width // raster.step_x) * raster.step_x,
-            -(-raster.height // raster.step_y) * raster.step_y,
-        )
-        cells = frame.everything.cells if isinstance(frame.everything, Cells) else 1
-        whole = Cover(-1, frame.everything, (0, 0, width, height), Edges(0, 0, width, height), (cells, cells))
-        covers = [whole, *covers]
-        owner[:] = 0
-        for _, kept in frame.keeps:
-            owner[kept.top : kept.bottom, kept.left : kept.right] = -1
-    for place, cover in enumerate(covers):
-        if cover.track < 0 or (patch := paint.patch_of(cover, raster)) is None:
-            continue
-        seen = clip(patch.visible, raster.width, raster.height)
-        region = owner[seen.top : seen.bottom, seen.left : seen.right]
-        region[paint.pixel_mask(patch, raster)] = place
-    for place, cover in enumerate(covers):
-        if (owned := owner == place).any():
-            yield cover, owned
-
-
-def _stray_permille(
-    cover: Cover, owned: NDArray[np.bool_], planes: Sequence[Plane], raster: Raster, tolerance: int
-) -> int:
+def _stray_permille(cover: Cover, owned: NDArray[np.bool_], planes: Sequence[Plane], tolerance: int) -> int:
     """The worst plane's share of samples that are further from the effect than the tolerance."""
     worst = 0
     for plane in planes:
@@ -241,13 +222,13 @@ def _stray_permille(
         else:
             basis = _basis(cover, plane, rows, columns)
             weights, *_ = np.linalg.lstsq(basis, samples, rcond=None)
-            off = np.abs(samples - basis @ weights) - 1
+            off = np.abs(samples - basis @ weights) - ROUNDING
         worst = max(worst, int(1000 * np.count_nonzero(off > allowed) // max(1, off.size)))
     return worst
 
 
 def _basis(cover: Cover, plane: Plane, rows: NDArray[np.int64], columns: NDArray[np.int64]) -> NDArray[np.float64]:
-    """What a cover's cells contribute to each sample: (samples, cells)."""
+    """What each cell of a cover contributes to each sample, as (samples, cells)."""
     left, top = cover.area.left // plane.step_x, cover.area.top // plane.step_y
     width, height = cover.area.width // plane.step_x, cover.area.height // plane.step_y
     across = _axis_basis(columns - left, width, min(cover.grid[0], width), cover.effect.effect)
@@ -256,6 +237,7 @@ def _basis(cover: Cover, plane: Plane, rows: NDArray[np.int64], columns: NDArray
 
 
 def _axis_basis(at: NDArray[np.int64], length: int, cells: int, effect: str) -> NDArray[np.float64]:
+    """What each cell along a side contributes to the samples at the positions `at`, as (samples, cells)."""
     basis = np.zeros((len(at), cells))
     if effect == "mosaic":
         starts = np.array([i * length // cells for i in range(1, cells)], np.int64)
@@ -288,12 +270,13 @@ def _check_picture(media: MediaFile, manifest: Manifest) -> Iterator[Finding]:
     good = len(found) == record.frames and sizes == {(record.height, record.width)}
     yield Finding("frames", good, f"{len(found)} of {record.frames}")
     if good:
-        raster = Raster(record.width, record.height, 1, 1, 1)
+        raster = Raster.displayed(record)
         pts = picture_pts([duration for _, duration in found])
         planes = ((n, _planes_of(pixels), raster) for n, (pixels, _) in enumerate(found))
         yield _check_covers(planes, manifest, record, pts)
 
 
 def _planes_of(pixels: Samples) -> list[Plane]:
+    """The planes of a picture as (rows, columns) or (rows, columns, bands)."""
     cube: Any = pixels if pixels.ndim == 3 else pixels[:, :, None]
     return picture_planes(cube, {1: "L", 3: "RGB", 4: "RGBA"}[cube.shape[2]])

@@ -8,6 +8,7 @@ import click
 from veridact.cli.output import FILE, MANIFEST, OUTPUT_OPTION, SETTINGS, emit, read_file, remark, report_losses
 from veridact.schema import writer
 from veridact.schema.manifest import OtherStream, VideoLabel
+from veridact.schema.plan.dispositions import rendered_indexes
 from veridact.tools.formats import registry
 
 _LABELS = [name for name in get_args(VideoLabel) if name != "keep"]
@@ -27,8 +28,8 @@ def import_(media: Path, file: Path, name: str, label: str, out: Path | None) ->
     manifest, lost = registry.import_file(media, read_file(file, f"{name} file"), name, label)
     emit(writer.write(manifest), out)
     report_losses("not imported", lost)
-    dropped = {s.index for s in manifest.output.streams or () if s.disposition == "drop"}
+    rendered = rendered_indexes(manifest)
     for stream in manifest.source.streams:
         if not isinstance(stream, OtherStream) and not stream.searched:
-            fate = "dropped" if stream.index in dropped else "kept as it is"
+            fate = "kept as it is" if stream.index in rendered else "dropped"
             remark(f"stream {stream.index}: {stream.type} that {name} does not annotate; it is {fate}")

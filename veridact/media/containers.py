@@ -18,7 +18,8 @@ from veridact.media.video import MediaFile, demux, is_cover_art
 from veridact.schema import rules
 from veridact.schema.manifest import AudioStream as AudioRecord
 from veridact.schema.manifest import Manifest
-from veridact.schema.plan.effects import counts
+from veridact.schema.plan.audio import sound_plan
+from veridact.schema.plan.dispositions import rendered_indexes
 
 MUXERS = {
     "m4a": "ipod",
@@ -177,13 +178,13 @@ def _offered(manifest: Manifest) -> frozenset[str]:
 
 def check_audio(media: MediaFile, manifest: Manifest) -> None:
     """Raises `MediaError` when the output's container cannot store a rendered audio stream, naming one that can."""
-    kept = {s.index for s in manifest.output.streams or () if s.disposition == "render"}
+    kept = rendered_indexes(manifest)
     audio = [s.index for s in manifest.source.streams if isinstance(s, AudioRecord) and s.index in kept]
     container = manifest.output.container
     if len(audio) > 1 and container in ONE_STREAM:
         raise MediaError(f"{container} holds one stream of sound and {len(audio)} are kept; use --container mkv")
     for index in audio:
-        covered = any(r.stream in {None, index} and counts(r) for r in manifest.audio)
+        covered = not sound_plan(manifest, index).covers_nothing
         fitting = fit(media, index, container)
         refusal = fitting.refusal(covered, "use --container ")
         if refusal is None:

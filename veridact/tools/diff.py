@@ -1,23 +1,23 @@
 """What changes for a viewer and a listener from one manifest to another, in words.
 
-Pictures are compared pixel by pixel on every frame of the tracks that differ (see `visibility`), sound sample by
-sample (see `sounds`). Padding, shapes, overlaps, rejected items and `keep` all count; ids and order do not. A weaker
-cover over the same pixels counts as newly visible too: it lets detail through that was hidden.
+Pictures are compared pixel by pixel on every frame of the tracks that differ (`plan.visibility`), sound sample by
+sample (`plan.audibility`). Padding, shapes, overlaps, rejected items and `keep` all count; ids and order do not. A
+weaker cover over the same pixels counts as revealing too: it lets detail through that was hidden.
 """
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from itertools import groupby
 from typing import Any, Literal
 
 from veridact.errors import BindingError
-from veridact.schema.geometry import Box
 from veridact.schema.manifest import AudioRange, AudioStream, Manifest, PictureStream, Track, VideoStream
 from veridact.schema.plan import audibility, visibility
-from veridact.schema.plan.dispositions import rendered
-from veridact.schema.plan.effects import counts, effect_of
-from veridact.schema.plan.visibility import VISIBLE, Cover
+from veridact.schema.plan.dispositions import rendered_indexes
+from veridact.schema.plan.effects import counted_tracks, counts, effect_of
+from veridact.schema.plan.video import StreamPlan
+from veridact.schema.plan.visibility import VISIBLE
 from veridact.schema.timeline import Clock, Clocks, from_manifest
 from veridact.tools.edit.times import clock_text
 
@@ -27,7 +27,7 @@ REVEALING: tuple[Kind, ...] = ("visible", "weaker", "audible")
 
 @dataclass(frozen=True)
 class Change:
-    """One thing that differs; `start` and `end` are half-open frames, milliseconds for sound, None for all of it."""
+    """One difference; `start` and `end` are half-open frames, milliseconds for sound, None for the whole stream."""
 
     kind: Kind
     words: str
@@ -38,11 +38,12 @@ class Change:
     pixels: int | None = None
 
     def document(self) -> dict[str, Any]:
+        """The change as JSON values, without the fields that are None."""
         return {k: v for k, v in asdict(self).items() if v is not None}
 
 
 def _streams(a: Manifest, b: Manifest) -> Iterator[Change]:
-    before, after = rendered(a), rendered(b)
+    before, after = set(rendered_indexes(a)), set(rendered_indexes(b))
     for stream in a.source.streams:
         kinds: tuple[Kind, Kind] = ("audible", "silenced") if stream.type == "audio" else ("visible", "covered")
         if stream.index in after - before:
@@ -59,39 +60,24 @@ def _scope(a: Manifest, b: Manifest) -> Iterator[Change]:
             yield Change("visible", "everything outside the listed items was hidden and is now visible and audible")
         else:
             yield Change("covered", "everything outside reviewed keeps is now hidden and silent")
-    elif a.scope == "everything" and visibility.ground(b) > visibility.ground(a):
+    elif a.scope == "everything" and visibility.level_without_tracks(b) > visibility.level_without_tracks(a):
         yield Change("weaker", "the effect over everything is weaker than it was")
 
 
-def _signature(cover: Cover) -> tuple[object, ...]:
-    return (cover.item.segments, cover.level, cover.ellipse, cover.pad_permille)
-
-
-def _changed(before: list[Cover], after: list[Cover]) -> list[Cover]:
-    """The covers of either side that the other does not have just so."""
-    found: list[Cover] = []
-    for own, other in ((before, after), (after, before)):
-        left = Counter(_signature(c) for c in other)
-        for cover in own:
-            signature = _signature(cover)
+def _changed_tracks(a: Manifest, b: Manifest, stream: int) -> tuple[set[int], set[int]]:
+    """The numbers of the tracks in either manifest that count on a stream and that the other does not have just so."""
+    sides = [[(number, (t.segments, effect)) for number, t, effect in counted_tracks(m, stream)] for m in (a, b)]
+    found: list[set[int]] = []
+    for own, other in (sides, sides[::-1]):
+        left = Counter(signature for _, signature in other)
+        changed = set()
+        for number, signature in own:
             if left[signature]:
                 left[signature] -= 1
             else:
-                found.append(cover)
-    return found
-
-
-Standing = dict[int, list[tuple[Cover, Box]]]
-
-
-def _standing(covers: list[Cover], clock: Clock, frames: set[int]) -> Standing:
-    found: Standing = defaultdict(list)
-    within = range(min(frames, default=0), max(frames, default=-1) + 1)
-    for cover in covers:
-        for frame, box in visibility.placed(cover, clock, within):
-            if frame in frames:
-                found[frame].append((cover, box))
-    return found
+                changed.add(number)
+        found.append(changed)
+    return found[0], found[1]
 
 
 def _runs(found: dict[int, int]) -> Iterator[tuple[int, int, int]]:
@@ -101,30 +87,41 @@ def _runs(found: dict[int, int]) -> Iterator[tuple[int, int, int]]:
         yield frames[0], frames[-1] + 1, max(found[f] for f in frames)
 
 
+_PIXEL_KINDS: tuple[Kind, ...] = ("visible", "weaker", "covered")
+PixelCounts = dict[tuple[str, Kind], dict[int, int]]
+"""How many pixels change within the area of a track, by its id, the kind of change, and the frame."""
+
+
+def _count_pixels(a: Manifest, b: Manifest, stream: VideoStream | PictureStream, clock: Clock) -> PixelCounts:
+    """The pixels that change on every frame of the tracks that differ, each counted within the area of such a track."""
+    changed = _changed_tracks(a, b, stream.index)
+    plans = [StreamPlan.displayed(m, stream, clock) for m in (a, b)]
+    tracks = [t for m, numbers in zip((a, b), changed, strict=True) for n, t in enumerate(m.tracks) if n in numbers]
+    frames = {f for t in tracks for s in t.segments for f in range(s.keys[0].frame, s.end)}
+    found: PixelCounts = {(t.id, kind): {} for t in tracks for kind in _PIXEL_KINDS}
+    for frame in sorted(frames):
+        before, after = (plan.at(frame) for plan in plans)
+        for manifest, side, numbers in zip((a, b), (before, after), changed, strict=True):
+            for number, area in side.areas():
+                if number in numbers:
+                    was, now = visibility.levels(before, area), visibility.levels(after, area)
+                    for kind, count in zip(_PIXEL_KINDS, _pixel_changes(was, now), strict=True):
+                        counted = found[manifest.tracks[number].id, kind]
+                        if count:
+                            counted[frame] = max(count, counted.get(frame, 0))
+    return found
+
+
+def _pixel_changes(was: visibility.Levels, now: visibility.Levels) -> tuple[int, int, int]:
+    """How many pixels are newly visible, covered more weakly, and covered newly or more strongly."""
+    visible = (now == VISIBLE) & (was < VISIBLE)
+    weaker = (now < VISIBLE) & (now > was)
+    return int(visible.sum()), int(weaker.sum()), int((now < was).sum())
+
+
 def _picture(a: Manifest, b: Manifest, stream: VideoStream | PictureStream, clock: Clock) -> Iterator[Change]:
-    before, after = visibility.covers(a, stream.index), visibility.covers(b, stream.index)
-    changed = [(c, dict(visibility.placed(c, clock))) for c in _changed(before, after)]
-    frames = {f for _, boxes in changed for f in boxes}
-    stood, stands = _standing(before, clock, frames), _standing(after, clock, frames)
-    grounds = visibility.ground(a), visibility.ground(b)
-    found: dict[tuple[str, Kind], dict[int, int]] = defaultdict(dict)
-    for cover, boxes in changed:
-        for frame, box in boxes.items():
-            area = visibility.bounds(cover, box, stream)
-            if not area.empty:
-                was = visibility.levels(grounds[0], stood[frame], area)
-                now = visibility.levels(grounds[1], stands[frame], area)
-                pixels: dict[Kind, int] = {
-                    "visible": int(((now == VISIBLE) & (was < VISIBLE)).sum()),
-                    "weaker": int(((now < VISIBLE) & (now > was)).sum()),
-                    "covered": int((now < was).sum()),
-                }
-                for kind, count in pixels.items():
-                    if count:
-                        mine = found[cover.item.id, kind]
-                        mine[frame] = max(count, mine.get(frame, 0))
-    labels = {c.item.id: c.item.label for c, _ in changed}
-    for (item, kind), counted in found.items():
+    labels = {t.id: t.label for m in (a, b) for t in m.tracks}
+    for (item, kind), counted in _count_pixels(a, b, stream, clock).items():
         for first, end, most in _runs(counted):
             words = _picture_words(kind, item, labels[item], stream, clock, first, end, most)
             yield Change(kind, words, stream.index, item, first, end, most)
@@ -170,7 +167,7 @@ def _sound(a: Manifest, b: Manifest, stream: AudioStream) -> Iterator[Change]:
     )
     for kind, spans in pairs:
         for span in spans:
-            start, end = audibility.shown_ms(span, stream.sample_rate)
+            start, end = audibility.rounded_ms(span, stream.sample_rate)
             until = "the end" if end is None else clock_text(audibility.seconds(end))
             when = f"{clock_text(audibility.seconds(start))} to {until}"
             yield Change(
@@ -197,7 +194,7 @@ def _described(item: Track | AudioRange, manifest: Manifest) -> dict[str, Any]:
 
 
 def _whole(a: Manifest, b: Manifest) -> Iterator[Change]:
-    """What is not about one item."""
+    """The changes that are not of one item."""
     for name in ("container", "profile", "quality"):
         was, now = getattr(a.output, name), getattr(b.output, name)
         if was != now:
@@ -234,7 +231,7 @@ def compare(a: Manifest, b: Manifest, clocks: Clocks | None = None) -> list[Chan
     if a.source.sha256 != b.source.sha256:
         raise BindingError("the two manifests are for different files; compare manifests of one and the same")
     known = from_manifest(a) if clocks is None else clocks
-    both = rendered(a) & rendered(b)
+    both = set(rendered_indexes(a)) & set(rendered_indexes(b))
     found: list[Change] = [*_streams(a, b), *_scope(a, b)]
     for stream in a.source.streams:
         if stream.index in both and isinstance(stream, VideoStream | PictureStream):

@@ -24,6 +24,7 @@ from veridact.schema.manifest import (
     VideoStream,
 )
 from veridact.schema.plan.audibility import seconds
+from veridact.schema.plan.dispositions import rendered_indexes
 from veridact.schema.plan.effects import counts, effect_of
 from veridact.schema.plan.segments import first_frame
 from veridact.schema.timeline import Clock, Clocks
@@ -99,10 +100,10 @@ def _uncovered(subject: Subject) -> Findings:
 
 
 def _unsearched(subject: Subject) -> Findings:
-    rendered = {s.index for s in subject.manifest.output.streams or () if s.disposition == "render"}
+    rendered = rendered_indexes(subject.manifest)
     for stream in subject.manifest.source.streams:
         if not isinstance(stream, OtherStream) and stream.searched is False:
-            kept = stream.index in rendered or isinstance(stream, PictureStream)
+            kept = stream.index in rendered
             words = "is kept as it is" if kept else "is dropped"
             risk = 90 if kept else 15
             yield Finding("unsearched", risk, f"stream {stream.index} ({stream.type}) was not searched and {words}",

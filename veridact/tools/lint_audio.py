@@ -20,6 +20,7 @@ from veridact.media.video import MediaFile, demux, reason_of
 from veridact.sandbox.heartbeat import beat
 from veridact.schema.manifest import AudioRange, AudioStream, Manifest
 from veridact.schema.plan.audibility import seconds
+from veridact.schema.plan.effects import counted_ranges
 from veridact.tools.edit.times import clock_text
 from veridact.tools.lint import Finding
 
@@ -98,11 +99,7 @@ def inspect(manifest: Manifest, media: MediaFile) -> list[Finding]:
     findings: list[Finding] = []
     zero = origin(media)
     for stream in manifest.source.streams:
-        items = [
-            r
-            for r in manifest.audio
-            if r.review != "rejected" and r.label != "keep" and r.stream in (None, stream.index)
-        ]
+        items = [r for _, r, effect in counted_ranges(manifest, stream.index) if effect is not None]
         if isinstance(stream, AudioStream) and items:
             findings += cut_words(items, stream.index, loudness(media, stream.index, zero))
     return findings

@@ -1,51 +1,38 @@
-"""How good a manifest is, measured against one that is true: what was found, what was missed, what stays in sight.
+"""How good a manifest is, measured against one that is true: what was found, what was missed, what stays visible.
 
-Matching is per frame and label, the pair with the largest overlap first, each box used once. Whether something stays
-in sight is another question than whether it was matched: it is *exposed* on a frame when the covers, of any label and
-padded and rounded as `render` would, hide less than nine tenths of its box. In scope `everything` all is hidden but
-what a `keep` leaves open, and nothing is in sight of a stream that is dropped. Rejected items do not count on either
-side.
+Matching is per frame and label, the pair with the largest overlap first, each box used once. Whether an object stays
+visible is another question than whether it was matched: it is *exposed* on a frame when less than nine tenths of its
+box are hidden by the covers, of any label and padded and rounded as `render` would (see `plan.visibility`). In scope
+`everything` all is hidden but what a `keep` leaves open, and a stream that is dropped is hidden throughout. Rejected
+items do not count on either side.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from fractions import Fraction
 from itertools import pairwise
 
-import numpy as np
-
 from veridact.errors import BindingError
-from veridact.schema.geometry import Edges, box_of, clip, edges, ellipse_bounds, ellipse_rows, pad
+from veridact.schema.geometry import Edges, clip, edges
 from veridact.schema.manifest import Manifest, PictureStream, VideoStream
-from veridact.schema.plan.dispositions import rendered
-from veridact.schema.plan.effects import counts, effect_of
+from veridact.schema.plan import visibility
+from veridact.schema.plan.dispositions import rendered_indexes
+from veridact.schema.plan.effects import counted_tracks
 from veridact.schema.plan.segments import walk
+from veridact.schema.plan.video import FramePlan, StreamPlan
 from veridact.schema.timeline import Clock, Clocks
 
 COVERED_PERCENT = 90
 
 
 @dataclass(frozen=True)
-class Placed:
-    """A box on a frame, clipped to the picture, and the track it belongs to; `cover` is padded and not clipped."""
+class TrackBox:
+    """The box of a track on a frame as displayed, without padding and cut to the picture."""
 
     track: str
     label: str
     box: Edges
-    cover: Edges
-    ellipse: bool = False
-
-    def hides(self, box: Edges) -> Iterator[Edges]:
-        """What the cover hides, as rectangles, at least as far as it reaches into `box`."""
-        yield self.cover
-        around = box_of(self.cover)
-        if self.ellipse and _meet(ellipse_bounds(around), box):
-            for y, left, right in ellipse_rows(around, box.top, box.bottom):
-                yield Edges(left, y, right, y + 1)
-
-
-Frames = Mapping[int, Sequence[Placed]]
 
 
 @dataclass
@@ -69,7 +56,7 @@ class Tally:
     timed: bool = True
 
     def ratios(self) -> dict[str, float | None]:
-        """The measures that people quote; None where nothing was there to measure."""
+        """The usual measures; None where there is nothing to measure."""
         precision = self.matched / self.found_boxes if self.found_boxes else None
         recall = self.matched / self.true_boxes if self.true_boxes else None
         boxes = self.true_boxes + self.found_boxes
@@ -93,38 +80,18 @@ class Tally:
         return {**plain, **self.ratios()}
 
 
-def placed(
+def boxes_by_frame(
     manifest: Manifest, stream: VideoStream | PictureStream, clock: Clock, beyond: bool = False
-) -> dict[int, list[Placed]]:
-    """Every box of a stream by frame; one wholly off the picture is left out, or empty where `beyond` asks for it."""
-    found: dict[int, list[Placed]] = defaultdict(list)
-    for track in manifest.tracks:
-        if track.stream != stream.index or not counts(track) or track.label == "keep":
-            continue
-        effect = effect_of(track, manifest)
-        for frame, box in walk(track.segments, clock):
-            inside = clip(edges(box), stream.width, stream.height)
-            if beyond or not inside.empty:
-                cover = edges(pad(box, effect.pad_permille))
-                found[frame].append(Placed(track.id, track.label, inside, cover, effect.shape == "ellipse"))
+) -> dict[int, list[TrackBox]]:
+    """Every box of a stream by frame; one wholly off the picture is left out or, with `beyond`, empty."""
+    found: dict[int, list[TrackBox]] = defaultdict(list)
+    for _, track, effect in counted_tracks(manifest, stream.index):
+        if effect is not None:
+            for frame, box in walk(track.segments, clock):
+                inside = clip(edges(box), stream.width, stream.height)
+                if beyond or not inside.empty:
+                    found[frame].append(TrackBox(track.id, track.label, inside))
     return found
-
-
-def kept(manifest: Manifest, stream: VideoStream | PictureStream, clock: Clock) -> dict[int, list[Edges]] | None:
-    """What stays open, by frame, of a stream that is hidden but for that; None for one whose covers are listed."""
-    dropped = stream.index not in rendered(manifest)
-    if manifest.scope == "listed" and not dropped:
-        return None
-    found: dict[int, list[Edges]] = defaultdict(list)
-    for track in manifest.tracks:
-        if track.stream == stream.index and track.label == "keep" and counts(track) and not dropped:
-            for frame, box in walk(track.segments, clock, inward=True):
-                found[frame].append(edges(box))
-    return found
-
-
-def _meet(a: Edges, b: Edges) -> bool:
-    return a.left < b.right and b.left < a.right and a.top < b.bottom and b.top < a.bottom
 
 
 def iou(a: Edges, b: Edges) -> float:
@@ -135,18 +102,13 @@ def iou(a: Edges, b: Edges) -> float:
     return width * height / (a.width * a.height + b.width * b.height - width * height)
 
 
-def covered_part(box: Edges, covers: Iterable[Edges], kept: Iterable[Edges] | None = None) -> float:
-    """The part of a box that lies under the covers together or, with `kept`, under what is not kept as well."""
-    mask = np.full((box.height, box.width), kept is not None)
-    for value, areas in ((False, kept or ()), (True, covers)):
-        for a in areas:
-            down = slice(max(0, a.top - box.top), max(0, a.bottom - box.top))
-            mask[down, max(0, a.left - box.left) : max(0, a.right - box.left)] = value
-    return float(mask.mean())
+def covered_part(box: Edges, covered: FramePlan | None) -> float:
+    """The part of a box on the picture whose pixels are hidden; all of it where the stream is dropped (None)."""
+    return 1.0 if covered is None else float(visibility.hidden(covered, box).mean())
 
 
-def matches(true: Sequence[Placed], found: Sequence[Placed], least_iou: float) -> dict[int, tuple[int, float]]:
-    """For each true box that is matched, the found one and their overlap."""
+def matches(true: Sequence[TrackBox], found: Sequence[TrackBox], least_iou: float) -> dict[int, tuple[int, float]]:
+    """For each true box that is matched, the index of the found one and their intersection over union."""
     pairs = [
         (overlap, i, j)
         for i, t in enumerate(true)
@@ -162,8 +124,8 @@ def matches(true: Sequence[Placed], found: Sequence[Placed], least_iou: float) -
     return taken
 
 
-class _Stream:
-    """The tallies of one stream while its frames go by."""
+class _StreamTally:
+    """The tallies of one stream, added up frame by frame."""
 
     def __init__(self, least_iou: float, tallies: dict[str, Tally]) -> None:
         self._least_iou = least_iou
@@ -172,21 +134,18 @@ class _Stream:
         self._matched: dict[str, str] = {}
         self._labels: dict[str, str] = {}
 
-    def frame(
+    def add_frame(
         self,
-        true: Sequence[Placed],
-        found: Sequence[Placed],
-        ignored: Sequence[Placed],
-        kept: Sequence[Edges] | None,
+        true: Sequence[TrackBox],
+        found: Sequence[TrackBox],
+        ignored: Sequence[TrackBox],
+        covered: FramePlan | None,
         lasts: Fraction,
     ) -> None:
+        """Adds one frame that lasts so many seconds, with what is covered on it (see `covered_part`)."""
         pairs = matches(true, found, self._least_iou)
-        used = {j for j, _ in pairs.values()}
+        self._add_found(found, {j for j, _ in pairs.values()}, ignored)
         exposed_labels: set[str] = set()
-        for j, f in enumerate(found):
-            aside = any(iou(f.box, i.box) >= self._least_iou / 2 for i in ignored)
-            if j in used or not (aside or f.box.empty):
-                self._tallies[f.label].found_boxes += 1
         for i, t in enumerate(true):
             tally = self._tallies[t.label]
             tally.true_boxes += 1
@@ -196,9 +155,7 @@ class _Stream:
                 tally.overlap += overlap
                 tally.switches += self._matched.get(t.track, found[j].track) != found[j].track
                 self._matched[t.track] = found[j].track
-            part = covered_part(t.box, (f.cover for f in found), kept)
-            if part < 1:  # what ellipses hide beyond their boxes takes long to work out
-                part = covered_part(t.box, (area for f in found for area in f.hides(t.box)), kept)
+            part = covered_part(t.box, covered)
             tally.covered_part += part
             hidden = part * 100 >= COVERED_PERCENT
             tally.exposed += not hidden
@@ -209,7 +166,15 @@ class _Stream:
         for label in exposed_labels:
             self._tallies[label].exposed_seconds += lasts
 
+    def _add_found(self, found: Sequence[TrackBox], matched: set[int], ignored: Sequence[TrackBox]) -> None:
+        """Counts the found boxes that are matched, and the others on the picture that overlap no ignored box."""
+        for j, f in enumerate(found):
+            aside = any(iou(f.box, i.box) >= self._least_iou / 2 for i in ignored)
+            if j in matched or not (aside or f.box.empty):
+                self._tallies[f.label].found_boxes += 1
+
     def end(self) -> None:
+        """Counts the tracks and their interruptions, once all frames are added."""
         for track, hidden in self._hidden.items():
             tally = self._tallies[self._labels[track]]
             tally.true_tracks += 1
@@ -217,7 +182,7 @@ class _Stream:
 
 
 def _interruptions(hidden: Sequence[bool]) -> int:
-    """How often a thing that was hidden comes into sight and is hidden again."""
+    """How often an object that was hidden becomes visible and is hidden again."""
     ends = [i for i, h in enumerate(hidden) if h]
     inner = hidden[ends[0] : ends[-1]] if ends else []
     return sum(1 for before, now in pairwise(inner) if before and not now)
@@ -237,16 +202,17 @@ def score(
         if not isinstance(stream, VideoStream | PictureStream):
             continue
         clock = clocks[stream.index].assumed()
-        true, got = placed(truth, stream, clock), placed(found, stream, clock, beyond=True)
-        aside = placed(ignored, stream, clock) if ignored else {}
-        left = kept(found, stream, clock)
-        tally = _Stream(least_iou, tallies)
+        true = boxes_by_frame(truth, stream, clock)
+        got = boxes_by_frame(found, stream, clock, beyond=True)
+        aside = boxes_by_frame(ignored, stream, clock) if ignored else {}
+        plan = StreamPlan.displayed(found, stream, clock) if stream.index in rendered_indexes(found) else None
+        tally = _StreamTally(least_iou, tallies)
         timed = clocks[stream.index].pts is not None
         seconds = [_seconds(clock, n) if timed else Fraction(n) for n in range(stream.frames + 1)]
         for frame in range(stream.frames):
             lasts = seconds[frame + 1] - seconds[frame]
-            stays = None if left is None else left.get(frame, ())
-            tally.frame(true.get(frame, ()), got.get(frame, ()), aside.get(frame, ()), stays, lasts)
+            covered = plan.at(frame) if plan is not None and frame in true else None
+            tally.add_frame(true.get(frame, ()), got.get(frame, ()), aside.get(frame, ()), covered, lasts)
         tally.end()
         length, all_timed = length + seconds[-1] - seconds[0], all_timed and timed
     for each in tallies.values():
@@ -257,7 +223,7 @@ def score(
 def _check_same(found: Manifest, truth: Manifest) -> None:
     """Raises `BindingError` unless the truth is of the same file, and of streams that are the same in both."""
     if found.source.sha256 != truth.source.sha256:
-        raise BindingError("the two manifests are not of the same file; score compares what was said of one file")
+        raise BindingError("the two manifests are not of the same file; score compares manifests of one file")
     known = {_timeline(s) for s in found.source.streams if isinstance(s, VideoStream | PictureStream)}
     for stream in truth.source.streams:
         if isinstance(stream, VideoStream | PictureStream) and _timeline(stream) not in known:

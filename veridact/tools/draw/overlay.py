@@ -1,9 +1,9 @@
 """Drawing for reviewers: outlines, ids and review states over frames of the original; contact sheets of them.
 
-What comes out shows the original, so it says NOT FOR DISCLOSURE on its face. The thick outline is the box of the
-manifest, the thin one the edge of the cover that `render` paints around it before it grows to whole chroma blocks. All
-is rounded outward but the box of a `keep`, which shrinks as in `render`. What `render` does not paint has no thin
-outline: a rejected item, a `keep`, a track of a stream that is dropped.
+The result shows the original, so it is marked NOT FOR DISCLOSURE. The thick outline is the box of the manifest, the
+thin one the edge of the cover that `render` paints around it (see `plan.video`), before it grows to whole chroma
+blocks: their size is not in the manifest. All is rounded outward but the box of a `keep`, which shrinks as in `render`.
+What `render` does not paint has no thin outline: a rejected item, a `keep`, a track of a stream that is dropped.
 """
 
 from collections.abc import Iterable, Sequence
@@ -12,11 +12,11 @@ from functools import lru_cache
 
 from PIL import Image, ImageDraw, ImageFont
 
-from veridact.schema.geometry import Box, Edges, edges, ellipse_rows, pad
-from veridact.schema.manifest import Manifest, Track
-from veridact.schema.plan.dispositions import rendered
-from veridact.schema.plan.effects import effect_of
+from veridact.schema.geometry import Box, Edges, edges
+from veridact.schema.manifest import Manifest, PictureStream, Track, VideoStream
+from veridact.schema.plan.dispositions import rendered_indexes
 from veridact.schema.plan.segments import walk
+from veridact.schema.plan.video import Cover, StreamPlan
 from veridact.schema.timeline import Clock
 
 COLOURS = {
@@ -35,39 +35,50 @@ Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
 @dataclass(frozen=True)
 class Outline:
-    """A track on one frame."""
+    """A track on one frame: its box as displayed, and the cover that is painted over it, if any."""
 
     track: Track
     box: Box
+    cover: Cover | None
 
 
-def outlines(manifest: Manifest, stream: int, clock: Clock, wanted: Iterable[int] | None) -> dict[int, list[Outline]]:
-    """Every track on every wanted frame, the rejected ones too; a `keep` may shrink to nothing between two keys."""
+def outlines(
+    manifest: Manifest, stream: VideoStream | PictureStream, clock: Clock, wanted: Iterable[int] | None
+) -> dict[int, list[Outline]]:
+    """Every track on every wanted frame (None: on all), the rejected ones too, in the manifest's order.
+
+    A `keep` has no outline where it has shrunk to nothing between two keys.
+    """
     chosen = None if wanted is None else set(wanted)
-    found: dict[int, list[Outline]] = {}
-    for track in manifest.tracks:
-        if track.stream == stream:
+    boxes: dict[int, list[tuple[int, Box]]] = {}
+    for number, track in enumerate(manifest.tracks):
+        if track.stream == stream.index:
             for frame, box in walk(track.segments, clock.assumed(), inward=track.label == "keep"):
-                if (chosen is None or frame in chosen) and not edges(box).empty:
-                    found.setdefault(frame, []).append(Outline(track, box))
+                if chosen is None or frame in chosen:
+                    boxes.setdefault(frame, []).append((number, box))
+    plan = StreamPlan.displayed(manifest, stream, clock) if stream.index in rendered_indexes(manifest) else None
+    found: dict[int, list[Outline]] = {}
+    for frame, numbered in boxes.items():
+        covers = {cover.track: cover for cover in plan.at(frame).covers} if plan is not None else {}
+        found[frame] = [Outline(manifest.tracks[n], box, covers.get(n)) for n, box in numbered]
     return found
 
 
 @lru_cache
 def font(size: int) -> Font:
-    """The face that comes with Pillow."""
+    """The typeface that comes with Pillow."""
     return ImageFont.load_default(size)
 
 
 @dataclass(frozen=True)
 class Scale:
-    """From a picture to the one that is drawn, by their sizes: each side has its own ratio, since both are rounded."""
+    """The ratio of the drawn size to the picture's; each side has its own, since both are rounded to whole pixels."""
 
     picture: _Size
     drawn: _Size
 
     def edges(self, e: Edges) -> Edges:
-        """A rectangle on the picture that is drawn, rounded outward."""
+        """A rectangle of the picture as one of the drawing, rounded outward."""
         (width, height), (wide, high) = self.picture, self.drawn
         return Edges(
             e.left * wide // width, e.top * high // height, -(-e.right * wide // width), -(-e.bottom * high // height)
@@ -79,36 +90,22 @@ class Scale:
         return e.left, e.top, e.right - 1, e.bottom - 1
 
 
-def cover(draw: ImageDraw.ImageDraw, outline: Outline, manifest: Manifest, scale: Scale) -> None:
+def draw_cover(draw: ImageDraw.ImageDraw, outline: Outline, scale: Scale) -> None:
     """Draws the edge of what `render` paints over a track; nothing where it paints nothing."""
-    effect = effect_of(outline.track, manifest)
-    if effect is None or outline.track.review == "rejected" or outline.track.stream not in rendered(manifest):
-        return
-    padded = pad(outline.box, effect.pad_permille)
-    points = _around_box(padded, scale) if effect.shape == "box" else _around_ellipse(padded, scale)
+    points = _around(outline.cover, scale) if outline.cover is not None else []
     if points:
         draw.line(points, fill=COLOURS[outline.track.review], width=1)
 
 
-def _around_box(box: Box, scale: Scale) -> list[tuple[int, int]]:
-    """The corners of a box as a closed line, those far off the picture brought nearer, but not into sight.
+def _around(cover: Cover, scale: Scale) -> list[tuple[int, int]]:
+    """The first and the last pixel of each drawn row of a cover, as a closed line.
 
-    Pillow's rectangle of one row leaves a pixel above or below it too.
+    Of a cover that leaves the picture the part on it and a pixel beyond: the line is closed outside the drawing.
     """
-    left, top, right, bottom = scale.corners(box)
-    left, top = max(left, -2), max(top, -2)
-    right, bottom = min(right, scale.drawn[0] + 1), min(bottom, scale.drawn[1] + 1)
-    return [(left, top), (right, top), (right, bottom), (left, bottom), (left, top)]
-
-
-def _around_ellipse(box: Box, scale: Scale) -> list[tuple[int, int]]:
-    """The first and the last pixel of each drawn row of the ellipse around a box, as a closed line.
-
-    Of an ellipse that leaves the picture the part on it and a pixel beyond: the line is closed out of sight.
-    """
+    width, height = scale.picture
     rows: dict[int, tuple[int, int]] = {}
-    for y, left, right in ellipse_rows(box, -1, scale.picture[1] + 1):
-        e = scale.edges(Edges(max(left, -2), y, min(right, scale.picture[0] + 2), y + 1))
+    for y, left, right in cover.rows(-1, height + 1):
+        e = scale.edges(Edges(max(left, -2), y, min(right, width + 2), y + 1))
         for row in range(e.top, e.bottom):
             first, last = rows.get(row, (e.left, e.right - 1))
             rows[row] = min(first, e.left), max(last, e.right - 1)
@@ -120,7 +117,7 @@ def _around_ellipse(box: Box, scale: Scale) -> list[tuple[int, int]]:
 def _tag(
     draw: ImageDraw.ImageDraw, outline: _Corners, text: str, colour: str, size: _Size, taken: list[_Corners]
 ) -> None:
-    """A text on a plate of its own colour, on the picture, above its box or at the nearest place that is free."""
+    """A text on a plate of its own colour, on the picture, above its box or at the nearest free position."""
     face = font(max(11, size[0] // 60))
     left, top, right, bottom = draw.textbbox((0, 0), text, font=face)
     wide, high = int(right - left) + 4, int(bottom - top) + 4
@@ -138,15 +135,15 @@ def _overlap(a: _Corners, b: _Corners) -> bool:
     return a[0] <= b[2] and b[0] <= a[2] and a[1] <= b[3] and b[1] <= a[3]
 
 
-def annotated(picture: Image.Image, standing: Sequence[Outline], manifest: Manifest, width: int) -> Image.Image:
-    """The picture at a width, with the outlines and ids of what stands on it."""
+def annotated(picture: Image.Image, tracks: Sequence[Outline], width: int) -> Image.Image:
+    """The picture scaled to a width, with the outlines and ids of the tracks on it."""
     size = width, max(1, picture.height * width // picture.width)
     drawn = picture.resize(size) if width != picture.width else picture.copy()
     draw, scale = ImageDraw.Draw(drawn), Scale(picture.size, drawn.size)
     thick = max(2, width // 320)
-    for outline in standing:
+    for outline in tracks:
         colour = COLOURS[outline.track.review]
-        cover(draw, outline, manifest, scale)
+        draw_cover(draw, outline, scale)
         corners = scale.corners(outline.box)
         left, top, right, bottom = corners
         draw.rectangle((left - 1, top - 1, right + 1, bottom + 1), outline="#000000", width=1)
@@ -154,7 +151,7 @@ def annotated(picture: Image.Image, standing: Sequence[Outline], manifest: Manif
         if outline.track.review == "rejected":
             draw.line(corners, fill=colour, width=thick)
     taken: list[_Corners] = []
-    for outline in standing:
+    for outline in tracks:
         corners = scale.corners(outline.box)
         _tag(draw, corners, outline.track.id, COLOURS[outline.track.review], drawn.size, taken)
     return drawn

@@ -52,7 +52,7 @@ def sheet(
 ) -> bytes:
     """A contact sheet of the stream as PNG."""
     chosen = _sheet_frames(findings, stream.index, clock)
-    standing = overlay.outlines(manifest, stream.index, clock, chosen)
+    standing = overlay.outlines(manifest, stream, clock, chosen)
     width = min(overlay.TILE_WIDTH - 4, max(1, MAX_TILE_HEIGHT * stream.width // stream.height))
     tiles = []
     for number, _, picture in frames.frames(media, stream, chosen):
@@ -61,7 +61,7 @@ def sheet(
             span_words(clock, number, number + 1).split(" to ")[0],
             *((finding.words.split(" (")[0],) if finding else ()),
         )
-        tile = overlay.annotated(picture, standing.get(number, ()), manifest, width)
+        tile = overlay.annotated(picture, standing.get(number, ()), width)
         tiles.append(contact_sheet.Tile(tile, words, finding is not None))
     return png(contact_sheet.sheet(tiles))
 
@@ -70,9 +70,9 @@ def one_frame(media: MediaFile, manifest: Manifest, stream: VisualStream, clock:
     """One frame as PNG at its own size; raises `UsageError` for a frame outside the stream."""
     if not 0 <= number < clock.frames:
         raise UsageError(f"stream {stream.index} has frames 0 to {clock.frames - 1}; choose one of them")
-    standing = overlay.outlines(manifest, stream.index, clock, {number}).get(number, [])
+    standing = overlay.outlines(manifest, stream, clock, {number}).get(number, [])
     _, _, picture = next(frames.frames(media, stream, {number}))
-    return png(overlay.with_banner(overlay.annotated(picture, standing, manifest, picture.width)))
+    return png(overlay.with_banner(overlay.annotated(picture, standing, picture.width)))
 
 
 def png(picture: Image.Image) -> bytes:
@@ -93,12 +93,12 @@ def review_video(
     media: MediaFile, manifest: Manifest, stream: VisualStream, clock: Clock, target: BinaryIO, container: str
 ) -> None:
     """Writes a video of the original with outlines and ids, without sound, with the timestamps of the original."""
-    standing = overlay.outlines(manifest, stream.index, clock, None)
+    standing = overlay.outlines(manifest, stream, clock, None)
     with av.open(target, "w", format=container) as output:
         output.metadata["title"] = overlay.WARNING
         encoder = None
         for number, pts, picture in frames.frames(media, stream, None):
-            drawn = overlay.with_banner(overlay.annotated(picture, standing.get(number, ()), manifest, picture.width))
+            drawn = overlay.with_banner(overlay.annotated(picture, standing.get(number, ()), picture.width))
             width, height = drawn.width // 2 * 2, drawn.height // 2 * 2
             if encoder is None:
                 encoder = output.add_stream("libx264", rate=Fraction(25), options={"preset": "veryfast", "crf": "23"})

@@ -98,6 +98,9 @@ def split_at(segments: Segments, frame: int, clock: Clock, inward: bool = False)
 
     A segment across the frame gets a key on the frame before it and one on it, so that no box shrinks: the interpolated
     boxes are rounded outward, those of a `keep` inward.
+
+    Where a `keep`, split `inward`, has shrunk to nothing at the frame, the first part ends after the last frame on
+    which it has a box, and the second begins at the next one that has.
     """
     left: list[Segment] = []
     right: list[Segment] = []
@@ -109,15 +112,21 @@ def split_at(segments: Segments, frame: int, clock: Clock, inward: bool = False)
         else:
             keys_left = [k for k in segment.keys if k.frame < frame]
             keys_right = [k for k in segment.keys if k.frame >= frame]
-            last = box_at(segment, frame - 1, clock, inward)
-            if keys_left[-1].frame < frame - 1 and last is not None and last != keys_left[-1].box:
-                keys_left.append(Key(frame=frame - 1, box=last))
-            first = box_at(segment, frame, clock, inward)
-            if first is not None and (not keys_right or keys_right[0].frame > frame):
-                keys_right.insert(0, Key(frame=frame, box=first))
-            left.append(Segment(end=frame, keys=tuple(keys_left)))
+            last = _first_box(segment, range(frame - 1, keys_left[-1].frame - 1, -1), clock, inward)
+            if last.box != keys_left[-1].box:
+                keys_left.append(last)
+            first = _first_box(segment, range(frame, segment.end), clock, inward)
+            if not keys_right or keys_right[0].frame > first.frame:
+                keys_right.insert(0, first)
+            left.append(Segment(end=last.frame + 1, keys=tuple(keys_left)))
             right.append(Segment(end=segment.end, keys=tuple(keys_right)))
     return tuple(left), tuple(right)
+
+
+def _first_box(segment: Segment, frames: range, clock: Clock, inward: bool) -> Key:
+    """A key on the first of the frames on which the segment has a box; there is one, as no key's own box is empty."""
+    boxes = ((frame, box_at(segment, frame, clock.pts_of, inward)) for frame in frames)
+    return next(Key(frame=frame, box=box) for frame, box in boxes if box is not None)
 
 
 def change_within(
@@ -158,11 +167,12 @@ def retimed(segments: Segments, first: int, end: int, clock: Clock, inward: bool
     inside, _ = split_at(rest, end, clock, inward)
     if not inside:
         raise UsageError(f"the track has no frame in {first} to {end - 1}; add a new one instead")
-    head, tail = inside[0], inside[-1]
+    head = inside[0]
+    reach = max(s.end for s in segments if s.keys[0].frame < end)
     if first < segments[0].keys[0].frame:
         extended = (Key(frame=first, box=head.keys[0].box), *head.keys)
         inside = (Segment(end=head.end, keys=extended), *inside[1:])
-    if tail.end < end:
+    if reach < end:  # a keep that has shrunk to nothing before `end` is not extended to it
         inside = (*inside[:-1], Segment(end=end, keys=inside[-1].keys))
     return inside
 
@@ -194,7 +204,8 @@ def union(a: Segments, b: Segments, clock: Clock) -> Segments:
         if len(present) == 2:
             frames = sorted({k.frame for p in present for k in p.keys})
             keys = [
-                Key(frame=f, box=enclosing_box([box for p in present if (box := box_at(p, f, clock))])) for f in frames
+                Key(frame=f, box=enclosing_box([box for p in present if (box := box_at(p, f, clock.pts_of))]))
+                for f in frames
             ]
             merged.append(Segment(end=end, keys=tuple(keys)))
         elif present:

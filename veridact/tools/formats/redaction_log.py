@@ -11,6 +11,7 @@ from fractions import Fraction
 from html import escape
 
 from veridact.schema.manifest import AudioRange, AudioStream, Manifest, OtherStream, Track
+from veridact.schema.plan.dispositions import rendered_indexes
 from veridact.schema.plan.effects import counts, effect_of
 from veridact.schema.timeline import Clocks
 from veridact.tools.edit.times import clock_text
@@ -64,9 +65,9 @@ def _throughout(manifest: Manifest) -> list[_Row]:
     entries: list[tuple[str, str, str, str]] = []
     if manifest.scope == "everything":
         entries.append(("all", "picture and sound", "everything", "hidden"))
-    kept = {s.index for s in manifest.output.streams or () if s.disposition == "render"}
+    rendered = rendered_indexes(manifest)
     for stream in manifest.source.streams:
-        if isinstance(stream, OtherStream) or (stream.index not in kept and manifest.source.kind != "picture"):
+        if isinstance(stream, OtherStream) or stream.index not in rendered:
             medium = "sound" if isinstance(stream, AudioStream) else stream.type
             entries.append((str(stream.index), medium, "whole stream", "left out"))
     blank = ("", "", "", "")
