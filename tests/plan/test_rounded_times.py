@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from veridact.audit.content import check_times
-from veridact.render.readback import MATROSKA_TICK, rounded_to
+from veridact.render.readback import MATROSKA_TICK_SECONDS, round_to_tick
 from veridact.schema.manifest import Key, VideoStream
 from veridact.schema.timeline import pts_sha256
 
@@ -27,7 +27,7 @@ def record(pts: Sequence[int], time_base: tuple[int, int]) -> VideoStream:
 
 
 def in_matroska(pts: Sequence[int], time_base: tuple[int, int]) -> list[Fraction]:
-    return [rounded_to(MATROSKA_TICK, p * Fraction(*time_base)) for p in pts]
+    return [round_to_tick(MATROSKA_TICK_SECONDS, p * Fraction(*time_base)) for p in pts]
 
 
 @pytest.mark.parametrize(
