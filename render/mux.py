@@ -20,6 +20,7 @@ from veridact.errors import MachineError, MediaError, VeridactError
 from veridact.media.containers import MUXERS
 from veridact.media.video import fraction, reason_of
 from veridact.render.audio.stream import AudioOutput
+from veridact.render.readback import MATROSKA_TICK_SECONDS
 from veridact.render.video import segment_files
 from veridact.render.video.encoder import PROFILES, configure
 from veridact.render.video.matroska_aspect import write_aspect_ratios
@@ -68,6 +69,17 @@ def _add_video(output: OutputContainer, video: EncodedVideo, extradata: bytes) -
     return stream
 
 
+def _last_ticks(video: EncodedVideo) -> int:
+    """The duration of the last frame in ticks: the source's, or that of the frame before it where the source is vague.
+
+    It is vague where it says nothing, and where it counts in milliseconds and differs by one, as Matroska does.
+    """
+    pts, said = video.pts, video.last_ticks
+    before = pts[-1] - pts[-2] if len(pts) > 1 else 1
+    rounded = video.spec.time_base == MATROSKA_TICK_SECONDS and abs(said - before) <= 1
+    return before if not said or rounded else said
+
+
 def _video_packets(video: EncodedVideo, stream: AvStream, output_index: int) -> Iterator[TimedPacket]:
     """The packets of a video stream in decoding order, with computed decoding times and durations.
 
@@ -77,7 +89,7 @@ def _video_packets(video: EncodedVideo, stream: AvStream, output_index: int) -> 
     pts, base = video.pts, video.spec.time_base
     reorder = PROFILES[video.spec.profile].reorder
     step = pts[1] - pts[0] if len(pts) > 1 else 1
-    end = pts[-1] + (pts[-1] - pts[-2] if len(pts) > 1 else 1)
+    last = _last_ticks(video)
     number = 0
     for path in video.paths:
         for encoded in segment_files.packets(path):
@@ -86,7 +98,9 @@ def _video_packets(video: EncodedVideo, stream: AvStream, output_index: int) -> 
             packet.pts, packet.is_keyframe = encoded.pts, encoded.is_keyframe
             packet.dts = pts[number - reorder] if number >= reorder else pts[0] - (reorder - number) * step
             following = bisect_right(pts, encoded.pts)
-            packet.duration = (pts[following] if following < len(pts) else end) - encoded.pts
+            packet.duration = pts[following] - encoded.pts if following < len(pts) else last
+            if number == len(pts) - 1:
+                packet.duration = last  # MP4 stores durations in decoding order: the last one makes the track's length
             if packet.dts > encoded.pts:
                 raise VeridactError("the encoder reordered frames further than its options allow")
             yield packet.dts * base, output_index, number, packet

@@ -39,6 +39,7 @@ Progress = Callable[[int], None]
 class EncodedVideo:
     """An encoded video stream, ready to mux; `paths` are its segment files in order.
 
+    `last_ticks` is the duration of the last frame in ticks of its time base, 0 where the source does not say it.
     `captions` is whether the source frames carried closed captions, `mixed` whether some are interlaced and some not.
     """
 
@@ -48,6 +49,7 @@ class EncodedVideo:
     paths: Sequence[Path]
     captions: bool
     mixed: bool
+    last_ticks: int
 
     @property
     def widened(self) -> bool:
@@ -150,7 +152,8 @@ def encode_stream(
 
         source = _SourceFrames(record, pts)
         workers.run(source.checked(_prepend(first, decoded), progress), length, jobs, work)
-    return EncodedVideo(record, spec, pts, paths, True in source.captioned, len(source.interlaced) > 1)
+    captions, mixed = True in source.captioned, len(source.interlaced) > 1
+    return EncodedVideo(record, spec, pts, paths, captions, mixed, source.last_ticks)
 
 
 class _SourceFrames:
@@ -161,6 +164,7 @@ class _SourceFrames:
         self._pts = pts
         self.captioned: set[bool] = set()
         self.interlaced: set[bool] = set()
+        self.last_ticks = 0
 
     def checked(self, decoded: Iterator[VideoFrame], progress: Progress) -> Iterator[VideoFrame]:
         """The frames in order; raises `BindingError` for a frame, or a number of frames, that is not the manifest's."""
@@ -169,6 +173,7 @@ class _SourceFrames:
             frames.check(frame, self._record, number, self._pts)
             self.captioned.add(has_captions(frame))
             self.interlaced.add(frame.interlaced_frame)
+            self.last_ticks = max(0, frame.duration)
             progress(number)
             yield frame
         if number + 1 != len(self._pts):

@@ -13,7 +13,7 @@ import pytest
 
 from veridact.errors import MediaError
 from veridact.media import frame_checks, pictures, reader, sniff, video
-from veridact.media.guards import gif, jpeg
+from veridact.media.guards import clap, gif, jpeg
 
 PLAIN = """
 import sys, av
@@ -440,7 +440,7 @@ def test_each_limit_is_kept(limit: str, value: int, reason: str, clip: Any, monk
 
 def test_every_limit_is_documented() -> None:
     text = (Path(__file__).resolve().parents[2] / "docs" / "limits.md").read_text().replace(",", "")
-    for module in (video, frame_checks, pictures, gif, jpeg):
+    for module in (video, frame_checks, pictures, clap, gif, jpeg):
         for name in (n for n in vars(module) if n.startswith("MAX_") or n == "OPENING_BYTES"):
             assert f"| {getattr(module, name)} |" in text, f"docs/limits.md does not name {name}"
 

@@ -12,7 +12,7 @@ from veridact.schema.timeline import first_fault
 MAX_DECODED_BYTES = 1 << 47
 """Of all frames of one stream together, about 140 TB: a day and a half of 4K at 60 frames a second."""
 
-MAX_REORDERED = 128
+REORDERED_FRAMES = 128
 """Frames that a decoder may be behind its packets, far beyond the 16 of H.264 and HEVC."""
 
 MAX_FRAMES = 20_000_000
@@ -36,7 +36,7 @@ class PixelAspects:
         self._last = self._context.sample_aspect_ratio if self._known else None
         if pts is not None:
             self._ahead[pts] = self._last
-        if len(self._ahead) > MAX_REORDERED:
+        if len(self._ahead) > REORDERED_FRAMES:
             self._ahead.pop(next(iter(self._ahead)))
 
     def of(self, pts: int | None) -> Fraction | None:

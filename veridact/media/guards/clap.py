@@ -25,7 +25,7 @@ _ENTRY = struct.Struct(">24xHH50x")
 MAX_HEADER_BYTES = 1 << 28
 """Of a `moov` box; a larger one is not searched but refused."""
 
-MAX_BOXES = 1_000_000
+_MOST_BOXES = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ def _boxes(data: bytes, at: int, end: int) -> Iterator[tuple[bytes, int, int]]:
 def _header(fd: int, size: int) -> bytes:
     """The body of the first `moov` box of a file; empty where there is none. Raises `MediaError` for a huge one."""
     at = 0
-    for _ in range(MAX_BOXES):
+    for _ in range(_MOST_BOXES):
         head = os.pread(fd, 16, at)
         if len(head) < 8:
             break
