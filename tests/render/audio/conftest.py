@@ -50,8 +50,9 @@ def write_audio(
     sample_format: str | None = None,
     start: int = 0,
     options: dict[str, str] | None = None,
+    quiet: bool = False,
 ) -> None:
-    """Encodes noise with FFmpeg into a file; `start` is the first pts in samples."""
+    """Encodes noise with FFmpeg into a file; `start` is the first pts in samples. `quiet` is silence with one tick."""
     with av.open(
         str(path), "w", format=container, container_options=dict(FINE) if container == "mp4" else {}
     ) as output:
@@ -59,10 +60,14 @@ def write_audio(
         if sample_format is not None:
             stream.codec_context.format = sample_format
         stream.codec_context.thread_count = 1
+        stream.codec_context.flags |= av.codec.context.Flags.bitexact  # FFmpeg's AAC else names its encoder in a packet
         stream.codec_context.open()
         name = stream.codec_context.format.name
         size = stream.codec_context.frame_size or 1024
-        values = to_sample_format(noise(samples, stream.codec_context.channels), name.removesuffix("p"))
+        loud = noise(samples, stream.codec_context.channels)
+        if quiet:
+            loud[:, : samples // 2] = loud[:, samples // 2 + 1 :] = 0
+        values = to_sample_format(loud, name.removesuffix("p"))
         for at in range(0, samples, size):
             part = values[:, at : at + size]
             packed = part if name.endswith("p") else part.T.reshape(1, -1)
