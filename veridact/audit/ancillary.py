@@ -17,7 +17,7 @@ from veridact.sandbox.heartbeat import beat
 
 _MAX_HEAD_BYTES = 1 << 20
 _XING = re.compile(rb"(\xff[\xe0-\xff].{2}\0*(Xing|Info).{116}Lav[fc][\d.]*\0*.{27}\0*)?", re.DOTALL)
-"""The frame that FFmpeg's MP3 muxer puts first: counts, a table of positions, its name and the numbers of LAME's tag."""
+"""The frame that FFmpeg's MP3 muxer puts first: counts, positions, its name and the numbers of LAME's tag."""
 
 _FLAC_HEAD = re.compile(
     rb"fLaC[\0\x80]\0\0\x22.{34}"
@@ -54,7 +54,8 @@ def file_leak(media: MediaFile, container: str) -> str | None:
     if head is None:
         return None
     with demux(media) as opened:
-        places = [(p.pos, p.size) for p in opened.demux() if p.size and p.pos is not None]
+        packets = audio_packets(opened, opened.streams.audio[0])
+        places = [(p.pos, p.size) for p in packets if p.size and p.pos is not None]
     start, end = (places[0][0], sum(places[-1])) if places else (0, 0)
     if start > _MAX_HEAD_BYTES or not head.fullmatch(os.pread(media.fd, start, 0)):
         return "more than the muxer's header stands before the sound"

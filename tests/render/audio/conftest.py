@@ -50,9 +50,8 @@ def write_audio(
     sample_format: str | None = None,
     start: int = 0,
     options: dict[str, str] | None = None,
-    quiet: bool = False,
 ) -> None:
-    """Encodes noise with FFmpeg into a file; `start` is the first pts in samples. `quiet` is silence with one tick."""
+    """Encodes noise with FFmpeg into a file; `start` is the first pts in samples."""
     with av.open(
         str(path), "w", format=container, container_options=dict(FINE) if container == "mp4" else {}
     ) as output:
@@ -64,10 +63,7 @@ def write_audio(
         stream.codec_context.open()
         name = stream.codec_context.format.name
         size = stream.codec_context.frame_size or 1024
-        loud = noise(samples, stream.codec_context.channels)
-        if quiet:
-            loud[:, : samples // 2] = loud[:, samples // 2 + 1 :] = 0
-        values = to_sample_format(loud, name.removesuffix("p"))
+        values = to_sample_format(noise(samples, stream.codec_context.channels), name.removesuffix("p"))
         for at in range(0, samples, size):
             part = values[:, at : at + size]
             packed = part if name.endswith("p") else part.T.reshape(1, -1)
