@@ -5,6 +5,7 @@ Huffman codewords are counted to its end; their values do not matter. Band repli
 profiles, coupling channels and 960-sample frames are not read.
 """
 
+import re
 from collections.abc import Iterator
 from functools import cache
 
@@ -27,6 +28,9 @@ _NOISE, _INTENSITY = 13, (14, 15)
 _EIGHT_SHORT = 2
 _FILL_BYTES = frozenset(b"\xa5")
 """The content of fill elements that ISO/IEC 14496-3 §4.5.2.7 prescribes; it says nothing and stays."""
+
+_PRIMED_BY_NAME = re.compile(rb"\0{2}libfaac [0-9]{1,3}\.[0-9]{1,3}(?![0-9])")
+"""After 17 bits of zeros, the name of an encoder whose 1024 samples of priming FFmpeg drops because of it."""
 
 _EXT_FILL_DATA, _EXT_SBR = 1, (13, 14)
 
@@ -168,7 +172,7 @@ class _Unit(BitReader):
         self.take(size)
 
     def _fill(self) -> None:
-        """A fill_element (§4.4.2.7); one of zeros or of the prescribed bytes stays."""
+        """A fill_element (§4.4.2.7); one of the prescribed bytes stays, and the name by which FFmpeg knows libfaac."""
         size = self.take(4)
         if size == 15:
             size += self.take(8) - 1
@@ -178,8 +182,11 @@ class _Unit(BitReader):
             raise UnreadableError("band replication (HE-AAC) is not read as far as its ancillary data")
         self.position = start
         payload = self.take(8 * size).to_bytes(size, "big")
-        if not (kind == _EXT_FILL_DATA and payload[0] & 15 == 0 and frozenset(payload[1:]) <= _FILL_BYTES):
-            self.ancillary.append((start, self.position))
+        if kind == _EXT_FILL_DATA and payload[0] & 15 == 0 and frozenset(payload[1:]) <= _FILL_BYTES:
+            return
+        text = (int.from_bytes(payload, "big") << 1 & ((1 << 8 * size) - 1)).to_bytes(size, "big")
+        name = _PRIMED_BY_NAME.match(text)
+        self.ancillary.append((start + 8 * name.end() - 1 if name else start, self.position))
 
     def _window(self) -> tuple[tuple[int, ...], int, bool]:
         """ics_info: the number of windows in each group, the number of bands, and whether there are short windows."""

@@ -115,6 +115,16 @@ def test_fill_of_the_prescribed_bytes_stays() -> None:
     assert list(aac.clean(bytes.fromhex("1188"), iter([filled]))) == [(filled, 0)]
 
 
+def test_the_name_that_a_decoder_needs_stays_and_what_follows_it_does_not() -> None:
+    unit = access_unit((Element("sce", 0),), 48000, "silence")
+    for name, kept in ((b"libfaac 1.28\0", b"libfaac 1.28\0"), (b"libfaac 1.28 " + TEXT, b"libfaac 1.28")):
+        size = 3 + len(name)
+        fill = "110" + "1111" + f"{size - 14:08b}" + "0" * 17
+        filled = bytes_of(fill + (bits_of(name) + "0" * 7) + bits_of(unit))
+        expected = bytes_of(fill + (bits_of(kept.ljust(len(name), b"\0")) + "0" * 7) + bits_of(unit))
+        assert next(aac.clean(bytes.fromhex("1188"), iter([filled])))[0] == expected
+
+
 # --- MP3
 
 
