@@ -43,7 +43,7 @@ _SYNTAX = {
     "gsm_ms": _PCM,
     "mp3": Syntax(mp3.configuration, mp3.clean, independent=False),
     "opus": Syntax(opus.configuration, opus.clean),
-    "vorbis": Syntax(vorbis.configuration, fixed.as_they_are),
+    "vorbis": Syntax(vorbis.configuration, vorbis.clean),
 }
 
 

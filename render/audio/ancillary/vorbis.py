@@ -1,14 +1,16 @@
-"""Vorbis: the three headers, without comments and without what follows the modes (Vorbis I §4.2).
+"""Vorbis: the three headers, without comments and without what follows the modes; and what follows a packet's residue.
 
-Packets are copied as they are: a decoder ignores what follows the residue of a packet, and nothing marks where that
-ends.
+A decoder ignores what follows the residue, and nothing marks where that ends: codewords are read to its end (Vorbis I
+§4.3). A packet may end before: then nothing follows.
 """
 
-from math import isqrt
+from collections.abc import Iterator
 
-from veridact.render.audio.ancillary.bits import UnreadableError
+from veridact.render.audio.ancillary.bits import UnreadableError, changed_bytes
+from veridact.render.audio.ancillary.vorbis_setup import Floor, LittleReader, Residue, Setup, read_setup
 
 _IDENTIFICATION_BYTES = 30
+_CHANNELS_AT, _BLOCK_SIZES_AT = 11, 28
 EMPTY_COMMENT = b"\x03vorbis" + bytes(8) + b"\x01"
 """A comment header with an empty vendor and no comments."""
 
@@ -36,109 +38,98 @@ def join(*headers: bytes) -> bytes:
     return bytes([len(headers) - 1]) + sizes + b"".join(headers)
 
 
-def configuration(header: bytes | None) -> bytes:
-    """The headers with an empty comment header; raises `UnreadableError` where they are not as Vorbis I says."""
+def _setup(header: bytes | None) -> Setup:
+    """The setup of a stream; raises `UnreadableError` where its headers are not as Vorbis I says."""
     identification, _, setup = split(header)
     if len(identification) < _IDENTIFICATION_BYTES or identification[:11] != b"\x01vorbis" + bytes(4):
         raise UnreadableError("its identification header is not that of Vorbis I")
     if setup[:7] != b"\x05vorbis":
         raise UnreadableError("its setup header is not that of Vorbis I")
-    size = _Setup(setup[7:], identification[11]).size_bytes
-    return join(identification[:_IDENTIFICATION_BYTES], EMPTY_COMMENT, setup[: 7 + size])
+    return read_setup(setup[7:], identification[_CHANNELS_AT])
 
 
-class _Setup:
-    """Reads a setup header, least significant bits first, to find where it ends."""
-
-    def __init__(self, data: bytes, channels: int) -> None:
-        self._data, self._channels, self._position = data, channels, 0
-        for _ in range(self._take(8) + 1):
-            self._codebook()
-        for _ in range(self._take(6) + 1):
-            self._take(16)
-        for part in (self._floor, self._residue, self._mapping):
-            for _ in range(self._take(6) + 1):
-                part()
-        for _ in range(self._take(6) + 1):
-            self._take(1 + 16 + 16 + 8)
-        if not self._take(1):
-            raise UnreadableError("its setup header has no framing bit")
-        self.size_bytes = -(-self._position // 8)
-
-    def _take(self, width: int) -> int:
-        start, self._position = self._position, self._position + width
-        if self._position > 8 * len(self._data):
-            raise UnreadableError("its setup header is cut short")
-        window = int.from_bytes(self._data[start // 8 : -(-self._position // 8)], "little")
-        return window >> start % 8 & ((1 << width) - 1)
-
-    def _codebook(self) -> None:
-        """A codebook (§3.2.1)."""
-        if self._take(24) != 0x564342:
-            raise UnreadableError("its setup header has no codebook where one must be")
-        dimensions, entries = self._take(16), self._take(24)
-        if self._take(1):
-            self._take(5)
-            entry = 0
-            while entry < entries:
-                entry += self._take((entries - entry).bit_length())
-        else:
-            sparse = self._take(1)
-            for _ in range(entries):
-                if not sparse or self._take(1):
-                    self._take(5)
-        kind = self._take(4)
-        if kind > 2:
-            raise UnreadableError("its setup header has a codebook of an unknown kind")
-        if kind:
-            self._take(64)
-            width = self._take(4) + 1
-            self._take(1)
-            self._take(width * (_root(entries, dimensions) if kind == 1 else entries * dimensions))
-
-    def _floor(self) -> None:
-        """A floor of type 0 or 1 (§6.2.1, §7.2.2)."""
-        kind = self._take(16)
-        if kind == 0:
-            self._take(8 + 16 + 16 + 6 + 8)
-            self._take(8 * (self._take(4) + 1))
-            return
-        if kind != 1:
-            raise UnreadableError("its setup header has a floor of an unknown kind")
-        classes = [self._take(4) for _ in range(self._take(5))]
-        dimensions = []
-        for _ in range(max(classes, default=-1) + 1):
-            dimensions.append(self._take(3) + 1)
-            subclasses = self._take(2)
-            self._take(8 * bool(subclasses) + 8 * (1 << subclasses))
-        self._take(2)
-        self._take(self._take(4) * sum(dimensions[c] for c in classes))
-
-    def _residue(self) -> None:
-        """A residue (§8.6.1)."""
-        self._take(16 + 24 + 24 + 24)
-        classifications = self._take(6) + 1
-        self._take(8)
-        books = 0
-        for _ in range(classifications):
-            books += self._take(3).bit_count()
-            books += self._take(5).bit_count() if self._take(1) else 0
-        self._take(8 * books)
-
-    def _mapping(self) -> None:
-        """A mapping of type 0 (§4.2.4)."""
-        if self._take(16):
-            raise UnreadableError("its setup header has a mapping of an unknown kind")
-        submaps = self._take(4) + 1 if self._take(1) else 1
-        if self._take(1):
-            self._take((self._take(8) + 1) * 2 * (self._channels - 1).bit_length())
-        self._take(2)
-        self._take(4 * self._channels * (submaps > 1) + 24 * submaps)
+def configuration(header: bytes | None) -> bytes:
+    """The headers with an empty comment header; raises `UnreadableError` where they are not as Vorbis I says."""
+    identification, _, setup = split(header)
+    return join(identification[:_IDENTIFICATION_BYTES], EMPTY_COMMENT, setup[: 7 + _setup(header).size_bytes])
 
 
-def _root(entries: int, dimensions: int) -> int:
-    """The greatest integer whose power `dimensions` is at most `entries` (§9.2.3)."""
-    root = 1 if dimensions != 2 else isqrt(entries)
-    while dimensions and (root + 1) ** dimensions <= entries:
-        root += 1
-    return root
+def clean(header: bytes | None, packets: Iterator[bytes]) -> Iterator[tuple[bytes, int]]:
+    """Every packet with zeros after its residue, and how many bytes that changed."""
+    setup, blocks = _setup(header), split(header)[0][_BLOCK_SIZES_AT]
+    sizes = (1 << (blocks & 15), 1 << (blocks >> 4))
+    for packet in packets:
+        end = _end_of_residue(packet, setup, sizes)
+        value = int.from_bytes(packet, "little") & ((1 << end) - 1)
+        data = value.to_bytes(len(packet), "little")
+        yield data, changed_bytes(packet, data)
+
+
+def _end_of_residue(packet: bytes, setup: Setup, sizes: tuple[int, int]) -> int:
+    """How many bits of a packet a decoder reads."""
+    bits = LittleReader(packet)
+    try:
+        if bits.take(1):
+            raise UnreadableError("a Vorbis packet is no sound")
+        mode = bits.take((len(setup.modes) - 1).bit_length())
+        if mode >= len(setup.modes):
+            raise UnreadableError("a Vorbis packet has a mode that does not exist")
+        long, number = setup.modes[mode]
+        bits.take(2 * long)
+        mapping = setup.mappings[number]
+        used = [_read_floor(bits, setup, setup.floors[mapping.submaps[s][0]]) for s in mapping.submap_of]
+        for pair in mapping.couples:
+            if any(used[c] for c in pair):
+                for channel in pair:
+                    used[channel] = True
+        for submap, (_, residue) in enumerate(mapping.submaps):
+            channels = [u for u, s in zip(used, mapping.submap_of, strict=True) if s == submap]
+            _read_residue(bits, setup, setup.residues[residue], channels, sizes[long] // 2)
+    except EOFError:
+        return 8 * len(packet)
+    return bits.position
+
+
+def _read_floor(bits: LittleReader, setup: Setup, floor: Floor) -> bool:
+    """Reads the floor of one channel (§7.2.3); whether the channel has one."""
+    if not bits.take(1):
+        return False
+    bits.take(2 * floor.value_bits)
+    for kind in floor.partitions:
+        width = floor.subclass_bits[kind]
+        value = setup.books[floor.masters[kind]].read(bits) if width else 0
+        for _ in range(floor.dimensions[kind]):
+            book = floor.books[kind][value & ((1 << width) - 1)]
+            value >>= width
+            if book >= 0:
+                setup.books[book].read(bits)
+    return True
+
+
+def _read_residue(bits: LittleReader, setup: Setup, residue: Residue, channels: list[bool], lines: int) -> None:
+    """Reads the residue of the channels of one submap (§8.6.2), of which those with a floor have one."""
+    vectors = sum(channels)
+    if residue.kind == 2:
+        lines, vectors = lines * len(channels), int(any(channels))
+    count = (min(residue.end, lines) - min(residue.begin, lines)) // residue.size
+    if not vectors or count <= 0:
+        return
+    classes, book = len(residue.books), setup.books[residue.class_book]
+    kinds: list[list[int]] = [[] for _ in range(vectors)]
+    for step in range(8):
+        for first in range(0, count, book.dimensions):
+            for vector in kinds if step == 0 else ():
+                word = book.read(bits)
+                vector += [word // classes**k % classes for k in range(book.dimensions - 1, -1, -1)]
+            for at in range(first, min(first + book.dimensions, count)):
+                for vector in kinds:
+                    number = residue.books[vector[at]][step]
+                    if number >= 0:
+                        values = setup.books[number]
+                        values.skip(bits, _words(residue, values.dimensions))
+
+
+def _words(residue: Residue, dimensions: int) -> int:
+    """How many codewords of so many dimensions a partition has (§8.6.3, §8.6.4)."""
+    whole, rest = divmod(residue.size, max(1, dimensions))
+    return whole + (rest > 0 and residue.kind > 0)
