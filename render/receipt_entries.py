@@ -29,7 +29,10 @@ KNOWN_TAGS = frozenset(
 
 @dataclass(frozen=True)
 class StreamOutcome:
-    """What became of one input stream: copied, re-encoded, replaced or dropped, and why."""
+    """What became of one input stream: copied, re-encoded, replaced or dropped, and why.
+
+    `ancillary_bytes_zeroed` counts the bytes of copied sound that held no sound.
+    """
 
     index: int
     type: str
@@ -37,6 +40,7 @@ class StreamOutcome:
     disposition: str
     reason: str
     dropped: Sequence[str] = ()
+    ancillary_bytes_zeroed: int = 0
 
 
 @dataclass(frozen=True)
@@ -139,7 +143,8 @@ def bodies(
     )
     for s in rendered.streams:
         body = {"index": s.index, "type": s.type, "codec": s.codec, "disposition": s.disposition, "why": s.reason}
-        yield "stream", {**body, "metadata_dropped": list(s.dropped)}
+        zeroed = {"ancillary_bytes_zeroed": s.ancillary_bytes_zeroed} if s.ancillary_bytes_zeroed else {}
+        yield "stream", {**body, "metadata_dropped": list(s.dropped), **zeroed}
     yield from _items(read, rendered)
     for text in rendered.warnings:
         yield "warning", {"text": text}

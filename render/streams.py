@@ -194,10 +194,12 @@ def _outcomes(source: InputContainer, manifest: Manifest, streams: Sequence[Stre
             case EncodedVideo() as video:
                 disposition, reason = "re-encoded", "covers are painted"
                 names += ["captions"] if video.captions else []
-            case AudioOutput() as audio:
-                disposition, reason = audio.disposition, audio.reason
+            case AudioOutput() as sound:
+                disposition, reason = sound.disposition, sound.reason
             case _ if isinstance(record, VideoStream | AudioStream):
                 disposition, reason = "dropped", "the manifest does not render it"
             case _:
                 disposition, reason = "dropped", f"{other_record(stream).type} streams are never rendered"
-        yield StreamOutcome(record.index, record.type, record.codec, disposition, reason, safe_names(names))
+        audio = rendered.get(record.index)
+        zeroed = audio.counts.ancillary_bytes_zeroed if isinstance(audio, AudioOutput) else 0
+        yield StreamOutcome(record.index, record.type, record.codec, disposition, reason, safe_names(names), zeroed)

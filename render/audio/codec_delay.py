@@ -37,7 +37,7 @@ def stream_with_codec_delay(source: AudioStream, header: bytes | None, skip_samp
     identifier = _CODEC_IDS.get(codec_name(source))
     if identifier is None:
         return None
-    private = header or source.codec_context.extradata or b""
+    private = header or b""
     delay_ns = (skip_samples * 1_000_000_000 + source.sample_rate // 2) // source.sample_rate
     audio = _element("b5", struct.pack(">d", source.sample_rate)) + _unsigned("9f", source.channels)
     track = (

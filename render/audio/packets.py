@@ -44,6 +44,7 @@ class AudioPacket:
     """One compressed packet: `pts` and `duration` in ticks of `time_base`, `skip` samples hidden at its start.
 
     `skip_side_data` is FFmpeg's `skip_samples` record (samples hidden at start and end), where the source has one.
+    `ancillary_bytes` is the number of bytes that were no sound and have been zeroed.
     """
 
     data: bytes
@@ -53,6 +54,7 @@ class AudioPacket:
     key: bool = True
     skip: int = 0
     skip_side_data: PacketSideData | None = None
+    ancillary_bytes: int = 0
 
     def to_av(self) -> AvAudioPacket:
         """The packet as a PyAV packet, not yet assigned to a stream."""

@@ -14,10 +14,13 @@ from av.audio.stream import AudioStream
 from av.container import InputContainer, OutputContainer
 
 from veridact.errors import MediaError
-from veridact.media.containers import audio_stream, fit, layout_name
+from veridact.media.containers import LOSSLESS_OF, audio_stream, fit, layout_name
 from veridact.media.video import MediaFile, demux, fraction, is_cover_art
 from veridact.render.audio import pcm
 from veridact.render.audio.aac_splice import AacConfig, aac_lc_config, splice_packets, strip_adts
+from veridact.render.audio.ancillary import codecs
+from veridact.render.audio.ancillary.bits import UnreadableError
+from veridact.render.audio.ancillary.packets import Survey, cleaned, survey
 from veridact.render.audio.codec_delay import stream_with_codec_delay
 from veridact.render.audio.decode import decode_blocks
 from veridact.render.audio.packets import (
@@ -45,6 +48,7 @@ class Counts:
     packets: int = 0
     packets_replaced: int = 0
     samples_covered: int = 0
+    ancillary_bytes_zeroed: int = 0
     silent_from: Fraction | None = None
 
 
@@ -52,9 +56,9 @@ class Counts:
 class AudioOutput:
     """An audio stream of the output, its disposition decided, its packets made on demand.
 
-    `codec`, `rate_hz` and `layout` are the output's; `reason` is the receipt's phrase for the disposition. `header` and
-    `config` are set for copied and spliced streams, `encoding` for re-encoded ones. `origin` is 0 ms of the manifest in
-    seconds of the file's clock.
+    `codec`, `rate_hz` and `layout` are the output's; `reason` is the receipt's phrase for the disposition. `header`
+    (written anew) and `ancillary` are set for copied and spliced streams, `config` for spliced, `encoding` for
+    re-encoded ones. `origin` is 0 ms of the manifest in seconds of the file's clock.
     """
 
     media: MediaFile
@@ -72,6 +76,8 @@ class AudioOutput:
     header: bytes | None
     config: AacConfig | None
     encoding: pcm.AudioEncoding | None
+    strips_adts: bool = False
+    ancillary: Survey | None = None
     counts: Counts = field(default_factory=Counts, compare=False)
 
     def add_to(self, output: OutputContainer) -> AudioStream:
@@ -107,8 +113,12 @@ class AudioOutput:
         with demux(self.media) as container:
             source = audio_stream(container, self.index)
             packets = _output_packets(container, source, self)
+            if self.ancillary is not None:
+                packets = cleaned(self.ancillary, packets)
             if self.config is None:
-                yield from (p.to_av() for p in _with_mp3_delay(packets, self.container))
+                for packet in _with_mp3_delay(packets, self.container):
+                    self.counts.ancillary_bytes_zeroed += packet.ancillary_bytes
+                    yield packet.to_av()
                 return
             rate_hz = self.config.rate_hz
             slack = position_slack(fraction(source.time_base), self.origin, rate_hz)
@@ -118,6 +128,7 @@ class AudioOutput:
                     self.counts.silent_from = packet_start(packet, rate_hz)
                 self.counts.packets_replaced += covered >= 0
                 self.counts.samples_covered += max(0, covered)
+                self.counts.ancillary_bytes_zeroed += packet.ancillary_bytes if covered < 0 else 0
                 yield packet.to_av()
 
     def _encoded(self, stream: AudioStream) -> Iterator[AvAudioPacket]:
@@ -170,21 +181,47 @@ def render_audio(media: MediaFile, index: int, plan: SoundPlan, origin: Fraction
         )
     if refusal is not None:
         raise MediaError(refusal)
-    if plan.covers_nothing and fitting.holders:
-        return copy
-    config = aac_lc_config(media, index, fitting.header) if fitting.codec == "aac" and fitting.copies else None
-    if config is not None and not plan.covers_nothing:
+    splices = fitting.codec == "aac" and fitting.copies and not plan.covers_nothing
+    config = aac_lc_config(media, index, fitting.header) if splices else None
+    why = "without loss" if fitting.holders else "no container holds its codec"
+    if config is not None:
         reason = "the packets that touch a range are constant ones"
-        return replace(copy, disposition="replaced", reason=reason, config=config)
-    encoding = pcm.choose_encoding(container, fitting.codec, next(decode_blocks(media, index)))
+        copy = replace(copy, disposition="replaced", reason=reason, config=config)
+    if config is not None or (plan.covers_nothing and fitting.holders):
+        try:
+            return _sound_alone(copy)
+        except UnreadableError as e:
+            why = f"without loss: {e}"
+    return _re_encoded(copy, why)
+
+
+def _sound_alone(copy: AudioOutput) -> AudioOutput:
+    """A copied or spliced stream with its header written anew and its packets surveyed; raises `UnreadableError`."""
+    with demux(copy.media) as container:
+        source = audio_stream(container, copy.index)
+        header = codecs.configuration(copy.codec, copy.header)
+        adts = copy.codec == "aac" and not source.codec_context.extradata
+        copy = replace(copy, header=header, strips_adts=adts)
+        return replace(copy, ancillary=survey(copy.codec, header, _output_packets(container, source, copy)))
+
+
+def _re_encoded(copy: AudioOutput, reason: str) -> AudioOutput:
+    """The stream decoded and encoded without loss; raises `MediaError` where the container has no such codec."""
+    if copy.plan.covers_nothing and copy.container not in LOSSLESS_OF:
+        what = reason.removeprefix("without loss: ")
+        raise MediaError(
+            f"the {copy.codec} of stream {copy.index} cannot be copied ({what}); set output.container to flac"
+        )
+    encoding = pcm.choose_encoding(copy.container, copy.codec, next(decode_blocks(copy.media, copy.index)))
     return replace(
         copy,
         disposition="re-encoded",
-        reason="without loss" if fitting.holders else "no container holds its codec",
+        reason=reason,
         codec=encoding.codec,
         rate_hz=encoding.rate_hz,
         layout=encoding.layout,
         header=None,
+        config=None,
         encoding=encoding,
     )
 
@@ -193,7 +230,7 @@ def _output_packets(container: InputContainer, stream: AudioStream, out: AudioOu
     """The presented packets as the output needs them: without ADTS headers, rounded pts or audible priming."""
     frame = stream.codec_context.frame_size
     packets = presented_packets(container, stream)
-    if out.header is not None and not stream.codec_context.extradata:
+    if out.strips_adts and out.header is not None:
         packets = strip_adts(packets, out.header)
     if frame:
         packets = retimed_packets(packets, stream.sample_rate, frame)
@@ -242,7 +279,6 @@ def _add_copy(output: OutputContainer, out: AudioOutput, source: AudioStream) ->
     if skip:
         template = stream_with_codec_delay(source, out.header, skip) or source
     stream = output.add_stream_from_template(template)
-    if out.header is not None and not stream.codec_context.extradata:
-        stream.codec_context.extradata = out.header
+    stream.codec_context.extradata = out.header
     stream.codec_context.layout = layout_name(source.layout.name, source.channels)
     return stream

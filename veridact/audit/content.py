@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from veridact.audit import alpha_content
+from veridact.audit.ancillary import file_leak, stream_leak
 from veridact.audit.audio_content import audible_spans
 from veridact.errors import MediaError, VeridactError
 from veridact.media.origin import origin
@@ -69,6 +70,7 @@ def check_content(media: MediaFile, manifest: Manifest, begins: Fraction = Fract
             yield from _check_video(media, manifest, record, position)
         else:
             yield _check_sound(media, manifest, index, position, begins)
+            yield _check_ancillary(media, index, position)
 
 
 def _check_container(media: MediaFile, manifest: Manifest) -> Iterator[Finding]:
@@ -79,6 +81,9 @@ def _check_container(media: MediaFile, manifest: Manifest) -> Iterator[Finding]:
         yield Finding("streams", found == wanted, f"{found}; the manifest renders {wanted}")
         strays = readback.stray_tags(container) + (["chapters"] if container.chapters() else [])
         yield Finding("metadata", not strays, f"stray: {', '.join(strays)}" if strays else "none")
+        leak = file_leak(media, manifest.output.container)
+        if leak is not None:
+            yield Finding("file header", False, leak)
         codec = PROFILES[manifest.output.profile].decoder if manifest.output.profile else None
         codecs = {codec_name(s) for s in container.streams.video}
         yield Finding("codec", codecs <= {codec}, f"{', '.join(sorted(codecs)) or 'no video'}")
@@ -141,6 +146,15 @@ def _check_sound(media: MediaFile, manifest: Manifest, index: int, position: int
     if heard is not None:
         return Finding(f"stream {index} sound", False, f"samples {heard.start} to {heard.end} can be heard")
     return Finding(f"stream {index} sound", True, "no range can be heard" if plan.ranges else "no range")
+
+
+def _check_ancillary(media: MediaFile, index: int, position: int) -> Finding:
+    """One audio stream holds nothing but sound, in its codec header and in its packets."""
+    try:
+        leak = stream_leak(media, position)
+    except MediaError as e:
+        leak = str(e)
+    return Finding(f"stream {index} ancillary data", leak is None, leak or "none")
 
 
 def _times(media: MediaFile, position: int) -> tuple[list[Fraction], bool, tuple[int, int], tuple[int, int]]:

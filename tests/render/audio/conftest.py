@@ -59,6 +59,7 @@ def write_audio(
         if sample_format is not None:
             stream.codec_context.format = sample_format
         stream.codec_context.thread_count = 1
+        stream.codec_context.flags |= av.codec.context.Flags.bitexact  # FFmpeg's AAC else names its encoder in a packet
         stream.codec_context.open()
         name = stream.codec_context.format.name
         size = stream.codec_context.frame_size or 1024

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from syrupy.assertion import SnapshotAssertion
 
+from veridact.audit.ancillary import stream_leak
 from veridact.audit.audio_content import audible_spans
 from veridact.errors import VeridactError
 from veridact.media.video import demux, open_media
@@ -44,6 +45,7 @@ def becomes(
     assert abs(moved - origin) <= Fraction(1, 1000) * (1 if container == "mkv" else 0) + Fraction(2, out.rate_hz)
     with open_media(target) as media:
         assert list(audible_spans(media, 0, plan, moved)) == []
+        assert stream_leak(media, 0) is None
     if out.disposition == "copied":
         after = decoded_audio(target)
         try:

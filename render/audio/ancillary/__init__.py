@@ -1,0 +1,1 @@
+"""What travels in copied sound without being sound: one module a codec, and the table of them in `codecs`."""
