@@ -45,6 +45,9 @@ GAMMAS: dict[int, Fraction | None] = {
 }
 """TransferCharacteristics (ITU-T H.273, table 3); the camera curves of BT.709 and BT.2020 are shown like sRGB."""
 
+_HDR = {16: ("HDR (PQ)", "smpte2084"), 18: ("HDR (HLG)", "arib-std-b67")}
+"""The transfer curves that need a tone mapping: for people, and FFmpeg's name."""
+
 ADOBE_RGB = Colours((*_D65, 64000, 33000, 21000, 71000, 15000, 6000), Fraction(563, 256))
 CLOSE_CHROMATICITY, CLOSE_GAMMA = 100, 455
 """In 100,000ths: what differs less from sRGB (gAMA 45455) differs by less than half a step of 255."""
@@ -84,7 +87,7 @@ def described_colours(image: Image.Image) -> Colours | None:
     if isinstance(code, tuple) and (image.format == "PNG" or not info.get("icc_profile")):
         if image.format == "PNG" and code[3] != 1:
             raise MediaError(UNUSABLE.format("narrow range of values"))
-        return _unless_srgb(_of_codes(*code[:2]))
+        return _unless_srgb(_of_codes(image, *code[:2]))
     if info.get("icc_profile") or isinstance(info.get("srgb"), int):
         return None
     gamma, corners = info.get("gamma"), info.get("chromaticity")
@@ -94,13 +97,15 @@ def described_colours(image: Image.Image) -> Colours | None:
     return ADOBE_RGB if _exif_says_adobe_rgb(image) else None
 
 
-def _of_codes(primaries: int, transfer: int) -> Colours:
+def _of_codes(image: Image.Image, primaries: int, transfer: int) -> Colours:
     """The colours of H.273's code points; raises `MediaError` for those that are not converted."""
     if primaries not in PRIMARIES or transfer not in GAMMAS:
-        kind = {16: "HDR (PQ)", 18: "HDR (HLG)"}.get(transfer, f"of code points {primaries} and {transfer}")
+        kind, named = _HDR.get(transfer, (f"of code points {primaries} and {transfer}", ""))
+        given = "min=gbr:pin=2020" if image.format == "PNG" else "pin=2020"
+        tone_mapping = f"zscale={given}:tin={named}:t=linear:npl=203,tonemap=hable," if named else ""
         raise MediaError(
             f"the picture's colours are {kind}, which are not converted; convert it to sRGB first: "
-            "ffmpeg -i IN -vf zscale=t=linear:npl=203,tonemap=hable,zscale=p=709:t=iec61966-2-1:m=gbr OUT.png"
+            f"ffmpeg -i IN -vf {tone_mapping}zscale=p=709:t=iec61966-2-1:m=gbr OUT.png"
         )
     return Colours(PRIMARIES[primaries], GAMMAS[transfer])
 
