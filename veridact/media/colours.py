@@ -101,8 +101,10 @@ def _of_codes(image: Image.Image, primaries: int, transfer: int) -> Colours:
     """The colours of H.273's code points; raises `MediaError` for those that are not converted."""
     if primaries not in PRIMARIES or transfer not in GAMMAS:
         kind, named = _HDR.get(transfer, (f"of code points {primaries} and {transfer}", ""))
-        given = "min=gbr:pin=2020" if image.format == "PNG" else "pin=2020"
-        tone_mapping = f"zscale={given}:tin={named}:t=linear:npl=203,tonemap=hable," if named else ""
+        given = f"zscale=pin=2020:tin={named}:"
+        if image.format == "PNG":
+            given = f"setparams=color_primaries=bt2020:color_trc={named}:colorspace=gbr,zscale="
+        tone_mapping = f"{given}t=linear:npl=203,tonemap=hable," if named else ""
         raise MediaError(
             f"the picture's colours are {kind}, which are not converted; convert it to sRGB first: "
             f"ffmpeg -i IN -vf {tone_mapping}zscale=p=709:t=iec61966-2-1:m=gbr OUT.png"

@@ -203,6 +203,17 @@ def exif_orientation(image: Image.Image) -> int:
     return value if isinstance(value, int) and 1 <= value <= 8 else 1
 
 
+PANORAMA_NAMESPACES = (b"ns.google.com/photos/1.0/panorama", b"ns.google.com/photos/1.0/image")
+"""Of the XMP that marks 360° panoramas and stereo pictures (Google's GPano and GImage)."""
+
+
+def is_panorama(image: Image.Image) -> bool:
+    """Whether XMP tells viewers to show the picture as a panorama or in stereo; of a picture not yet decoded."""
+    packets = [image.info.get("xmp"), image.info.get("XML:com.adobe.xmp"), getattr(image, "tag_v2", {}).get(700)]
+    packed = [p.encode() if isinstance(p, str) else p for p in packets]
+    return any(name in p for p in packed if isinstance(p, bytes) for name in PANORAMA_NAMESPACES)
+
+
 def displayed(image: Image.Image, orientation: int) -> Image.Image:
     """The picture as displayed: the stored one, transposed by its EXIF orientation."""
     return image.transpose(TRANSPOSITION[orientation]) if orientation in TRANSPOSITION else image
