@@ -134,8 +134,9 @@ def content_digest(frame_digests: Iterable[str]) -> str:
     return total.hexdigest()
 
 
-TIFF_STRUCTURE = frozenset({256, 257, 258, 259, 262, 273, 277, 278, 279, 284, 317, 320, 338, 339})
-"""The TIFF tags that say how pixels are stored (TIFF 6.0, section 8); a written picture has no others."""
+TIFF_STRUCTURE = frozenset({256, 257, 258, 259, 262, 273, 277, 278, 279, 282, 283, 284, 296, 317, 320, 338, 339})
+"""The TIFF tags that say how pixels are stored and at which density (TIFF 6.0, section 8); a written picture has no
+others."""
 
 PICTURE_METADATA = frozenset({"exif", "xmp", "icc_profile", "photoshop", "comment"})
 

@@ -20,7 +20,7 @@ KNOWN_TAGS = frozenset(
     com.apple.quicktime.location.iso6709 com.apple.quicktime.make com.apple.quicktime.model
     com.apple.quicktime.software com.apple.quicktime.creationdate com.android.version com.android.capture.fps
     chapters captions
-    exif xmp icc_profile iptc photoshop dpi jfif mpf adobe thumbnail gamma chromaticity srgb transparency loop
+    exif xmp icc_profile iptc photoshop dpi jfif mpf adobe thumbnail gamma chromaticity srgb cicp phys transparency loop
     background version timestamp compression resolution default_image
     """.split()
 )

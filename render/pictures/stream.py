@@ -1,7 +1,8 @@
 """Still and animated pictures: oriented as displayed, painted, and saved with pixels and no metadata."""
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+import io
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -12,12 +13,23 @@ from PIL import Image
 from PIL.JpegImagePlugin import get_sampling
 
 from veridact.errors import BindingError, MediaError, VeridactError
-from veridact.media.picture_modes import SIXTEEN_BIT_GRAY, has_transparent_key
-from veridact.media.pictures import exif_orientation, frame_count, frames, has_exif, open_picture, pixels_of, strips
+from veridact.media.density import FIELDS as DENSITY_FIELDS
+from veridact.media.density import HOLDS_DENSITY, Density, density_of, with_density
+from veridact.media.density import save_options as density_options
+from veridact.media.pictures import (
+    exif_orientation,
+    frame_count,
+    frames,
+    has_exif,
+    open_picture,
+    pixels_of,
+    strips,
+)
 from veridact.media.probe import picture_pts
 from veridact.media.video import MediaFile, open_media
 from veridact.render import readback
 from veridact.render.pictures import gif, webp
+from veridact.render.pictures.warnings import warnings_of
 from veridact.render.publish import StagingFolder
 from veridact.render.receipt_entries import OutputStreamRecord, RenderResult, StreamOutcome, safe_names
 from veridact.render.video.paint import paint
@@ -38,10 +50,6 @@ PALETTE_COLOURS = 256
 ALPHA_THRESHOLD = 128
 """In GIF, which has no partial transparency, alpha below this is transparent."""
 
-REDUCED_DEPTH = "8 of 16 bits of each colour are kept"
-
-KEY_TO_ALPHA = "the transparent colour becomes transparency of each pixel (alpha)"
-
 Covered = dict[int, tuple[int, int]]
 """For each track, by its index in the manifest: the frames on which it was painted, and the pixels in all."""
 
@@ -55,6 +63,7 @@ class SavedPicture:
     covered: Covered
     dropped: Sequence[str]
     warnings: Sequence[str]
+    density: Density | None
 
 
 def render_picture(
@@ -68,17 +77,18 @@ def render_picture(
     record = _picture_record(manifest)
     container = manifest.output.container
     with open_picture(media) as image:
-        warnings = list(_warnings(image))
+        warnings, density = list(warnings_of(image)), kept_density(image, record, container)
         check_picture(image, record)
-        options = save_options(image, manifest)
-        dropped = safe_names([*map(str, image.info), *(["exif"] if has_exif(image) else [])])
+        options = save_options(image, manifest) | density_options(density, container)
+        names = {str(name) for name in image.info} - (DENSITY_FIELDS if density else frozenset())
+        dropped = safe_names([*names, *(["exif"] if has_exif(image) else [])])
         decoded, durations_ms = _decode(image)
     blackened = sum(blacken(picture_planes(pixels, _bands(pixels)), (1, 1)) for pixels in decoded)
     warnings += [f"{blackened} {BLACKENED}"] if blackened else []
     covered = _paint(decoded, manifest, record, durations_ms)
     with patience():
-        _save(decoded, durations_ms, staging.output, container, options)
-    return SavedPicture(decoded, options, covered, dropped, warnings)
+        _save(decoded, durations_ms, staging.output, container, options, density)
+    return SavedPicture(decoded, options, covered, dropped, warnings, density)
 
 
 def read_back_picture(
@@ -88,6 +98,8 @@ def read_back_picture(
     container, codec = manifest.output.container, _picture_record(manifest).codec
     digests = _read_back(staging.output, saved.frames, container)
     options = {name: str(value) for name, value in sorted(saved.options.items())}
+    if saved.density is not None:
+        options["density"] = f"{saved.density.across} {saved.density.down} {saved.density.unit}"
     return RenderResult(
         encoder={"encoder": f"pillow {PILLOW_FORMAT[container]}", **options},
         streams=[StreamOutcome(0, "picture", codec, "re-encoded", "covers are painted", saved.dropped)],
@@ -105,18 +117,10 @@ def _picture_record(manifest: Manifest) -> PictureStream:
     return record
 
 
-def _warnings(image: Image.Image) -> Iterator[str]:
-    """What the receipt says of a picture, not yet decoded, that the output cannot hold as it is."""
-    keyed = has_transparent_key(image)
-    if _has_deep_colours(image) or (keyed and image.mode in SIXTEEN_BIT_GRAY):
-        yield REDUCED_DEPTH
-    if keyed:
-        yield KEY_TO_ALPHA
-
-
-def _has_deep_colours(image: Image.Image) -> bool:
-    """Whether a picture, not yet decoded, has 16 bits per colour channel, of which Pillow decodes the upper eight."""
-    return image.mode not in SIXTEEN_BIT_GRAY and any(";16" in str(tile) for tile in getattr(image, "tile", ()))
+def kept_density(image: Image.Image, record: PictureStream, container: str) -> Density | None:
+    """The density of the displayed picture, where it has one that the container holds."""
+    density = density_of(image) if container in HOLDS_DENSITY else None
+    return None if density is None else density.turned(record.orientation)
 
 
 def check_picture(image: Image.Image, record: PictureStream) -> None:
@@ -180,7 +184,12 @@ def _bands(pixels: Samples) -> str:
 
 
 def _save(
-    painted: Sequence[Samples], durations_ms: Sequence[int], path: Path, container: str, options: dict[str, Any]
+    painted: Sequence[Samples],
+    durations_ms: Sequence[int],
+    path: Path,
+    container: str,
+    options: dict[str, Any],
+    density: Density | None,
 ) -> None:
     """Saves the painted frames; raises `MediaError` for what the container has no exact form of."""
     if len(painted) > 1 and container not in CAN_ANIMATE:
@@ -212,7 +221,9 @@ def _save(
         case "webp", True:
             path.write_bytes(webp.animation(images, durations_ms, options))
         case _:
-            images[0].save(path, format=PILLOW_FORMAT[container], **options, **animated)
+            file = io.BytesIO()
+            images[0].save(file, format=PILLOW_FORMAT[container], **options, **animated)
+            path.write_bytes(with_density(file.getvalue(), density, container))
 
 
 def _disposals(painted: Sequence[Samples]) -> list[int]:

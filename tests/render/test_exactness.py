@@ -3,13 +3,18 @@
 import os
 import subprocess
 import sys
+from fractions import Fraction
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import av
 import numpy as np
 import pytest
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
+from veridact.media.colour_profiles import Colours, icc_profile
+from veridact.media.colours import PRIMARIES
 from veridact.render import selftest
 from veridact.schema.manifest import AudioEffect, AudioRange, Cells, Key, Origin
 
@@ -93,6 +98,17 @@ def cases(clip: Any, picture: Any, sound_of: Any, make_manifest: Any, make_track
         manifests[name.split(".")[0]] = make_manifest(
             image, (make_track(1, (100, 50, 60, 80), 1), make_track(2, (150, 90, 90, 60), 1, effect=MOSAIC))
         )
+    adobe = Image.Exif()
+    adobe.get_ifd(0x8769)[0xA001] = 2
+    described: dict[str, dict[str, Any]] = {
+        "adobe.jpg": {"exif": adobe},
+        "profile.tif": {"icc_profile": icc_profile(Colours(PRIMARIES[12], Fraction(9, 5)))},
+        "gamma.png": {"pnginfo": PngInfo()},
+    }
+    described["gamma.png"]["pnginfo"].add(b"gAMA", (100_000).to_bytes(4, "big"))
+    for name, options in described.items():
+        image = picture(name, size=(333, 217), **options)
+        manifests[name.split(".")[0]] = make_manifest(image, (make_track(1, (100, 50, 60, 80), 1),))
     for name, manifest in manifests.items():
         saved(manifest, f"{name}.json")
     return list(manifests)

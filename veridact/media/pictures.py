@@ -6,19 +6,21 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
-from io import BufferedReader, BytesIO, RawIOBase
+from io import BufferedReader, RawIOBase
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import ExifTags, Image, ImageCms, UnidentifiedImageError, _imaging
+from PIL import ExifTags, Image, UnidentifiedImageError, _imaging
 
 from veridact.errors import MediaError, MissingModelError
 from veridact.media import png_chunks
+from veridact.media.colours import described_colours, icc_profile_of, shown_as_srgb, to_srgb
 from veridact.media.guards.gif import has_more_frames
 from veridact.media.guards.jpeg import CHUNK_BYTES, check_scans
 from veridact.media.guards.tiff import check_one_picture
+from veridact.media.heif_colour import colour_codes
 from veridact.media.picture_modes import in_painted_mode, mask_of_deep_key
 from veridact.media.reader import Reader
 from veridact.media.video import MAX_PIXELS, MediaFile
@@ -133,6 +135,8 @@ def open_picture(media: MediaFile) -> Iterator[Image.Image]:
                 _check_size(image)
                 if name == "PNG":
                     _describe_png(image, media)
+                if name in {"AVIF", "HEIF"} and (codes := colour_codes(media.reader())) is not None:
+                    image.info["cicp"] = codes
                 yield image
         except (Image.DecompressionBombWarning, Image.DecompressionBombError):
             raise MediaError("the picture declares more pixels than is safe to decode") from None
@@ -202,6 +206,17 @@ def exif_orientation(image: Image.Image) -> int:
     return value if isinstance(value, int) and 1 <= value <= 8 else 1
 
 
+PANORAMA_NAMESPACES = (b"ns.google.com/photos/1.0/panorama", b"ns.google.com/photos/1.0/image")
+"""Of the XMP that marks 360° panoramas and stereo pictures (Google's GPano and GImage)."""
+
+
+def is_panorama(image: Image.Image) -> bool:
+    """Whether XMP tells viewers to show the picture as a panorama or in stereo; of a picture not yet decoded."""
+    packets = [image.info.get("xmp"), image.info.get("XML:com.adobe.xmp"), getattr(image, "tag_v2", {}).get(700)]
+    packed = [p.encode() if isinstance(p, str) else p for p in packets]
+    return any(name in p for p in packed if isinstance(p, bytes) for name in PANORAMA_NAMESPACES)
+
+
 def displayed(image: Image.Image, orientation: int) -> Image.Image:
     """The picture as displayed: the stored one, transposed by its EXIF orientation."""
     return image.transpose(TRANSPOSITION[orientation]) if orientation in TRANSPOSITION else image
@@ -251,43 +266,14 @@ def pixels_of(image: Image.Image) -> NDArray[Any]:
 
 def _paintable(image: Image.Image) -> Image.Image:
     """The current frame in sRGB and a mode of `PAINTED`; raises `MediaError` for modes that convert inexactly."""
-    profile = non_srgb_profile(image)
-    if profile is not None and image.mode == "CMYK":
-        return _to_srgb(image, profile)
     image.load()
+    colours = described_colours(image)
+    profile = icc_profile_of(image) if colours is None else None
+    if profile is not None and image.mode == "CMYK":
+        return to_srgb(image, profile)
     plain = in_painted_mode(image)
     if profile is not None:
-        return _to_srgb(plain, profile)
+        return to_srgb(plain, profile)
+    if colours is not None:
+        return shown_as_srgb(plain, colours)
     return image.copy() if plain is image and frame_count(image) > 1 else plain  # decoding the next overwrites it
-
-
-def non_srgb_profile(image: Image.Image) -> ImageCms.ImageCmsProfile | None:
-    """The picture's ICC profile where its colours are not sRGB; None where it has none, or one that cannot be used.
-
-    Profiles are dropped (they name devices and people), so colours that need one are converted; gray is not.
-    """
-    data = image.info.get("icc_profile")
-    if not data or image.mode not in {"RGB", "RGBA", "CMYK", "P", "PA"}:
-        return None
-    try:
-        profile = ImageCms.ImageCmsProfile(BytesIO(data))
-        description = ImageCms.getProfileDescription(profile)
-        matches_mode = profile.profile.xcolor_space.strip() == ("CMYK" if image.mode == "CMYK" else "RGB")
-    except (ImageCms.PyCMSError, OSError, ValueError, TypeError):
-        return None
-    return None if "srgb" in description.lower() or not matches_mode else profile
-
-
-def _to_srgb(image: Image.Image, profile: ImageCms.ImageCmsProfile) -> Image.Image:
-    """The frame converted to sRGB by LittleCMS, alpha unchanged; raises `MediaError` for an unusable profile."""
-    alpha = image.getchannel("A") if image.mode == "RGBA" else None
-    flat = image.convert("RGB") if alpha is not None else image
-    try:
-        converted = ImageCms.profileToProfile(flat, profile, ImageCms.createProfile("sRGB"), outputMode="RGB")
-    except ImageCms.PyCMSError:
-        raise MediaError("the picture's colour profile cannot be used; convert the picture to sRGB first") from None
-    if converted is None:
-        raise MediaError("the picture's colour profile cannot be used; convert the picture to sRGB first")
-    if alpha is not None:
-        converted.putalpha(alpha)
-    return converted
