@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from veridact.audit.audio_content import audible_spans
+from veridact.audit.structure.walk import stray_structure
 from veridact.errors import MediaError, VeridactError
 from veridact.media.origin import origin
 from veridact.media.pictures import frames as picture_frames
@@ -64,6 +65,12 @@ def check_content(media: MediaFile, manifest: Manifest, begins: Fraction = Fract
             yield from _check_video(media, manifest, record, place)
         else:
             yield _check_sound(media, manifest, index, place, begins)
+
+
+def _check_structure(media: MediaFile, manifest: Manifest) -> Finding:
+    """Nothing stands in the file outside the structure that is written."""
+    stray = stray_structure(media, manifest.output.container)
+    return Finding("structure", stray is None, stray or "nothing but what is written")
 
 
 def _check_container(media: MediaFile, manifest: Manifest) -> Iterator[Finding]:
@@ -257,13 +264,10 @@ def _check_picture(media: MediaFile, manifest: Manifest) -> Iterator[Finding]:
     record = manifest.source.streams[0]
     if not isinstance(record, PictureStream):
         raise VeridactError("the manifest lists no picture")
+    yield _check_structure(media, manifest)
     with open_picture(media) as image:
         beside = sorted(readback.picture_metadata(image))
         yield Finding("metadata", not beside, f"stray: {', '.join(beside)}" if beside else "none")
-        trailing = image.format in {"JPEG", "PNG"} and readback.has_embedded_picture(media.reader().read())
-        yield Finding(
-            "one picture", not trailing, "another picture is hidden in the file" if trailing else "only its own"
-        )
         found = [(np.asarray(f), duration) for f, duration in picture_frames(image)]
     sizes = {pixels.shape[:2] for pixels, _ in found}
     good = len(found) == record.frames and sizes == {(record.height, record.width)}
