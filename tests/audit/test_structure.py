@@ -72,6 +72,103 @@ def tiff_tag(data: bytes, tag: int) -> bytes:
     return data[:4] + struct.pack("<I", moved) + data[8:] + NAME + table
 
 
+def box(name: bytes, body: bytes) -> bytes:
+    return struct.pack(">I", 8 + len(body)) + name + body
+
+
+def into(data: bytes, path: str, more: bytes) -> bytes:
+    """An MP4 with bytes put at the end of the box that a path of names leads to; `moov` stands behind `mdat`."""
+    made, begins, end = bytearray(data), 0, len(data)
+    for name in path.split("/"):
+        at = begins
+        while made[at + 4 : at + 8] != name.encode():
+            at += struct.unpack_from(">I", made, at)[0]
+        begins, end = at + 8, at + struct.unpack_from(">I", made, at)[0]
+        struct.pack_into(">I", made, at, end - at + len(more))
+    made[end:end] = more
+    return bytes(made)
+
+
+def swapped(before: bytes, after: bytes) -> Plant:
+    """Puts other bytes of the same number in the place of the last occurrence."""
+    assert len(before) == len(after)
+
+    def swap(data: bytes) -> bytes:
+        at = data.rindex(before)
+        return data[:at] + after + data[at + len(before) :]
+
+    return swap
+
+
+def element(identifier: str, body: bytes) -> bytes:
+    return bytes.fromhex(identifier) + struct.pack(">Q", 1 << 56 | len(body)) + body
+
+
+def ebml(data: bytes) -> list[tuple[str, bytes]]:
+    """The elements of an EBML body: IDs in hex, bodies."""
+    found, at = list[tuple[str, bytes]](), 0
+    while at < len(data):
+        width = 9 - data[at].bit_length()
+        name, at = data[at : at + width].hex(), at + width
+        width = 9 - data[at].bit_length()
+        size = int.from_bytes(data[at : at + width], "big") & (1 << 7 * width) - 1
+        found.append((name, data[at + width : at + width + size]))
+        at += width + size
+    return found
+
+
+def within(data: bytes, path: str, more: bytes) -> bytes:
+    """A Matroska file with bytes put at the end of the first element that a path of IDs leads to."""
+    name, _, rest = path.partition("/")
+    if not name:
+        return data + more
+    made, done = b"", False
+    for identifier, body in ebml(data):
+        inside = identifier == name and not done
+        made += element(identifier, within(body, rest, more) if inside else body)
+        done = done or inside
+    assert done
+    return made
+
+
+def in_first_sample(data: bytes, unit: bytes) -> bytes:
+    """An MP4 of one track with a NAL unit put before the first sample, its size and the offsets moved."""
+    more = struct.pack(">I", len(unit)) + unit
+    at = data.index(b"mdat") + 4
+    made = bytearray(data[:at] + more + data[at:])
+    struct.pack_into(">I", made, at - 8, struct.unpack_from(">I", made, at - 8)[0] + len(more))
+    sizes, offsets = made.index(b"stsz") + 16, made.index(b"stco") + 12
+    struct.pack_into(">I", made, sizes, struct.unpack_from(">I", made, sizes)[0] + len(more))
+    for number in range(1, struct.unpack_from(">I", made, offsets - 4)[0]):
+        place = offsets + 4 * number
+        struct.pack_into(">I", made, place, struct.unpack_from(">I", made, place)[0] + len(more))
+    return bytes(made)
+
+
+SEGMENT, TRACK = "18538067", "18538067/1654ae6b/ae"
+TAG = element("7373", element("63c0", b"") + element("67c8", element("45a3", b"TITLE") + element("4487", NAME)))
+ISO_PLANTS: dict[str, tuple[Plant, str]] = {
+    "bytes behind": (lambda d: d + NAME, "bytes that are no box"),
+    "a few bytes behind": (lambda d: d + b"abc", "trailing bytes"),
+    "free with a picture": (lambda d: d + box(b"free", hidden_jpeg()), "contents of box free"),
+    "skip": (lambda d: d + box(b"skip", NAME), "box skip in the file"),
+    "uuid": (lambda d: d + box(b"uuid", bytes(16) + NAME), "box uuid in the file"),
+    "meta": (lambda d: d + box(b"meta", NAME), "box meta in the file"),
+    "C2PA": (lambda d: d + box(b"jumb", NAME), "box jumb in the file"),
+    "a second mdat": (lambda d: d + box(b"mdat", NAME), "bytes of mdat that no sample refers to"),
+    "uuid in moov": (lambda d: into(d, "moov", box(b"uuid", bytes(16) + NAME)), "box uuid in moov"),
+    "free in moov": (lambda d: into(d, "moov", box(b"free", NAME)), "box free in moov"),
+    "udta of a track": (lambda d: into(d, "moov/trak", box(b"udta", box(b"name", NAME))), "box udta in trak"),
+    "a track's reference": (lambda d: into(d, "moov/trak", box(b"tref", NAME)), "box tref in trak"),
+    "text behind a table": (lambda d: into(d, "moov/trak/mdia/minf/stbl/stts", NAME), "contents of box stts"),
+    "padding of samples": (lambda d: into(d, "moov/trak/mdia/minf/stbl", box(b"padb", NAME)), "box padb in stbl"),
+    "a handler's name": (swapped(b"VideoHandler", b"John Smith__"), "contents of box hdlr"),
+    "a brand": (swapped(b"isomiso2", b"JohnSmit"), "contents of box ftyp"),
+    "a compressor's name": (
+        lambda d: d[: d.index(b"avc1\0\0\0\0") + 50] + NAME + d[d.index(b"avc1\0\0\0\0") + 60 :],
+        "a compressor's name",
+    ),
+}
 PLANTS: dict[str, dict[str, tuple[Plant, str]]] = {
     "png": {
         "bytes behind": (lambda d: d + NAME, "trailing bytes"),
@@ -109,6 +206,39 @@ PLANTS: dict[str, dict[str, tuple[Plant, str]]] = {
         "XMP": (lambda d: tiff_tag(d, 700), "tag 700"),
         "a private tag": (lambda d: tiff_tag(d, 65000), "tag 65000"),
     },
+    "mp4": {
+        **ISO_PLANTS,
+        "udta": (lambda d: into(d, "moov/udta", box(b"\xa9nam", NAME)), "box a96e616d in udta"),
+        "meta with text": (lambda d: into(d, "moov/udta/meta", box(b"xml ", NAME)), "contents of box meta"),
+        "text in the picture": (
+            lambda d: in_first_sample(d, b"\x06\x05\x1a" + bytes(16) + NAME),
+            "information of type 5",
+        ),
+        "filler in the picture": (lambda d: in_first_sample(d, b"\x0c" + NAME), "NAL unit of type 12"),
+    },
+    "mkv": {
+        "bytes behind": (lambda d: d + NAME, "trailing bytes"),
+        "an element behind": (lambda d: d + element("ec", hidden_jpeg()), "contents of Void"),
+        "Void with a picture": (lambda d: within(d, SEGMENT, element("ec", hidden_jpeg())), "contents of Void"),
+        "Void of a track with text": (lambda d: within(d, TRACK, element("ec", NAME)), "contents of Void"),
+        "Tags": (lambda d: within(d, SEGMENT, element("1254c367", TAG)), "contents of element 45A3"),
+        "Attachments": (lambda d: within(d, SEGMENT, element("1941a469", NAME)), "element Attachments"),
+        "Chapters": (lambda d: within(d, SEGMENT, element("1043a770", NAME)), "element Chapters"),
+        "a title": (lambda d: within(d, f"{SEGMENT}/1549a966", element("7ba9", NAME)), "element Title"),
+        "a date": (lambda d: within(d, f"{SEGMENT}/1549a966", element("4461", bytes(8))), "element DateUTC"),
+        "a track's name": (lambda d: within(d, TRACK, element("536e", NAME)), "element Name"),
+        "a codec's name": (lambda d: within(d, TRACK, element("258688", NAME)), "element CodecName"),
+        "text as a number": (lambda d: within(d, TRACK, element("23e383", NAME)), "contents of element 23E383"),
+        "a block of no track": (
+            lambda d: within(d, f"{SEGMENT}/1f43b675", element("a3", b"\x87\0\0\0" + NAME)),
+            "a block of no track",
+        ),
+        "block additions": (
+            lambda d: within(d, f"{SEGMENT}/1f43b675", element("a0", element("75a1", NAME))),
+            "element BlockAdditions",
+        ),
+        "text behind the parameter sets": (lambda d: within(d, f"{TRACK}/63a2", NAME), "behind the parameter sets"),
+    },
 }
 CASES = [(container, plant) for container, plants in PLANTS.items() for plant in plants]
 SUFFIX = {"jpeg": "jpg", "tiff": "tif"}
@@ -116,14 +246,16 @@ SUFFIX = {"jpeg": "jpg", "tiff": "tif"}
 
 @pytest.fixture
 def rendered(
-    picture: Any, make_manifest: Any, make_track: Any, saved: Any, command: Any, tmp_path: Path
+    picture: Any, clip: Any, make_manifest: Any, make_track: Any, saved: Any, command: Any, tmp_path: Path
 ) -> Callable[[str], tuple[Path, Path, Path]]:
     """A source, its manifest and its output in a container."""
 
     def make(container: str) -> tuple[Path, Path, Path]:
         suffix = SUFFIX.get(container, container)
-        source, out = picture(f"in.{suffix}"), tmp_path / f"out.{suffix}"
-        manifest = saved(make_manifest(source, (make_track(1, BOX, 1),)))
+        footage = container in {"mp4", "mov", "mkv"}
+        source = clip(f"in.{suffix}", frames=5) if footage else picture(f"in.{suffix}")
+        out = tmp_path / f"out.{suffix}"
+        manifest = saved(make_manifest(source, (make_track(1, BOX, 1),), container=container))
         code, _, said = command("render", source, manifest, out)
         assert code == 0, said
         return source, manifest, out

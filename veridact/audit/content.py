@@ -58,6 +58,7 @@ def check_content(media: MediaFile, manifest: Manifest, begins: Fraction = Fract
     if manifest.source.kind == "picture":
         yield from _check_picture(media, manifest)
         return
+    yield _check_structure(media, manifest)
     yield from _check_container(media, manifest)
     for place, index in enumerate(rendered_indexes(manifest)):
         record = manifest.source.streams[index]

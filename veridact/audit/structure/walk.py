@@ -2,11 +2,19 @@
 
 from collections.abc import Callable
 
-from veridact.audit.structure import jpeg, png, tiff
+from veridact.audit.structure import iso_media, jpeg, matroska, png, tiff
 from veridact.audit.structure.window import StrayError, Window
 from veridact.media.video import MediaFile
 
-WALKERS: dict[str, Callable[[Window], None]] = {"png": png.check, "jpeg": jpeg.check, "tiff": tiff.check}
+WALKERS: dict[str, Callable[[Window], None]] = {
+    "png": png.check,
+    "jpeg": jpeg.check,
+    "tiff": tiff.check,
+    "mp4": iso_media.check,
+    "mov": iso_media.check,
+    "m4a": iso_media.check,
+    "mkv": matroska.check,
+}
 
 
 def stray_structure(media: MediaFile, container: str) -> str | None:
