@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from veridact.audit.audio_content import audible_spans
+from veridact.audit.picture_encoding import Encode, bounds, encoder
 from veridact.audit.structure.walk import stray_structure
 from veridact.errors import MediaError, VeridactError
 from veridact.media.origin import origin
@@ -22,6 +23,7 @@ from veridact.media.pictures import open_picture
 from veridact.media.probe import codec_name, picture_pts
 from veridact.media.video import MediaFile, decode, demux, fraction, has_captions
 from veridact.render import readback
+from veridact.render.pictures.stream import PILLOW_FORMAT, save_options
 from veridact.render.video import paint
 from veridact.render.video.encoder import PROFILES
 from veridact.render.video.interlace import block_of
@@ -39,6 +41,9 @@ TOLERANCE = {"h264": 28, "lossless": 0, "jpeg": 40, "webp": 48, "gif": 24, "png"
 
 STRAY_PERMILLE = 30
 """How many in a thousand samples of a cover may be further off than that: an encoder's ringing along an edge."""
+
+SUBSAMPLED = frozenset({"jpeg", "webp"})
+"""Picture containers whose encoder stores colours at half the resolution."""
 
 
 @dataclass(frozen=True)
@@ -166,7 +171,11 @@ def _video_planes(media: MediaFile, manifest: Manifest, record: VideoStream, pla
 
 
 def _check_covers(
-    painted: Painted, manifest: Manifest, record: VideoStream | PictureStream, pts: Sequence[int]
+    painted: Painted,
+    manifest: Manifest,
+    record: VideoStream | PictureStream,
+    pts: Sequence[int],
+    encode: Encode | None = None,
 ) -> Finding:
     """Holds every cover of every frame against what its effect can produce."""
     kind = manifest.output.profile or manifest.output.container
@@ -179,6 +188,8 @@ def _check_covers(
             checked += 1
             with patience():
                 stray = _stray_permille(cover, owned, planes, raster, TOLERANCE[kind])
+                if stray > STRAY_PERMILLE and encode is not None:
+                    stray = _stray_beyond_encoding(cover, owned, planes, TOLERANCE[kind], encode)
             if stray > STRAY_PERMILLE:
                 name = manifest.tracks[cover.track].id if cover.track >= 0 else "everything but what is kept"
                 return Finding(
@@ -227,14 +238,41 @@ def _stray_permille(
         rows, columns = np.nonzero(here)
         samples = plane.samples[rows, columns].astype(np.float64)
         allowed = tolerance * plane.quantum // 8
-        if isinstance(cover.effect, Solid):
-            off = np.abs(samples - plane.black)
-        else:
-            basis = _basis(cover, plane, rows, columns)
-            weights, *_ = np.linalg.lstsq(basis, samples, rcond=None)
-            off = np.abs(samples - basis @ weights) - 1
+        off = np.abs(samples - _modelled(cover, plane, rows, columns, samples)) - (not isinstance(cover.effect, Solid))
         worst = max(worst, int(1000 * np.count_nonzero(off > allowed) // max(1, off.size)))
     return worst
+
+
+def _modelled(
+    cover: Cover,
+    plane: Plane,
+    rows: NDArray[np.int64],
+    columns: NDArray[np.int64],
+    samples: NDArray[np.float64],
+) -> NDArray[np.float64]:
+    """What the effect produces at some samples, as near to their values as it can."""
+    if isinstance(cover.effect, Solid):
+        return np.full(len(rows), plane.black, np.float64)
+    basis = _basis(cover, plane, rows, columns)
+    weights, *_ = np.linalg.lstsq(basis, samples, rcond=None)
+    return np.asarray(basis @ weights, np.float64)
+
+
+def _stray_beyond_encoding(
+    cover: Cover, owned: NDArray[np.bool_], planes: Sequence[Plane], tolerance: int, encode: Encode
+) -> int:
+    """`_stray_permille` for a picture whose encoder lets colours bleed over a cover's edge, which is allowed as far."""
+    pixels = np.stack([plane.samples for plane in planes], axis=2)
+    model = pixels.copy()
+    rows, columns = np.nonzero(owned)
+    for band, plane in enumerate(planes):
+        if not plane.opaque:
+            samples = plane.samples[rows, columns].astype(np.float64)
+            model[rows, columns, band] = _modelled(cover, plane, rows, columns, samples).round().clip(0, 255)
+    least, greatest = bounds(pixels, owned, model, encode)
+    off = np.maximum(pixels.astype(np.int64) - greatest, least.astype(np.int64) - pixels)[owned]
+    shown = [not plane.opaque for plane in planes]
+    return int((1000 * np.count_nonzero(off > tolerance, axis=0) // max(1, len(rows)))[shown].max())
 
 
 def _basis(cover: Cover, plane: Plane, rows: NDArray[np.int64], columns: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -270,6 +308,8 @@ def _check_picture(media: MediaFile, manifest: Manifest) -> Iterator[Finding]:
         beside = sorted(readback.picture_metadata(image))
         yield Finding("metadata", not beside, f"stray: {', '.join(beside)}" if beside else "none")
         found = [(np.asarray(f), duration) for f, duration in picture_frames(image)]
+        container = manifest.output.container
+        encode = encoder(PILLOW_FORMAT[container], save_options(image, manifest)) if container in SUBSAMPLED else None
     sizes = {pixels.shape[:2] for pixels, _ in found}
     good = len(found) == record.frames and sizes == {(record.height, record.width)}
     yield Finding("frames", good, f"{len(found)} of {record.frames}")
@@ -277,7 +317,7 @@ def _check_picture(media: MediaFile, manifest: Manifest) -> Iterator[Finding]:
         raster = Raster(record.width, record.height, 1, 1, 1)
         pts = picture_pts([duration for _, duration in found])
         planes = ((n, _planes_of(pixels), raster) for n, (pixels, _) in enumerate(found))
-        yield _check_covers(planes, manifest, record, pts)
+        yield _check_covers(planes, manifest, record, pts, encode)
 
 
 def _planes_of(pixels: Samples) -> list[Plane]:
