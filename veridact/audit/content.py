@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 from veridact.audit import alpha_content
 from veridact.audit.ancillary import file_leak, stream_leak
 from veridact.audit.audio_content import audible_spans
+from veridact.audit.picture_encoding import Encode, bounds, encoder
+from veridact.audit.structure.walk import stray_structure
 from veridact.errors import MediaError, VeridactError
 from veridact.media.origin import origin
 from veridact.media.pictures import frames as picture_frames
@@ -25,6 +27,7 @@ from veridact.media.probe import codec_name, picture_pts
 from veridact.media.side_data import has_captions
 from veridact.media.video import MediaFile, decode, demux, fraction
 from veridact.render import readback
+from veridact.render.pictures.stream import PILLOW_FORMAT, save_options
 from veridact.render.video.encoder import PROFILES
 from veridact.render.video.interlace import block_of
 from veridact.render.video.planes import Plane, Samples, frame_planes, layout_of, picture_planes
@@ -45,6 +48,9 @@ STRAY_PERMILLE = 30
 ROUNDING = 1
 """Effects are rounded to whole values, so that a sample may be off by one without any encoder."""
 
+SUBSAMPLED = frozenset({"jpeg", "webp"})
+"""Picture containers whose encoder stores colours at half the resolution."""
+
 
 @dataclass(frozen=True)
 class Finding:
@@ -63,6 +69,7 @@ def check_content(media: MediaFile, manifest: Manifest, begins: Fraction = Fract
     if manifest.source.kind == "picture":
         yield from _check_picture(media, manifest)
         return
+    yield _check_structure(media, manifest)
     yield from _check_container(media, manifest)
     for position, index in enumerate(rendered_indexes(manifest)):
         record = manifest.source.streams[index]
@@ -71,6 +78,12 @@ def check_content(media: MediaFile, manifest: Manifest, begins: Fraction = Fract
         else:
             yield _check_sound(media, manifest, index, position, begins)
             yield _check_ancillary(media, index, position)
+
+
+def _check_structure(media: MediaFile, manifest: Manifest) -> Finding:
+    """Nothing stands in the file outside the structure that is written."""
+    stray = stray_structure(media, manifest.output.container)
+    return Finding("structure", stray is None, stray or "nothing but what is written")
 
 
 def _check_container(media: MediaFile, manifest: Manifest) -> Iterator[Finding]:
@@ -197,7 +210,11 @@ def _video_planes(media: MediaFile, manifest: Manifest, record: VideoStream, pos
 
 
 def _check_covers(
-    painted: Painted, manifest: Manifest, record: VideoStream | PictureStream, pts: Sequence[int]
+    painted: Painted,
+    manifest: Manifest,
+    record: VideoStream | PictureStream,
+    pts: Sequence[int],
+    encode: Encode | None = None,
 ) -> Finding:
     """Compares every cover of every frame with what its effect can produce."""
     kind = manifest.output.profile or manifest.output.container
@@ -210,6 +227,8 @@ def _check_covers(
             checked += 1
             with patience():
                 stray = _stray_permille(cover, owned, planes, TOLERANCE[kind])
+                if stray > STRAY_PERMILLE and encode is not None:
+                    stray = _stray_beyond_encoding(cover, owned, planes, TOLERANCE[kind], encode)
             if stray > STRAY_PERMILLE:
                 everything = cover.track == EVERYTHING
                 name = "everything but what is kept" if everything else manifest.tracks[cover.track].id
@@ -231,14 +250,42 @@ def _stray_permille(cover: Cover, owned: NDArray[np.bool_], planes: Sequence[Pla
         rows, columns = np.nonzero(here)
         samples = plane.samples[rows, columns].astype(np.float64)
         allowed = tolerance * plane.quantum // 8
-        if isinstance(cover.effect, Solid):
-            off = np.abs(samples - plane.black)
-        else:
-            basis = _basis(cover, plane, rows, columns)
-            weights, *_ = np.linalg.lstsq(basis, samples, rcond=None)
-            off = np.abs(samples - basis @ weights) - ROUNDING
+        rounding = 0 if isinstance(cover.effect, Solid) else ROUNDING
+        off = np.abs(samples - _modelled(cover, plane, rows, columns, samples)) - rounding
         worst = max(worst, int(1000 * np.count_nonzero(off > allowed) // max(1, off.size)))
     return worst
+
+
+def _modelled(
+    cover: Cover,
+    plane: Plane,
+    rows: NDArray[np.int64],
+    columns: NDArray[np.int64],
+    samples: NDArray[np.float64],
+) -> NDArray[np.float64]:
+    """What the effect produces at some samples, as near to their values as it can."""
+    if isinstance(cover.effect, Solid):
+        return np.full(len(rows), plane.black, np.float64)
+    basis = _basis(cover, plane, rows, columns)
+    weights, *_ = np.linalg.lstsq(basis, samples, rcond=None)
+    return np.asarray(basis @ weights, np.float64)
+
+
+def _stray_beyond_encoding(
+    cover: Cover, owned: NDArray[np.bool_], planes: Sequence[Plane], tolerance: int, encode: Encode
+) -> int:
+    """`_stray_permille` for a picture whose encoder lets colours bleed over a cover's edge, which is allowed as far."""
+    pixels = np.stack([plane.samples for plane in planes], axis=2)
+    model = pixels.copy()
+    rows, columns = np.nonzero(owned)
+    for band, plane in enumerate(planes):
+        if not plane.opaque:
+            samples = plane.samples[rows, columns].astype(np.float64)
+            model[rows, columns, band] = _modelled(cover, plane, rows, columns, samples).round().clip(0, 255)
+    least, greatest = bounds(pixels, owned, model, encode)
+    off = np.maximum(pixels.astype(np.int64) - greatest, least.astype(np.int64) - pixels)[owned]
+    shown = [not plane.opaque for plane in planes]
+    return int((1000 * np.count_nonzero(off > tolerance, axis=0) // max(1, len(rows)))[shown].max())
 
 
 def _basis(cover: Cover, plane: Plane, rows: NDArray[np.int64], columns: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -270,14 +317,13 @@ def _check_picture(media: MediaFile, manifest: Manifest) -> Iterator[Finding]:
     record = manifest.source.streams[0]
     if not isinstance(record, PictureStream):
         raise VeridactError("the manifest lists no picture")
+    yield _check_structure(media, manifest)
     with open_picture(media) as image:
         beside = sorted(readback.picture_metadata(image))
         yield Finding("metadata", not beside, f"stray: {', '.join(beside)}" if beside else "none")
-        trailing = image.format in {"JPEG", "PNG"} and readback.has_embedded_picture(media.reader().read())
-        yield Finding(
-            "one picture", not trailing, "another picture is hidden in the file" if trailing else "only its own"
-        )
         found = [(np.asarray(f), duration) for f, duration in picture_frames(image)]
+        container = manifest.output.container
+        encode = encoder(PILLOW_FORMAT[container], save_options(image, manifest)) if container in SUBSAMPLED else None
     sizes = {pixels.shape[:2] for pixels, _ in found}
     if (colours := alpha_content.picture((p for p, _ in found), manifest.output.container)) is not None:
         yield Finding("colours under alpha 0", *colours)
@@ -287,7 +333,7 @@ def _check_picture(media: MediaFile, manifest: Manifest) -> Iterator[Finding]:
         raster = Raster.displayed(record)
         pts = picture_pts([duration for _, duration in found])
         planes = ((n, _planes_of(pixels), raster) for n, (pixels, _) in enumerate(found))
-        yield _check_covers(planes, manifest, record, pts)
+        yield _check_covers(planes, manifest, record, pts, encode)
 
 
 def _planes_of(pixels: Samples) -> list[Plane]:
