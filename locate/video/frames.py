@@ -11,11 +11,11 @@ from PIL import Image
 
 from veridact.locate.detectors.base import Pixels
 from veridact.locate.video.camera_motion import THUMBNAIL_COLUMNS, THUMBNAIL_ROWS, Thumbnail
+from veridact.media.colour.viewing import footage_rgb, picture_rgb
+from veridact.media.frames.side_data import orientation
 from veridact.media.pictures import frame_count, open_picture
 from veridact.media.pictures import frames as picture_frames
-from veridact.media.side_data import orientation
 from veridact.media.video import MediaFile, decode, demux, plane_rows
-from veridact.media.viewing import footage_rgb, picture_rgb
 from veridact.schema.geometry import to_coded
 
 _UPRIGHT = {

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from PIL import Image
 
-from veridact.media.picture_modes import SIXTEEN_BIT_GRAY, has_transparent_key
+from veridact.media.colour.picture_modes import SIXTEEN_BIT_GRAY, has_transparent_key
 from veridact.media.pictures import is_panorama
 
 REDUCED_DEPTH = "8 of 16 bits of each colour are kept"

@@ -8,7 +8,7 @@ import numpy as np
 from av.video.frame import VideoFrame
 
 from veridact.errors import BindingError, VeridactError
-from veridact.media.side_data import orientation
+from veridact.media.frames.side_data import orientation
 from veridact.render.video.encoder import VideoSpec
 from veridact.render.video.planes import Plane, frame_planes, layout_of, plane_arrays
 from veridact.schema.manifest import VideoStream

@@ -13,8 +13,8 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream as AvVideoStream
 
 from veridact.errors import BindingError, VeridactError
+from veridact.media.frames.side_data import has_captions, orientation
 from veridact.media.pixel_formats import encoded_format
-from veridact.media.side_data import has_captions, orientation
 from veridact.media.video import MediaFile, decode, demux, fraction
 from veridact.render.video import encoder, frames, interlace, segment_files, transparency, workers
 from veridact.render.video.encoder import VideoSpec

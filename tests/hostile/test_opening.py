@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 from veridact.errors import MediaError
-from veridact.media import frame_checks, pictures, reader, sniff, video
+from veridact.media import pictures, reader, sniff, video
+from veridact.media.frames import frame_checks
 from veridact.media.guards import clap, gif, jpeg
 
 PLAIN = """
@@ -23,7 +24,8 @@ with av.open(sys.argv[1]) as container:
 """
 OURS = """
 import sys
-from veridact.media import frame_checks, pictures, video
+from veridact.media import pictures, video
+from veridact.media.frames import frame_checks
 from veridact.errors import MediaError
 try:
     with video.open_media(sys.argv[1]) as found:

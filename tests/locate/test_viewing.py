@@ -14,9 +14,9 @@ from PIL import Image
 from veridact.locate.detectors import centerface
 from veridact.locate.detectors.base import Request
 from veridact.locate.video.frames import FootageView, PictureView, decode_picture
+from veridact.media.colour.viewing import BACKGROUND, over_background
 from veridact.media.pixel_formats import FORMATS
 from veridact.media.video import open_media
-from veridact.media.viewing import BACKGROUND, over_background
 from veridact.tools.draw import frames as review
 
 pytestmark = pytest.mark.extra

@@ -13,8 +13,8 @@ import pytest
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from veridact.media.colour_profiles import Colours, icc_profile
-from veridact.media.colours import PRIMARIES
+from veridact.media.colour.colour_profiles import Colours, icc_profile
+from veridact.media.colour.colours import PRIMARIES
 from veridact.render import selftest
 from veridact.schema.manifest import AudioEffect, AudioRange, Cells, Key, Origin
 

@@ -12,7 +12,7 @@ import pytest
 from PIL import ExifTags, Image
 
 from veridact.errors import MediaError
-from veridact.media import side_data
+from veridact.media.frames import side_data
 from veridact.media.source import read_source
 from veridact.media.video import open_media
 
@@ -128,7 +128,7 @@ def test_render_refuses_it_as_well(
 ) -> None:  # fmt: skip
     source = splice(tmp_path / "in.ts", *CHANGES[what])
     with monkeypatch.context() as patch:
-        patch.setattr("veridact.media.frame_checks._shape", lambda *_: {})
+        patch.setattr("veridact.media.frames.frame_checks._shape", lambda *_: {})
         manifest = saved(make_manifest(source, (make_track(1, (0, 0, 8, 8), 4),)))
     code, _, err = command("render", source, manifest, tmp_path / "out.mp4")
     assert (code, "at frame 2;" in err) == (4, True), err

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from veridact.errors import MediaError
-from veridact.media.colours import _gray_table, described_colours
+from veridact.media.colour.colours import _gray_table, described_colours
 from veridact.media.pictures import frames, open_picture
 from veridact.media.video import open_media
 

@@ -11,8 +11,8 @@ import av
 import numpy as np
 import pytest
 
+from veridact.media.frames.side_data import orientation
 from veridact.media.pictures import displayed
-from veridact.media.side_data import orientation
 from veridact.media.timestamps import read_pts
 from veridact.media.video import decode, demux, open_media
 from veridact.render.video import frames as render_frames

@@ -23,3 +23,12 @@ class Check:
 def passed(checks: Sequence[Check]) -> bool:
     """Whether everything that was asked for passed: a check that was asked for and could not run did not."""
     return all(c.status == "pass" or (c.status == "not run" and not c.asked) for c in checks)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """The outcome of one content check."""
+
+    name: str
+    holds: bool
+    detail: str

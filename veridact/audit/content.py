@@ -7,24 +7,25 @@ is asked of the plan (`plan.visibility.owned`).
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from veridact.audit import alpha_content
 from veridact.audit.ancillary import file_leak, stream_leak
 from veridact.audit.audio_content import audible_spans
-from veridact.audit.picture_encoding import Encode, bounds, encoder
+from veridact.audit.checks import Finding
+from veridact.audit.cover_content import SUBSAMPLED, Painted, check_covers
+from veridact.audit.picture_encoding import encoder
 from veridact.audit.structure.walk import stray_structure
 from veridact.errors import MediaError, VeridactError
+from veridact.media.frames.side_data import has_captions
 from veridact.media.origin import origin
 from veridact.media.pictures import frames as picture_frames
 from veridact.media.pictures import open_picture
 from veridact.media.probe import codec_name, picture_pts
-from veridact.media.side_data import has_captions
 from veridact.media.video import MediaFile, decode, demux, fraction
 from veridact.render import readback
 from veridact.render.pictures.stream import PILLOW_FORMAT, save_options
@@ -32,33 +33,11 @@ from veridact.render.video.encoder import PROFILES
 from veridact.render.video.interlace import block_of
 from veridact.render.video.planes import Plane, Samples, frame_planes, layout_of, picture_planes
 from veridact.sandbox.heartbeat import patience
-from veridact.schema.manifest import Manifest, PictureStream, Solid, VideoStream
-from veridact.schema.plan import visibility
+from veridact.schema.manifest import Manifest, PictureStream, VideoStream
 from veridact.schema.plan.audio import sound_plan
 from veridact.schema.plan.dispositions import rendered_indexes
-from veridact.schema.plan.video import EVERYTHING, Cover, Raster, StreamPlan
+from veridact.schema.plan.video import Raster
 from veridact.schema.timeline import constant_rate, constant_rate_near, pts_sha256
-
-TOLERANCE = {"h264": 28, "lossless": 0, "jpeg": 40, "webp": 48, "gif": 24, "png": 0, "tiff": 0, "bmp": 0}
-"""How far a sample of 8 bits may be from what its effect produces, by profile or picture container."""
-
-STRAY_PERMILLE = 30
-"""How many in a thousand samples of a cover may be further off than that: an encoder's ringing along an edge."""
-
-ROUNDING = 1
-"""Effects are rounded to whole values, so that a sample may be off by one without any encoder."""
-
-SUBSAMPLED = frozenset({"jpeg", "webp"})
-"""Picture containers whose encoder stores colours at half the resolution."""
-
-
-@dataclass(frozen=True)
-class Finding:
-    """The outcome of one content check."""
-
-    name: str
-    holds: bool
-    detail: str
 
 
 def check_content(media: MediaFile, manifest: Manifest, begins: Fraction = Fraction(0)) -> Iterator[Finding]:
@@ -122,7 +101,7 @@ def _check_video(media: MediaFile, manifest: Manifest, record: VideoStream, posi
     yield finding
     if len(times) != record.frames:
         return
-    yield _check_covers(_video_planes(media, manifest, record, position), manifest, record, pts)
+    yield check_covers(_video_planes(media, manifest, record, position), manifest, record, pts)
     if (colours := alpha_content.footage(_video_planes(media, manifest, record, position))) is not None:
         yield Finding(f"stream {record.index} colours under alpha 0", *colours)
 
@@ -186,10 +165,6 @@ def _times(media: MediaFile, position: int) -> tuple[list[Fraction], bool, tuple
     return times, captions, (frame.width, frame.height), block_of(layout_of(frame.format.name), interlaced)
 
 
-Painted = Iterator[tuple[int, list[Plane], Raster]]
-"""The number, planes and raster of each frame of an output, in order."""
-
-
 def _video_planes(media: MediaFile, manifest: Manifest, record: VideoStream, position: int) -> Painted:
     """The planes of every frame, cut to the source's size (an odd side was widened)."""
     with demux(media) as container:
@@ -207,109 +182,6 @@ def _video_planes(media: MediaFile, manifest: Manifest, record: VideoStream, pos
                 for p in frame_planes(frame, full)
             ]
             yield number, planes, raster
-
-
-def _check_covers(
-    painted: Painted,
-    manifest: Manifest,
-    record: VideoStream | PictureStream,
-    pts: Sequence[int],
-    encode: Encode | None = None,
-) -> Finding:
-    """Compares every cover of every frame with what its effect can produce."""
-    kind = manifest.output.profile or manifest.output.container
-    plan: StreamPlan | None = None
-    checked = 0
-    for number, planes, raster in painted:
-        with patience():
-            plan = plan or StreamPlan(manifest, record, pts, raster)
-        for cover, owned in visibility.owned(plan.at(number), raster.picture):
-            checked += 1
-            with patience():
-                stray = _stray_permille(cover, owned, planes, TOLERANCE[kind])
-                if stray > STRAY_PERMILLE and encode is not None:
-                    stray = _stray_beyond_encoding(cover, owned, planes, TOLERANCE[kind], encode)
-            if stray > STRAY_PERMILLE:
-                everything = cover.track == EVERYTHING
-                name = "everything but what is kept" if everything else manifest.tracks[cover.track].id
-                return Finding(
-                    f"stream {record.index} covers",
-                    False,
-                    f"{name} is not covered on frame {number} ({stray} in 1000 samples)",
-                )
-    return Finding(f"stream {record.index} covers", True, f"{checked} covers on the frames they are listed for")
-
-
-def _stray_permille(cover: Cover, owned: NDArray[np.bool_], planes: Sequence[Plane], tolerance: int) -> int:
-    """The worst plane's share of samples that are further from the effect than the tolerance."""
-    worst = 0
-    for plane in planes:
-        if plane.opaque:
-            continue
-        here = owned[:: plane.step_y, :: plane.step_x]
-        rows, columns = np.nonzero(here)
-        samples = plane.samples[rows, columns].astype(np.float64)
-        allowed = tolerance * plane.quantum // 8
-        rounding = 0 if isinstance(cover.effect, Solid) else ROUNDING
-        off = np.abs(samples - _modelled(cover, plane, rows, columns, samples)) - rounding
-        worst = max(worst, int(1000 * np.count_nonzero(off > allowed) // max(1, off.size)))
-    return worst
-
-
-def _modelled(
-    cover: Cover,
-    plane: Plane,
-    rows: NDArray[np.int64],
-    columns: NDArray[np.int64],
-    samples: NDArray[np.float64],
-) -> NDArray[np.float64]:
-    """What the effect produces at some samples, as near to their values as it can."""
-    if isinstance(cover.effect, Solid):
-        return np.full(len(rows), plane.black, np.float64)
-    basis = _basis(cover, plane, rows, columns)
-    weights, *_ = np.linalg.lstsq(basis, samples, rcond=None)
-    return np.asarray(basis @ weights, np.float64)
-
-
-def _stray_beyond_encoding(
-    cover: Cover, owned: NDArray[np.bool_], planes: Sequence[Plane], tolerance: int, encode: Encode
-) -> int:
-    """`_stray_permille` for a picture whose encoder lets colours bleed over a cover's edge, which is allowed as far."""
-    pixels = np.stack([plane.samples for plane in planes], axis=2)
-    model = pixels.copy()
-    rows, columns = np.nonzero(owned)
-    for band, plane in enumerate(planes):
-        if not plane.opaque:
-            samples = plane.samples[rows, columns].astype(np.float64)
-            model[rows, columns, band] = _modelled(cover, plane, rows, columns, samples).round().clip(0, 255)
-    least, greatest = bounds(pixels, owned, model, encode)
-    off = np.maximum(pixels.astype(np.int64) - greatest, least.astype(np.int64) - pixels)[owned]
-    shown = [not plane.opaque for plane in planes]
-    return int((1000 * np.count_nonzero(off > tolerance, axis=0) // max(1, len(rows)))[shown].max())
-
-
-def _basis(cover: Cover, plane: Plane, rows: NDArray[np.int64], columns: NDArray[np.int64]) -> NDArray[np.float64]:
-    """What each cell of a cover contributes to each sample, as (samples, cells)."""
-    left, top = cover.area.left // plane.step_x, cover.area.top // plane.step_y
-    width, height = cover.area.width // plane.step_x, cover.area.height // plane.step_y
-    across = _axis_basis(columns - left, width, min(cover.grid[0], width), cover.effect.effect)
-    down = _axis_basis(rows - top, height, min(cover.grid[1], height), cover.effect.effect)
-    return (down[:, :, None] * across[:, None, :]).reshape(len(rows), -1)
-
-
-def _axis_basis(at: NDArray[np.int64], length: int, cells: int, effect: str) -> NDArray[np.float64]:
-    """What each cell along a side contributes to the samples at the positions `at`, as (samples, cells)."""
-    basis = np.zeros((len(at), cells))
-    if effect == "mosaic":
-        starts = np.array([i * length // cells for i in range(1, cells)], np.int64)
-        basis[np.arange(len(at)), np.searchsorted(starts, at, side="right")] = 1
-        return basis
-    position = ((2 * at + 1) * cells - length) / (2 * length)
-    low = np.floor(position).astype(np.int64)
-    share = position - low
-    np.add.at(basis, (np.arange(len(at)), low.clip(0, cells - 1)), 1 - share)
-    np.add.at(basis, (np.arange(len(at)), (low + 1).clip(0, cells - 1)), share)
-    return basis
 
 
 def _check_picture(media: MediaFile, manifest: Manifest) -> Iterator[Finding]:
@@ -333,7 +205,7 @@ def _check_picture(media: MediaFile, manifest: Manifest) -> Iterator[Finding]:
         raster = Raster.displayed(record)
         pts = picture_pts([duration for _, duration in found])
         planes = ((n, _planes_of(pixels), raster) for n, (pixels, _) in enumerate(found))
-        yield _check_covers(planes, manifest, record, pts, encode)
+        yield check_covers(planes, manifest, record, pts, encode)
 
 
 def _planes_of(pixels: Samples) -> list[Plane]:

@@ -15,13 +15,13 @@ from numpy.typing import NDArray
 from PIL import ExifTags, Image, UnidentifiedImageError, _imaging
 
 from veridact.errors import MediaError, MissingModelError
-from veridact.media import png_chunks
-from veridact.media.colours import described_colours, icc_profile_of, shown_as_srgb, to_srgb
+from veridact.media.colour import png_chunks
+from veridact.media.colour.colours import described_colours, icc_profile_of, shown_as_srgb, to_srgb
+from veridact.media.colour.heif_colour import colour_codes
+from veridact.media.colour.picture_modes import in_painted_mode, mask_of_deep_key
 from veridact.media.guards.gif import has_more_frames
 from veridact.media.guards.jpeg import CHUNK_BYTES, check_scans
 from veridact.media.guards.tiff import check_one_picture
-from veridact.media.heif_colour import colour_codes
-from veridact.media.picture_modes import in_painted_mode, mask_of_deep_key
 from veridact.media.reader import Reader
 from veridact.media.video import MAX_PIXELS, MediaFile
 from veridact.sandbox.heartbeat import beat

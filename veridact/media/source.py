@@ -5,10 +5,10 @@ from av.container import InputContainer
 from av.stream import Stream as AvStream
 
 from veridact.errors import MediaError
+from veridact.media.frames.side_data import orientation
 from veridact.media.origin import has_presented_packet, is_presented
 from veridact.media.pictures import frames, open_picture
 from veridact.media.probe import VideoTimeline, audio_record, other_record, picture_record, video_record
-from veridact.media.side_data import orientation
 from veridact.media.video import Kind, MediaFile, decode, demux
 from veridact.schema.manifest import Source, Stream
 

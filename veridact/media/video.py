@@ -23,13 +23,13 @@ from numpy.typing import NDArray
 
 from veridact.errors import BindingError, MediaError
 from veridact.files import open_regular
-from veridact.media import crop
-from veridact.media.frame_checks import MAX_FRAMES, TOO_LONG, FrameChecks, PixelAspects
+from veridact.media.frames import crop
+from veridact.media.frames.frame_checks import MAX_FRAMES, TOO_LONG, FrameChecks, PixelAspects
+from veridact.media.frames.side_data import without_exif
 from veridact.media.guards import h264
 from veridact.media.guards.clap import apertures
 from veridact.media.guards.jpeg import check_scans, is_footage
 from veridact.media.reader import BUFFER_BYTES, Reader, hash_descriptor
-from veridact.media.side_data import without_exif
 from veridact.media.sniff import Format, sniff
 from veridact.sandbox.heartbeat import beat
 

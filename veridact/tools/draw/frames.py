@@ -7,10 +7,10 @@ from av.video.reformatter import VideoReformatter
 from PIL import Image
 
 from veridact.errors import UsageError
+from veridact.media.colour.viewing import footage_rgb, picture_rgb
 from veridact.media.pictures import displayed, open_picture
 from veridact.media.pictures import frames as picture_frames
 from veridact.media.video import MediaFile, decode, demux
-from veridact.media.viewing import footage_rgb, picture_rgb
 from veridact.schema.manifest import Manifest, PictureStream, VideoStream
 
 

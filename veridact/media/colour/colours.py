@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageCms
 
 from veridact.errors import MediaError
-from veridact.media.colour_profiles import Chromaticities, Colours, icc_profile
+from veridact.media.colour.colour_profiles import Chromaticities, Colours, icc_profile
 
 SRGB: Chromaticities = (31270, 32900, 64000, 33000, 30000, 60000, 15000, 6000)
 _C, _D65 = (31000, 31600), (31270, 32900)

@@ -6,7 +6,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream as AvVideoStream
 
 from veridact.errors import MediaError
-from veridact.media.side_data import orientation
+from veridact.media.frames.side_data import orientation
 from veridact.schema.timeline import first_fault
 
 MAX_DECODED_BYTES = 1 << 47
