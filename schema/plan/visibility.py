@@ -6,7 +6,8 @@ shape (rows, columns) of the area that is asked for. On a raster without chroma 
 that are painted beside a cover, to fill its last chroma blocks, count as visible.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,11 +39,16 @@ def level_without_tracks(manifest: Manifest) -> int:
 def strongest(frame: FramePlan, area: Edges) -> NDArray[np.int32]:
     """For every pixel of an area the position in `frame.covers` of its strongest cover, or `NO_COVER`."""
     found = np.full((area.height, area.width), NO_COVER, np.int32)
-    for number, cover in enumerate(frame.covers):
+    _assign(found, frame, area, range(len(frame.covers)))
+    return found
+
+
+def _assign(pixels: NDArray[Any], frame: FramePlan, area: Edges, values: Sequence[int]) -> None:
+    """Gives every pixel of an area that is covered the value of its strongest cover, of one value for each cover."""
+    for cover, value in zip(frame.covers, values, strict=True):
         part, mask = cover.within(area)
         if not part.empty:
-            _view(found, area, part)[... if mask is None else mask] = number
-    return found
+            _view(pixels, area, part)[... if mask is None else mask] = value
 
 
 def spared(frame: FramePlan, area: Edges) -> Pixels:
@@ -55,17 +61,19 @@ def spared(frame: FramePlan, area: Edges) -> Pixels:
     return found
 
 
-def _view(pixels: NDArray[np.generic], area: Edges, part: Edges) -> NDArray[np.generic]:
+def _view(pixels: NDArray[Any], area: Edges, part: Edges) -> NDArray[Any]:
     """The part of an area's pixels that lies in a rectangle within the area."""
     return pixels[part.top - area.top : part.bottom - area.top, part.left - area.left : part.right - area.left]
 
 
 def levels(frame: FramePlan, area: Edges) -> Levels:
     """The level of every pixel of an area; what is covered by everything stays so under a weaker cover of a track."""
-    by_cover = np.array([*(level_of(cover.effect) for cover in frame.covers), VISIBLE], np.uint8)
-    everything = level_of(frame.everything.effect if frame.everything is not None else None)
-    ground = np.where(spared(frame, area), np.uint8(VISIBLE), np.uint8(everything))
-    return np.minimum(ground, by_cover[strongest(frame, area)])
+    found = np.full((area.height, area.width), VISIBLE, np.uint8)
+    _assign(found, frame, area, [level_of(cover.effect) for cover in frame.covers])
+    if frame.everything is None:
+        return found
+    ground = np.where(spared(frame, area), np.uint8(VISIBLE), np.uint8(level_of(frame.everything.effect)))
+    return np.minimum(found, ground)
 
 
 def hidden(frame: FramePlan, area: Edges) -> Pixels:
