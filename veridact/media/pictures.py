@@ -21,6 +21,7 @@ from veridact.media.colour.heif_colour import colour_codes
 from veridact.media.colour.picture_modes import in_painted_mode, mask_of_deep_key
 from veridact.media.guards.gif import has_more_frames
 from veridact.media.guards.jpeg import CHUNK_BYTES, check_scans
+from veridact.media.guards.jpeg_data import check_whole
 from veridact.media.guards.tiff import check_one_picture
 from veridact.media.reader import Reader
 from veridact.media.video import MAX_PIXELS, MediaFile
@@ -133,6 +134,8 @@ def open_picture(media: MediaFile) -> Iterator[Image.Image]:
             file.seek(0)
             with Image.open(file, formats=[name]) as image:
                 _check_size(image)
+                if name == "JPEG":
+                    check_whole(media.reader().read())
                 if name == "PNG":
                     _describe_png(image, media)
                 if name in {"AVIF", "HEIF"} and (codes := colour_codes(media.reader())) is not None:
