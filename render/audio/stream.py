@@ -14,7 +14,7 @@ from av.audio.stream import AudioStream
 from av.container import InputContainer, OutputContainer
 
 from veridact.errors import MediaError
-from veridact.media.containers import audio_stream, fit, layout_name
+from veridact.media.containers import audio_stream, fit, kept_layout
 from veridact.media.video import MediaFile, demux, fraction, is_cover_art
 from veridact.render.audio import pcm
 from veridact.render.audio.aac_splice import AacConfig, aac_lc_config, splice_packets, strip_adts
@@ -244,5 +244,5 @@ def _add_copy(output: OutputContainer, out: AudioOutput, source: AudioStream) ->
     stream = output.add_stream_from_template(template)
     if out.header is not None and not stream.codec_context.extradata:
         stream.codec_context.extradata = out.header
-    stream.codec_context.layout = layout_name(source.layout.name, source.channels)
+    stream.codec_context.layout = kept_layout(source.layout.name, source.channels)
     return stream
