@@ -29,7 +29,7 @@ from veridact.locate.speech.recognizers.base import (
     load,
 )
 from veridact.locate.speech.vad import VoiceActivityDetector, speech_segments
-from veridact.media.origin import origin
+from veridact.media.origin import is_presented, origin
 from veridact.media.video import MediaFile, demux
 from veridact.progress import AUDIO_SECONDS, ReportProgress
 from veridact.sandbox.heartbeat import patience
@@ -183,7 +183,7 @@ def _audio_streams(media: MediaFile) -> list[tuple[int, int]]:
         return [
             (s.index, int((container.duration or 0) // 1_000_000))
             for s in container.streams
-            if isinstance(s, AudioStream) and s.codec_context is not None
+            if isinstance(s, AudioStream) and is_presented(s)
         ]
 
 

@@ -13,7 +13,7 @@ from veridact.locate.video.detect import DetectorEnsemble
 from veridact.locate.video.detections import DetectionStore
 from veridact.locate.video.frames import DecodedFrame, FootageView, decode_picture, decode_video
 from veridact.locate.video.sampling import rates
-from veridact.media.origin import has_presented_packet
+from veridact.media.origin import has_presented_packet, is_presented
 from veridact.media.pictures import frame_count, open_picture
 from veridact.media.pixel_formats import encoded_format
 from veridact.media.probe import VideoTimeline, audio_record, other_record, picture_record, video_record
@@ -93,9 +93,7 @@ def _footage(
                 streams.append(record)
                 detected.append(detections)
             elif (
-                isinstance(stream, AvAudioStream)
-                and stream.codec_context is not None
-                and has_presented_packet(media, stream.index)
+                isinstance(stream, AvAudioStream) and is_presented(stream) and has_presented_packet(media, stream.index)
             ):
                 streams.append(audio_record(container, stream, searched=False))
             else:

@@ -22,13 +22,15 @@ from av.container import InputContainer
 from numpy.typing import NDArray
 
 from veridact.errors import MachineError, MediaError
-from veridact.media.containers import layout_name
+from veridact.media.containers import kept_layout
 from veridact.media.probe import codec_name
 from veridact.media.video import MediaFile, demux, fraction, reason_of
 from veridact.render.audio.packets import audio_packets
 from veridact.sandbox.heartbeat import beat
 
-MAX_CHANNELS = 8
+MAX_PLANES, MAX_CHANNELS = 8, 64
+"""Of planar and of interleaved samples: PyAV reads eight planes, a manifest states up to 64 channels."""
+
 # FFmpeg's integer decoder of each codec that also has a float one.
 FIXED_DECODERS = {"aac": "aac_fixed", "mp3": "mp3", "mp2": "mp2", "mp1": "mp1", "ac3": "ac3_fixed"}
 # Lossless, or integer by specification: FFmpeg's default decoder is exact.
@@ -91,10 +93,11 @@ def _block(frame: AudioFrame, stream: AudioStream, previous: Block | None) -> Bl
     """
     sample_format = frame.format.name.removesuffix("p")
     channels = frame.layout.nb_channels
-    if sample_format not in _DTYPES or not 1 <= channels <= MAX_CHANNELS:
+    most = MAX_PLANES if frame.format.is_planar else MAX_CHANNELS
+    if sample_format not in _DTYPES or not 1 <= channels <= most:
         raise MediaError(
-            f"stream {stream.index} has {channels} channels of {sample_format} samples; at most {MAX_CHANNELS} "
-            "channels of 8 to 32 bits can be covered; drop the stream"
+            f"stream {stream.index} has {channels} channels of {sample_format} samples; at most {most} "
+            "channels of 8 to 32 bits can be read; drop the stream"
         )
     dtype = np.dtype(_DTYPES[sample_format])
     planes = frame.planes
@@ -108,7 +111,8 @@ def _block(frame: AudioFrame, stream: AudioStream, previous: Block | None) -> Bl
         time_base = previous.time_base
     if pts is None or time_base is None:
         raise MediaError(f"stream {stream.index} has sound without a timestamp; remux it first: ffmpeg -i IN OUT.mkv")
-    return Block(pts, time_base, frame.sample_rate, layout_name(frame.layout.name, channels), sample_format, samples)
+    layout = kept_layout(frame.layout.name, channels)
+    return Block(pts, time_base, frame.sample_rate, layout, sample_format, samples)
 
 
 def decode_stream(container: InputContainer, stream: AudioStream) -> Iterator[Block]:

@@ -17,7 +17,7 @@ from av.audio.stream import AudioStream
 from numpy.typing import NDArray
 
 from veridact.errors import MediaError
-from veridact.media.containers import LOSSLESS_OF, alac_layout
+from veridact.media.containers import LOSSLESS_OF, MAX_FLAC_CHANNELS, alac_layout, layout_name
 from veridact.render.audio.decode import Block, is_lossless
 from veridact.render.audio.packets import AvAudioPacket
 from veridact.render.audio.tone import silence_value, tone
@@ -55,17 +55,22 @@ def choose_encoding(container: str, codec: str, block: Block) -> AudioEncoding:
     """
     sample_format, bits = ("s16", 16) if block.sample_format in {"u8", "s16"} else ("s32", 24)
     kept = codec.replace("be", "le")
+    channels = block.samples.shape[0]
+    named = layout_name(block.layout, channels)
     if kept in _KEPT_PCM.get(container, ()):
         width = 32 if block.sample_format == "s32" and kept == "pcm_s32le" else bits
-        return AudioEncoding(kept, block.sample_format, False, width, block.layout, block.rate_hz)
+        layout = named if container == "mp4" else block.layout  # PCM in MP4 has no unnamed layouts
+        return AudioEncoding(kept, block.sample_format, False, width, layout, block.rate_hz)
     pcm = AudioEncoding(f"pcm_s{bits}le", sample_format, False, bits, block.layout, block.rate_hz)
     match LOSSLESS_OF.get(container):
+        case "flac" if channels > MAX_FLAC_CHANNELS and container == "mkv":
+            return pcm
         case "flac":
-            return AudioEncoding("flac", sample_format, False, bits, block.layout, block.rate_hz, tuple(_FLAC.items()))
+            return AudioEncoding("flac", sample_format, False, bits, named, block.rate_hz, tuple(_FLAC.items()))
         case "alac":
-            layout = alac_layout(block.layout)
-            if layout is not None:
-                return AudioEncoding("alac", sample_format, True, bits, layout, block.rate_hz, tuple(_ALAC.items()))
+            alac = alac_layout(named)
+            if alac is not None:
+                return AudioEncoding("alac", sample_format, True, bits, alac, block.rate_hz, tuple(_ALAC.items()))
             if container == "mov":
                 return pcm
             raise MediaError(

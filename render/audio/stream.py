@@ -14,7 +14,7 @@ from av.audio.stream import AudioStream
 from av.container import InputContainer, OutputContainer
 
 from veridact.errors import MediaError
-from veridact.media.containers import LOSSLESS_OF, audio_stream, fit, layout_name
+from veridact.media.containers import LOSSLESS_OF, audio_stream, fit, kept_layout
 from veridact.media.video import MediaFile, demux, fraction, is_cover_art
 from veridact.render.audio import pcm
 from veridact.render.audio.aac_splice import AacConfig, aac_lc_config, splice_packets, strip_adts
@@ -280,5 +280,5 @@ def _add_copy(output: OutputContainer, out: AudioOutput, source: AudioStream) ->
         template = stream_with_codec_delay(source, out.header, skip) or source
     stream = output.add_stream_from_template(template)
     stream.codec_context.extradata = out.header
-    stream.codec_context.layout = layout_name(source.layout.name, source.channels)
+    stream.codec_context.layout = kept_layout(source.layout.name, source.channels)
     return stream

@@ -47,6 +47,12 @@ ONE_STREAM = frozenset({"wav", "flac", "mp3"})
 LOSSLESS_OF = {"mp4": "flac", "mkv": "flac", "flac": "flac", "ogg": "flac", "mov": "alac", "m4a": "alac", "wav": "pcm"}
 """The lossless codec of covered audio in each container; a container not listed has none."""
 
+FLAC_ONLY = frozenset({"mp4", "flac", "ogg"})
+"""Containers whose one lossless codec here is FLAC."""
+
+MAX_FLAC_CHANNELS = 8
+"""RFC 9639 §9.1.3."""
+
 _FIRST_PACKETS = 64
 _ALAC_LAYOUTS = frozenset({"mono", "stereo", "3.0", "4.0", "5.0", "5.1"})
 _SAME_SPEAKERS = {"5.0(side)": "5.0", "5.1(side)": "5.1"}
@@ -66,6 +72,7 @@ class Fit:
     container: str
     holders: tuple[str, ...]
     layout: str
+    channels: int
 
     @property
     def copies(self) -> bool:
@@ -87,6 +94,8 @@ class Fit:
             return None  # AAC packets are replaced, or the stream is re-encoded
         if self.container == "m4a" and alac_layout(self.layout) is None:
             return f"m4a cannot hold covered {self.layout} sound; {option}mkv or mp4"
+        if self.container in FLAC_ONLY and self.channels > MAX_FLAC_CHANNELS:
+            return f"{self.container} cannot hold covered sound of {self.channels} channels; {option}mkv or mov"
         if encodes:
             return None
         return f"{self.container} cannot hold covered sound exactly; {option}flac, m4a or mkv{alternative}"
@@ -100,13 +109,21 @@ def fit(media: MediaFile, index: int, container: str) -> Fit:
         has_video = container in VIDEO and any(s.type == "video" and not is_cover_art(s) for s in source.streams)
         holders = [name for name in MUXERS if (not has_video or name in VIDEO) and _can_copy(stream, header, name)]
         layout = layout_name(stream.layout.name, stream.channels)
-        return Fit(index, codec_name(stream), header, container, tuple(holders), layout)
+        return Fit(index, codec_name(stream), header, container, tuple(holders), layout, stream.channels)
 
 
 def layout_name(name: str, channels: int) -> str:
-    """FFmpeg's name of a channel layout; an unnamed one is taken for the default layout of that many channels."""
+    """FFmpeg's name of a channel layout; an unnamed one is taken for the default layout of that many channels.
+
+    For codecs that have no unnamed layouts; `kept_layout` is for all others.
+    """
     unnamed = name.endswith("channels") or not name
     return _DEFAULT_LAYOUTS[channels - 1] if unnamed and channels <= len(_DEFAULT_LAYOUTS) else name
+
+
+def kept_layout(name: str, channels: int) -> str:
+    """FFmpeg's name of a channel layout; three or more unnamed channels stay so, since nothing says who hears them."""
+    return layout_name(name, channels) if channels <= 2 else name or f"{channels} channels"
 
 
 def alac_layout(layout: str) -> str | None:

@@ -57,9 +57,14 @@ def has_presented_packet(media: MediaFile, index: int) -> bool:
 
 
 def is_presented(stream: AvStream) -> bool:
-    """Whether a stream is video or audio that a player presents; cover art is not."""
-    is_media = isinstance(stream, AvVideoStream | AvAudioStream) and stream.codec_context is not None
-    return is_media and not is_cover_art(stream)
+    """Whether a stream is video or audio that a player presents; cover art is not, nor sound without parameters.
+
+    FFmpeg knows no sample rate of sound that is announced but never found, as in a transport stream without sync words.
+    """
+    if isinstance(stream, AvAudioStream):
+        return stream.codec_context is not None and stream.sample_rate > 0 and stream.channels > 0
+    is_video = isinstance(stream, AvVideoStream) and stream.codec_context is not None
+    return is_video and not is_cover_art(stream)
 
 
 def origin(media: MediaFile) -> Fraction:

@@ -13,10 +13,14 @@ from av.container import InputContainer
 from av.video.stream import VideoStream as AvVideoStream
 from PIL import Image
 
+from veridact.errors import MediaError
 from veridact.media.pictures import exif_orientation
 from veridact.media.video import fraction, is_cover_art
 from veridact.schema.manifest import AudioStream, OtherStream, PictureStream, VideoStream
 from veridact.schema.timeline import milliseconds_up, pts_sha256
+
+MAX_CHANNELS = 64
+"""Of a stream of sound: what a manifest states."""
 
 _NOT_A_CODEC_CHARACTER = re.compile(r"[^a-z0-9_.\-]")
 
@@ -60,12 +64,20 @@ def video_record(stream: AvVideoStream, timeline: VideoTimeline, searched: bool 
 
 
 def audio_record(container: InputContainer, stream: AvAudioStream, searched: bool | None) -> AudioStream:
-    """The record of an audio stream; its duration is the container's claim, for people to read."""
+    """The record of an audio stream; its duration is the container's claim, for people to read.
+
+    Raises `MediaError` for more channels than a manifest states.
+    """
     seconds = Fraction(0)
     if stream.duration is not None:
         seconds = stream.duration * fraction(stream.time_base)
     elif container.duration is not None:
         seconds = Fraction(container.duration, av.time_base)
+    if stream.channels > MAX_CHANNELS:
+        raise MediaError(
+            f"stream {stream.index} has {stream.channels} channels; mix it down to at most {MAX_CHANNELS} first: "
+            f"ffmpeg -i IN -c:v copy -ac {MAX_CHANNELS} OUT.mov"
+        )
     return AudioStream(
         index=stream.index,
         type="audio",

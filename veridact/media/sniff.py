@@ -59,6 +59,23 @@ def _mpeg_audio(head: bytes) -> Format | None:
     return None
 
 
+_TS_SYNC = 0x47
+_TS_PACKETS = 5
+"""Packets that must follow one another for a transport stream that begins inside one."""
+
+
+def _transport_stream(head: bytes) -> Format | None:
+    """MPEG-TS with packets of 188 or 192 bytes, the latter after a timestamp; it may begin inside a packet."""
+    for packet in (188, 192):
+        start = packet - 188
+        if len(head) > start + 2 * packet and all(head[start + i * packet] == _TS_SYNC for i in range(3)):
+            return Format("ffmpeg", "mpegts")
+        for first in range(packet):
+            if head[first : first + _TS_PACKETS * packet : packet] == bytes([_TS_SYNC]) * _TS_PACKETS:
+                return Format("ffmpeg", "mpegts")
+    return None
+
+
 def sniff(head: bytes) -> Format | None:
     """The format of a file that begins with `head` (64 KiB are enough), or None when it is not supported."""
     if head[:3] == b"ID3" and len(head) >= 10:
@@ -69,10 +86,8 @@ def sniff(head: bytes) -> Format | None:
             return file_format
     if head[:2] == b"BM" and head[6:10] == b"\0\0\0\0":
         return Format("pillow", "BMP")
-    for packet in (188, 192):
-        start = packet - 188
-        if len(head) > start + 2 * packet and all(head[start + i * packet] == 0x47 for i in range(3)):
-            return Format("ffmpeg", "mpegts")
+    if (found := _transport_stream(head)) is not None:
+        return found
     if head[:4] == b"\0\0\0\x01" and len(head) > 4:
         return Format("ffmpeg", "hevc" if head[4] in {0x40, 0x42, 0x44, 0x46} else "h264")
     return _iso_media(head) or _mpeg_audio(head) or (Format("ffmpeg", "mp3") if mp3.starts_mid_frame(head) else None)

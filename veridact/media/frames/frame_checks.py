@@ -63,6 +63,11 @@ class FrameChecks:
                 f"frame {self.frames} of stream {self._index} has no timestamp after the last one; "
                 "encode it without loss first: ffmpeg -i IN -c:v libx264 -qp 0 -c:a copy OUT.mkv"
             )
+        if frame.pts is not None and frame.pts < 0:
+            raise MediaError(
+                f"stream {self._index} begins before 0, as broadcasts do whose clock wraps around, which MP4, MOV and "
+                "Matroska cannot hold; shift it first: ffmpeg -i IN -c copy -avoid_negative_ts make_zero OUT.mkv"
+            )
         shape = _shape(frame, pixel_aspect)
         if self._shape not in (None, shape):
             changed = next(n for n, value in shape.items() if self._shape is not None and value != self._shape[n])
