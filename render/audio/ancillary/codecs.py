@@ -37,7 +37,6 @@ _SYNTAX = {
     "alac": Syntax(alac.configuration, alac.clean),
     "amr_nb": Syntax(fixed.no_configuration, fixed.clean_amr_nb),
     "amr_wb": Syntax(fixed.no_configuration, fixed.clean_amr_wb),
-    "eac3": Syntax(ac3.configuration, ac3.clean),
     "flac": Syntax(flac.configuration, flac.clean),
     "gsm": _PCM,
     "gsm_ms": _PCM,
