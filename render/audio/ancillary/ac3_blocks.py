@@ -223,7 +223,7 @@ class Blocks:
         channel = self._channels[key]
         if channel.counts is not None:
             return channel.counts
-        if not channel.exponents or len(channel.exponents) < channel.end - channel.start:
+        if not channel.exponents or len(channel.exponents) != channel.end - channel.start:
             raise UnreadableError("an AC-3 frame reuses exponents that it does not have")
         if not self._coarse and not any(self._channels[k].fine_snr for k in self._used()):
             channel.counts = Counter()

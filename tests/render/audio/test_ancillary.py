@@ -405,3 +405,35 @@ def test_what_is_not_read_is_not_copied(name: str) -> None:
     codec, header, packet = REFUSED[name]
     with pytest.raises(UnreadableError):
         list(codecs.clean(codec, codecs.configuration(codec, bytes.fromhex(header)), iter([packet])))
+
+
+DAMAGED = {
+    "aac": ("aac", "mp4", {}),
+    "ac3": ("ac3", "mp4", {"layout": "5.1"}),
+    "mp3": ("libmp3lame", "mp3", {"sample_format": "s16p"}),
+    "opus": ("libopus", "ogg", {"sample_format": "s16"}),
+    "vorbis": ("vorbis", "ogg", {"options": {"strict": "-2"}}),
+    "flac": ("flac", "flac", {"sample_format": "s16"}),
+}
+
+
+@pytest.mark.parametrize("codec", DAMAGED)
+def test_damaged_packets_and_headers_are_read_or_refused(codec: str, audio_file: Any) -> None:
+    name, container, parameters = DAMAGED[codec]
+    source = audio_file(name, container, samples=9000, **parameters)
+    random, header = np.random.default_rng(5), header_of(source) or None
+    with av.open(str(source)) as opened:
+        packets = [bytes(p) for p in opened.demux() if p.size]
+    for _ in range(30):
+        damaged = [bytearray(p) for p in packets]
+        for data in damaged:
+            for _ in range(int(random.integers(0, 3))):
+                data[int(random.integers(0, len(data)))] = int(random.integers(0, 256))
+        head = bytearray(header or b"")
+        if head and random.integers(0, 2):
+            head[int(random.integers(0, len(head)))] = int(random.integers(0, 256))
+        try:
+            found = list(codecs.clean(codec, bytes(head) or None, (bytes(d) for d in damaged)))
+        except UnreadableError:
+            continue
+        assert [len(data) for data, _ in found] == [len(d) for d in damaged]
