@@ -132,7 +132,12 @@ def clean(header: bytes | None, packets: Iterator[bytes]) -> Iterator[tuple[byte
                 at = len(data)
                 break
             frame = data[at:end]
-            _clean_frame(frame)
+            try:
+                _clean_frame(frame)
+            except UnreadableError:
+                if not crc16(frame[2:]):
+                    raise
+                frame[_HEADER_BYTES:] = bytes(len(frame) - _HEADER_BYTES)  # damaged: its checksum says so
             data[at:end] = frame
             at = end
         data[at:] = bytes(len(data) - at)
