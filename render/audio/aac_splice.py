@@ -96,12 +96,17 @@ def _program_elements(bits: _BitReader) -> tuple[Element, ...] | None:
 
 
 def strip_adts(packets: Iterator[AudioPacket], header: bytes) -> Iterator[AudioPacket]:
-    """The packets of an ADTS stream without ADTS headers; raises `MediaError` where the configuration changes."""
+    """The packets of an ADTS stream without ADTS headers, and without one that is cut short, as the last may be.
+
+    Raises `MediaError` where the configuration changes.
+    """
     for number, packet in enumerate(packets):
         if adts_config(packet.data) != header:
             raise MediaError(
                 f"sound packet {number} changes the rate or channels of its stream; cut the file there first"
             )
+        if len(packet.data) < int.from_bytes(packet.data[3:6], "big") >> 5 & 0x1FFF:
+            continue
         yield replace(packet, data=packet.data[7 if packet.data[1] & 1 else 9 :])
 
 

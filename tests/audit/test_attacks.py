@@ -26,6 +26,9 @@ BEGIN, END = "<!-- attacks begin -->\n", "<!-- attacks end -->"
 Scene = dict[str, Path]
 
 
+FINE = {"fflags": "+bitexact", "movie_timescale": "14112000"}
+
+
 def lines_of(s: Scene) -> list[bytes]:
     return s["audit"].read_bytes().splitlines(keepends=True)
 
@@ -136,6 +139,27 @@ def add_a_subtitle_track(s: Scene, _: Any) -> None:
     account_for(s)
 
 
+def write_into_a_sound_packet(s: Scene, _: Any) -> None:
+    """A data element in the first packet of AAC, which no player shows."""
+    again = s["output"].with_name("again.mp4")
+    element = b"\x80\x04Jane"
+    with av.open(str(s["output"])) as source, av.open(str(again), "w", format="mp4", options=FINE) as target:
+        streams = {i.index: target.add_stream_from_template(i) for i in source.streams}
+        written = False
+        for packet in source.demux():
+            if not packet.size:
+                continue
+            copy = packet
+            if packet.stream.type == "audio" and not written:
+                copy = av.Packet(element + bytes(packet))
+                copy.pts, copy.dts, copy.duration = packet.pts, packet.dts, packet.duration
+                copy.time_base, written = packet.time_base, True
+            copy.stream = streams[packet.stream_index]
+            target.mux(copy)
+    again.replace(s["output"])
+    account_for(s)
+
+
 def add_an_exif_block(s: Scene, _: Any) -> None:
     exif = Image.Exif()
     exif[0x010F] = "SecretMake"
@@ -223,6 +247,7 @@ VIDEO_ATTACKS: list[tuple[Callable[[Scene, Any], None], set[str]]] = [
     (swap_two_outputs, {"files", "content"}),
     (encode_the_output_again, {"files"}),
     (add_a_subtitle_track, {"anchor", "content", "rerun"}),
+    (write_into_a_sound_packet, {"anchor", "content", "rerun"}),
     (uncover_one_frame, {"anchor", "content", "rerun"}),
     (shift_a_cover_by_16_pixels, {"anchor", "content", "rerun"}),
     (weaken_an_effect, {"anchor", "content", "rerun"}),

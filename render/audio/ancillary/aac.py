@@ -1,4 +1,4 @@
-"""AAC-LC: configurations without comments, and access units without data elements, fill and what follows their end.
+"""AAC-LC: access units without data elements, fill and what follows their end.
 
 An access unit is read element by element (ISO/IEC 14496-3 §4.4.2). Nothing says how long a channel element is, so its
 Huffman codewords are counted to its end; their values do not matter. Band replication (HE-AAC), the Main, SSR and LTP
@@ -9,7 +9,6 @@ import re
 from collections.abc import Iterator
 from functools import cache
 
-from veridact.render.audio.aac_constants import RATES_HZ
 from veridact.render.audio.ancillary.aac_codebooks import (
     LONG_BANDS,
     SCALE_FACTORS,
@@ -19,10 +18,9 @@ from veridact.render.audio.ancillary.aac_codebooks import (
     Lookup,
     lookup,
 )
-from veridact.render.audio.ancillary.bits import BitReader, BitWriter, UnreadableError, changed_bytes, clear
+from veridact.render.audio.ancillary.aac_config import Config, skip_program
+from veridact.render.audio.ancillary.bits import BitReader, UnreadableError, changed_bytes, clear
 
-_LOW_COMPLEXITY, _SBR, _PS = 2, 5, 29
-_SBR_SYNC, _PS_SYNC = 0x2B7, 0x548
 _SCE, _CPE, _CCE, _LFE, _DSE, _PCE, _FIL, _END = range(8)
 _NOISE, _INTENSITY = 13, (14, 15)
 _EIGHT_SHORT = 2
@@ -33,77 +31,6 @@ _PRIMED_BY_NAME = re.compile(rb"\0{2}libfaac [0-9]{1,3}\.[0-9]{1,3}(?![0-9])")
 """After 17 bits of zeros, the name of an encoder whose 1024 samples of priming FFmpeg drops because of it."""
 
 _EXT_FILL_DATA, _EXT_SBR = 1, (13, 14)
-
-
-class _Config:
-    """What an AudioSpecificConfig says: its sample rate, and its bits written anew."""
-
-    def __init__(self, header: bytes) -> None:
-        self._bits, self._out = BitReader(header), BitWriter()
-        kind = self._copy(5)
-        self.rate_hz = self._rate()
-        channels = self._copy(4)
-        extended = kind in {_SBR, _PS}
-        if extended:
-            self._rate()
-            kind = self._copy(5)
-        if kind != _LOW_COMPLEXITY:
-            raise UnreadableError(f"AAC of object type {kind} is not read as far as its ancillary data")
-        if self._copy(3):
-            raise UnreadableError("AAC with 960-sample frames or extensions is not read as far as its ancillary data")
-        if not channels:
-            size = _program(self._bits)[0]
-            self._bits.position -= size
-            self._copy(size)
-            self._out.align()
-            self._bits.align()
-            self._bits.take(8 * self._bits.take(8))
-            self._out.put(0, 8)
-        if not extended and self._left() >= 17:
-            self._extension()
-        self.header = self._out.bytes()
-
-    def _left(self) -> int:
-        return self._bits.size - self._bits.position
-
-    def _copy(self, width: int) -> int:
-        value = self._bits.take(width)
-        self._out.put(value, width)
-        return value
-
-    def _rate(self) -> int:
-        index = self._copy(4)
-        return self._copy(24) if index == 15 else RATES_HZ[index] if index < len(RATES_HZ) else 0
-
-    def _extension(self) -> None:
-        """The backward compatible signalling of band replication and parametric stereo (§1.6.5)."""
-        if self._bits.take(11) != _SBR_SYNC or self._bits.take(5) != _SBR:
-            return
-        self._out.put(_SBR_SYNC << 5 | _SBR, 16)
-        if self._copy(1):
-            self._rate()
-            if self._left() >= 12 and self._bits.take(11) == _PS_SYNC:
-                self._out.put(_PS_SYNC, 11)
-                self._copy(1)
-
-
-def configuration(header: bytes | None) -> bytes:
-    """The AudioSpecificConfig without comments and trailing bytes; raises `UnreadableError` for other than AAC-LC."""
-    if not header:
-        raise UnreadableError("AAC without a configuration")
-    return _Config(header).header
-
-
-def _program(bits: BitReader) -> tuple[int, int]:
-    """Skips a program_config_element up to its alignment (§4.4.1.1): its size in bits, and where it began."""
-    start = bits.position
-    bits.take(4 + 2 + 4)
-    front, side, back, low, data, coupled = (bits.take(n) for n in (4, 4, 4, 2, 3, 4))
-    bits.optional(4)
-    bits.optional(4)
-    bits.optional(3)
-    bits.take(5 * (front + side + back + coupled) + 4 * (low + data))
-    return bits.position - start, start
 
 
 @cache
@@ -135,7 +62,7 @@ class _Unit(BitReader):
             case 4:
                 self._data()
             case 5:
-                _program(self)
+                skip_program(self)
                 self._comment()
             case 6:
                 self._fill()
@@ -313,7 +240,7 @@ class _Unit(BitReader):
 
 def clean(header: bytes | None, packets: Iterator[bytes]) -> Iterator[tuple[bytes, int]]:
     """Every access unit with zeros for what is no sound, and how many bytes that changed."""
-    config = _Config(header or b"")
+    config = Config(header or b"")
     if config.rate_hz not in LONG_BANDS:
         raise UnreadableError("AAC of an unusual sample rate is not read as far as its ancillary data")
     for packet in packets:

@@ -5,14 +5,16 @@ frame       sync crc1 | bsi … addbsi | audio blocks | auxiliary bits, length(1
 
 from collections.abc import Iterator
 
+from veridact.render.audio.ancillary.ac3_blocks import Blocks
 from veridact.render.audio.ancillary.bits import BitReader, UnreadableError, changed_bytes, clear, crc16, crc16_prefix
 
 _SYNC = b"\x0b\x77"
 _KBPS = (32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384, 448, 512, 576, 640)
-_LAST_AC3_BSID, _LAST_BSID = 10, 16
+_LAST_BSID = 10
 _ALTERNATE_SYNTAX_BSID = 6
+_HEADER_BYTES = 7
 _TAIL_BITS = 18
-"""auxdatae, crcrsv (encinfo) and crc2, which end every frame."""
+"""auxdatae, crcrsv and crc2, which end every frame."""
 
 
 def configuration(header: bytes | None) -> None:
@@ -23,8 +25,6 @@ def _frame_bytes(data: bytes, at: int) -> int:
     """The length of the frame at `at`; raises `UnreadableError` where it is none that is known."""
     if len(data) - at < 8 or data[at : at + 2] != _SYNC or data[at + 5] >> 3 > _LAST_BSID:
         raise UnreadableError("a packet is no AC-3 frame")
-    if data[at + 5] >> 3 > _LAST_AC3_BSID:
-        return 2 * ((data[at + 2] & 7) << 8 | data[at + 3]) + 2
     rate, code = data[at + 4] >> 6, data[at + 4] & 63
     if rate == 3 or code >> 1 >= len(_KBPS):
         raise UnreadableError("an AC-3 frame has no known size")
@@ -47,7 +47,13 @@ def _additional(bits: BitReader) -> Iterator[tuple[int, int]]:
         bits.take(size)
 
 
-def _ac3_ranges(bits: BitReader) -> Iterator[tuple[int, int]]:
+def _low(frame: bytes) -> int:
+    """Whether an AC-3 frame has a low-frequency channel."""
+    mode = frame[6] >> 5
+    return BitReader(frame, 51 + 2 * (mode & 1 and mode != 1) + 2 * bool(mode & 4) + 2 * (mode == 2)).take(1)
+
+
+def _ranges(bits: BitReader) -> Iterator[tuple[int, int]]:
     """The bits of an AC-3 frame's bsi that no decoder needs: language codes, time codes, xbsi2, addbsi."""
     bits.position = 40
     bsid = bits.take(5)
@@ -72,58 +78,6 @@ def _ac3_ranges(bits: BitReader) -> Iterator[tuple[int, int]]:
     yield from _additional(bits)
 
 
-def _eac3_ranges(bits: BitReader) -> Iterator[tuple[int, int]]:
-    """The bits of an E-AC-3 frame's bsi that no decoder needs: addbsi."""
-    bits.position = 16
-    kind = bits.take(2)
-    bits.take(3 + 11)
-    rate = bits.take(2)
-    blocks = bits.take(2) if rate != 3 else bits.take(2) * 0 + 3
-    mode, low = bits.take(3), bits.take(1)
-    bits.take(5)
-    for _ in range(2 if mode == 0 else 1):
-        bits.take(5)
-        bits.optional(8)
-    if kind == 1:
-        bits.optional(16)
-    if bits.take(1):
-        _mixing(bits, kind, mode, low, blocks)
-    if bits.take(1):
-        bits.take(5 + 4 * (mode == 2) + 2 * (mode >= 6))
-        for _ in range(2 if mode == 0 else 1):
-            bits.optional(8)
-        bits.take(int(rate < 3))
-    if kind == 0 and blocks != 3:
-        bits.take(1)
-    if kind == 2 and (blocks == 3 or bits.take(1)):
-        bits.take(6)
-    yield from _additional(bits)
-
-
-def _mixing(bits: BitReader, kind: int, mode: int, low: int, blocks: int) -> None:
-    """Skips the mixing metadata of an E-AC-3 frame (annex E, table E.1.2)."""
-    bits.take(2 * (mode > 2) + 6 * (mode & 1 and mode > 2) + 6 * bool(mode & 4))
-    if low:
-        bits.optional(5)
-    if kind != 0:
-        return
-    for _ in range(3 if mode == 0 else 2):
-        bits.optional(6)
-    definition = bits.take(2)
-    if definition == 3:
-        bits.take(8 * (bits.take(5) + 2))
-    else:
-        bits.take((0, 5, 12)[definition])
-    for _ in range((2 if mode == 0 else 1) if mode < 2 else 0):
-        bits.optional(14)
-    if bits.take(1):
-        if blocks == 0:
-            bits.take(5)
-        else:
-            for _ in range((1, 2, 3, 6)[blocks]):
-                bits.optional(5)
-
-
 def _auxiliary(frame: bytes) -> tuple[int, int]:
     """The range of the auxiliary data before its length, which stands at the end of the frame; empty where it has none.
 
@@ -143,39 +97,48 @@ def _auxiliary(frame: bytes) -> tuple[int, int]:
 def _clean_frame(frame: bytearray) -> None:
     """Clears one frame in place, and makes its checksums anew where that changed it."""
     before = bytes(frame)
-    extended = frame[5] >> 3 > _LAST_AC3_BSID
-    for start, end in (_eac3_ranges if extended else _ac3_ranges)(BitReader(before)):
+    bits = BitReader(before)
+    for start, end in _ranges(bits):
         clear(frame, start, end)
-    clear(frame, *_auxiliary(before))
+    start, end = _auxiliary(before)
+    blocks = Blocks(before, bits.position, frame[4] >> 6, frame[6] >> 5, _low(before))
+    for skipped in blocks.skipped:
+        clear(frame, *skipped)
+    if blocks.end > start:
+        raise UnreadableError("the audio blocks of an AC-3 frame reach into its auxiliary data")
+    clear(frame, blocks.end, end)
     if frame == before:
         return
-    first = 2
-    if not extended:
-        first = ((len(frame) >> 2) + (len(frame) >> 4)) * 2
-        frame[2:4] = crc16_prefix(frame[4:first]).to_bytes(2, "big")
-    checksum = crc16(frame[first:-2])
+    middle = ((len(frame) >> 2) + (len(frame) >> 4)) * 2
+    frame[2:4] = crc16_prefix(frame[4:middle]).to_bytes(2, "big")
+    checksum = crc16(frame[middle:-2])
     if checksum == int.from_bytes(_SYNC, "big"):  # crcrsv keeps the sync word out of crc2
         frame[-3] ^= 1
-        checksum = crc16(frame[first:-2])
+        checksum = crc16(frame[middle:-2])
     frame[-2:] = checksum.to_bytes(2, "big")
 
 
 def clean(header: bytes | None, packets: Iterator[bytes]) -> Iterator[tuple[bytes, int]]:
     """Every packet, of one or more frames, with zeros for what no decoder needs; and how many bytes that changed.
 
-    Checksums made anew are not counted.
+    Bytes of checksums are counted too.
     """
     for packet in packets:
         data, at = bytearray(packet), 0
-        changed = 0
         while at == 0 or packet[at : at + 2] == _SYNC:
             end = at + _frame_bytes(packet, at)
-            if end > len(packet):
-                raise UnreadableError("an AC-3 frame is cut short")
+            if end > len(packet):  # cut short at the end of a recording: no decoder reads more than its header
+                data[at + _HEADER_BYTES :] = bytes(len(data) - at - _HEADER_BYTES)
+                at = len(data)
+                break
             frame = data[at:end]
-            _clean_frame(frame)
+            try:
+                _clean_frame(frame)
+            except UnreadableError:
+                if not crc16(frame[2:]):
+                    raise
+                frame[_HEADER_BYTES:] = bytes(len(frame) - _HEADER_BYTES)  # damaged: its checksum says so
             data[at:end] = frame
             at = end
         data[at:] = bytes(len(data) - at)
-        changed = changed_bytes(packet, data)
-        yield bytes(data), changed
+        yield bytes(data), changed_bytes(packet, data)

@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from veridact.render.audio.ancillary import aac, ac3, alac, fixed, flac, mp3, opus, vorbis
+from veridact.render.audio.ancillary import aac, aac_config, ac3, alac, fixed, flac, mp3, opus, vorbis
 from veridact.render.audio.ancillary.bits import UnreadableError
 
 _MUXER_VENDOR = re.compile(rb"\x03vorbis.{4}(ffmpeg|Lav[fc][\d.]*)?\0{4}\x01", re.DOTALL)
@@ -32,12 +32,11 @@ class Syntax:
 _PCM = Syntax(fixed.no_configuration, fixed.as_they_are)
 _ADPCM = Syntax(fixed.adpcm_configuration, fixed.as_they_are)
 _SYNTAX = {
-    "aac": Syntax(aac.configuration, aac.clean),
+    "aac": Syntax(aac_config.configuration, aac.clean),
     "ac3": Syntax(ac3.configuration, ac3.clean),
     "alac": Syntax(alac.configuration, alac.clean),
     "amr_nb": Syntax(fixed.no_configuration, fixed.clean_amr_nb),
     "amr_wb": Syntax(fixed.no_configuration, fixed.clean_amr_wb),
-    "eac3": Syntax(ac3.configuration, ac3.clean),
     "flac": Syntax(flac.configuration, flac.clean),
     "gsm": _PCM,
     "gsm_ms": _PCM,

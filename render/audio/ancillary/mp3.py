@@ -51,7 +51,10 @@ class _Packet:
 
 
 def _frame(data: bytes, at: int) -> _Frame:
-    """The frame that begins at byte `at`; raises `UnreadableError` where none of layer III does."""
+    """The frame that begins at byte `at`; one that is cut short has no main data.
+
+    Raises `UnreadableError` where no frame of layer III begins.
+    """
     head = int.from_bytes(data[at : at + 4], "big")
     version, index = head >> 19 & 3, head >> 12 & 15
     if len(data) - at < 4 or head >> 21 != 0x7FF or version == 1 or head >> 17 & 3 != 1 or index == 15:
@@ -64,8 +67,10 @@ def _frame(data: bytes, at: int) -> _Frame:
     end = at + size if index else len(data)
     side = at + 4 + 2 * protected
     side_bytes = (17 if mono else 32) if first else (9 if mono else 17)
-    if end > len(data) or side + side_bytes > end:
-        raise UnreadableError("an MP3 frame is cut short")
+    if side + side_bytes > end:
+        raise UnreadableError("an MP3 frame has no room for its side information")
+    if end > len(data):  # cut short at the end of a recording: no decoder reads more than its header
+        return _Frame(at, at + 4, len(data), 0, 0, (at * 8, at * 8), False)
     bits = BitReader(data[side : side + side_bytes])
     main_data_begin = bits.take(9 if first else 8)
     private = (5 if mono else 3) if first else (1 if mono else 2)

@@ -153,21 +153,15 @@ def info_frame(first: bytes) -> bytes:
 
 
 def with_checksums(frame: bytearray) -> bytes:
-    extended = frame[5] >> 3 > 10
-    first = 2 if extended else ((len(frame) >> 2) + (len(frame) >> 4)) * 2
-    if not extended:
-        frame[2:4] = crc16_prefix(frame[4:first]).to_bytes(2, "big")
-    frame[-2:] = crc16(frame[first:-2]).to_bytes(2, "big")
+    middle = ((len(frame) >> 2) + (len(frame) >> 4)) * 2
+    frame[2:4] = crc16_prefix(frame[4:middle]).to_bytes(2, "big")
+    frame[-2:] = crc16(frame[middle:-2]).to_bytes(2, "big")
     return bytes(frame)
 
 
 def with_room(packet: bytes) -> bytes:
-    """The same AC-3 or E-AC-3 frame with zeros behind its audio blocks, in the next but one size."""
+    """The same AC-3 frame with zeros behind its audio blocks, in the next but one size."""
     frame = bytearray(packet)
-    if frame[5] >> 3 > 10:
-        words = len(frame) // 2 + 63
-        frame[2:4] = (frame[2] >> 3 << 11 | words).to_bytes(2, "big")
-        return bytes(frame) + bytes(2 * words + 2 - len(frame))
     frame[4] += 4
     return bytes(frame) + bytes(ac3._frame_bytes(frame, 0) - len(frame))
 
@@ -178,10 +172,35 @@ def with_auxiliary_data(_: int, packet: bytes) -> bytes:
     return with_checksums(bytearray(bytes_of(bits_of(with_room(packet))[: -len(tail)] + tail)))
 
 
+def with_unmarked_bits(_: int, packet: bytes) -> bytes:
+    """The text behind the audio blocks of a frame, where no length tells of it."""
+    roomy = with_room(packet)
+    return with_checksums(bytearray(roomy[:-24] + TEXT + roomy[len(TEXT) - 24 :]))
+
+
+def with_skip_field(_: int, packet: bytes) -> bytes:
+    """The text in the skip field of the first block: the bit before its codewords, which says that there is none."""
+    reader = BitReader(packet)
+    list(ac3._ranges(reader))
+    at, rates = reader.position, (packet[4] >> 6, packet[6] >> 5, ac3._low(packet))
+    bits = bits_of(with_room(packet))
+    field = "1" + f"{len(TEXT):09b}" + bits_of(TEXT)
+    for place in range(at, at + 1500):
+        if bits[place] == "0":
+            frame = bytes_of((bits[:place] + field + bits[place + 1 :])[: len(bits)])
+            try:
+                blocks = ac3.Blocks(frame, at, *rates)
+            except UnreadableError:
+                continue
+            if blocks.skipped == [(place + 10, place + 10 + 8 * len(TEXT))]:
+                return with_checksums(bytearray(frame))
+    raise AssertionError("no place")
+
+
 def with_additional_information(_: int, packet: bytes) -> bytes:
     """The text as addbsi, with the rest of the frame moved back into the room behind it."""
     reader = BitReader(packet)
-    list((ac3._eac3_ranges if packet[5] >> 3 > 10 else ac3._ac3_ranges)(reader))
+    list(ac3._ranges(reader))
     roomy, at = with_room(packet), reader.position
     bits = bits_of(roomy)
     bits = bits[: at - 1] + "1" + f"{len(TEXT) - 1:06b}" + bits_of(TEXT) + bits[at:]
@@ -241,8 +260,8 @@ CASES = {
     "AC-3, header in Matroska": Case("ac3", "mp4", "matroska", "mkv", header=lambda _: TEXT),
     "AC-3, auxiliary data": Case("ac3", "mp4", "mp4", "mp4", with_auxiliary_data),
     "AC-3, additional information": Case("ac3", "mp4", "matroska", "mkv", with_additional_information),
-    "E-AC-3, auxiliary data": Case("eac3", "mp4", "mp4", "mov", with_auxiliary_data),
-    "E-AC-3, additional information": Case("eac3", "mp4", "mp4", "mkv", with_additional_information),
+    "AC-3, unmarked bits": Case("ac3", "mp4", "mp4", "mp4", with_unmarked_bits),
+    "AC-3, skip field": Case("ac3", "mp4", "mp4", "mov", with_skip_field),
     "Opus, padding": Case("libopus", "ogg", "matroska", "ogg", with_padding),
     "Opus, behind the header": Case("libopus", "ogg", "matroska", "mkv", header=behind),
     "Vorbis, comments and behind the setup": Case("vorbis", "ogg", "matroska", "mkv", header=with_comments),
@@ -375,6 +394,7 @@ REFUSED = {
     "ambisonics": ("opus", "4f707573486561640104380180bb0000000003" + "00" * 40, b""),
     "a Vorbis setup cut short": ("vorbis", (vorbis.join(b"\x01vorbis" + bytes(23), b"", b"\x05vorbisBCV")).hex(), b""),
     "no frame": ("mp3", "", bytes(100)),
+    "E-AC-3": ("eac3", "", b""),
     "WMA": ("wmav2", "", b""),
     "an AMR frame of no known type": ("amr_nb", "", b"\x50" + bytes(9)),
 }
@@ -385,3 +405,35 @@ def test_what_is_not_read_is_not_copied(name: str) -> None:
     codec, header, packet = REFUSED[name]
     with pytest.raises(UnreadableError):
         list(codecs.clean(codec, codecs.configuration(codec, bytes.fromhex(header)), iter([packet])))
+
+
+DAMAGED = {
+    "aac": ("aac", "mp4", {}),
+    "ac3": ("ac3", "mp4", {"layout": "5.1"}),
+    "mp3": ("libmp3lame", "mp3", {"sample_format": "s16p"}),
+    "opus": ("libopus", "ogg", {"sample_format": "s16"}),
+    "vorbis": ("vorbis", "ogg", {"options": {"strict": "-2"}}),
+    "flac": ("flac", "flac", {"sample_format": "s16"}),
+}
+
+
+@pytest.mark.parametrize("codec", DAMAGED)
+def test_damaged_packets_and_headers_are_read_or_refused(codec: str, audio_file: Any) -> None:
+    name, container, parameters = DAMAGED[codec]
+    source = audio_file(name, container, samples=9000, **parameters)
+    random, header = np.random.default_rng(5), header_of(source) or None
+    with av.open(str(source)) as opened:
+        packets = [bytes(p) for p in opened.demux() if p.size]
+    for _ in range(30):
+        damaged = [bytearray(p) for p in packets]
+        for data in damaged:
+            for _ in range(int(random.integers(0, 3))):
+                data[int(random.integers(0, len(data)))] = int(random.integers(0, 256))
+        head = bytearray(header or b"")
+        if head and random.integers(0, 2):
+            head[int(random.integers(0, len(head)))] = int(random.integers(0, 256))
+        try:
+            found = list(codecs.clean(codec, bytes(head) or None, (bytes(d) for d in damaged)))
+        except UnreadableError:
+            continue
+        assert [len(data) for data, _ in found] == [len(d) for d in damaged]

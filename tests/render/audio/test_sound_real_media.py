@@ -54,6 +54,7 @@ def becomes(
             return f"{out.disposition} {out.source_codec} without what is no sound at its ends"
         length = min(before.samples.shape[1], after.samples.shape[1])
         assert length >= before.samples.shape[1]
+        length -= 1536 if out.source_codec == "ac3" else 0  # the last frame of one clip is two halves of others
         assert np.array_equal(before.samples[:, :length], after.samples[:, :length])
     return f"{out.disposition} {out.source_codec} as {out.codec}, {out.layout}, {out.rate_hz} Hz"
 
