@@ -277,6 +277,7 @@ PLANTS: dict[str, dict[str, tuple[Plant, str]]] = {
         "a comment": (lambda d: d[:-1] + b"!\xfe\x0a" + NAME + b"\0;", "extension comment"),
         "plain text": (lambda d: d[:-1] + b"!\x01\x0a" + NAME + b"\0;", "extension plain text"),
         "XMP": (lambda d: d[:-1] + b"!\xff\x0bXMP DataXMP\x0a" + NAME + b"\0;", "extension application"),
+        "behind the end code": (lambda d: d[:-2] + b"\x0a" + NAME + b"\0;", "bytes behind the end code"),
         "text in a loop": (lambda d: d[:-1] + b"!\xff\x0bNETSCAPE2.0\x0a" + NAME + b"\0;", "extension application"),
     },
     "wav": {
@@ -398,6 +399,19 @@ def test_jpegs_of_every_size_have_nothing_to_find(subsampling: int, quality: int
             file = io.BytesIO()
             Image.fromarray(np.ascontiguousarray(pixels)).save(file, "JPEG", quality=quality, subsampling=subsampling)
             assert stray_in(file.getvalue(), "jpeg", tmp_path) is None, (width, height)
+
+
+@pytest.mark.parametrize("colours", [2, 3, 4, 16, 200, 256])
+def test_gifs_of_every_palette_have_nothing_to_find(colours: int, tmp_path: Path) -> None:
+    generator = np.random.default_rng(3)
+    for width, height in [(1, 1), (7, 5), (90, 120), (300, 200)]:
+        noise = generator.integers(0, colours, (height, width), dtype=np.uint8)
+        for pixels in (noise, np.zeros_like(noise), np.sort(noise, axis=1)):
+            image = Image.fromarray(np.ascontiguousarray(pixels))
+            image.putpalette(generator.integers(0, 256, 3 * colours, dtype=np.uint8).tobytes())
+            file = io.BytesIO()
+            image.save(file, "GIF")
+            assert stray_in(file.getvalue(), "gif", tmp_path) is None, (width, height)
 
 
 def test_a_picture_signature_in_pixels_is_no_picture(tmp_path: Path) -> None:
