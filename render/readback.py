@@ -147,14 +147,6 @@ def picture_metadata(image: Image.Image) -> set[str]:
     return names | ({"exif"} if image.getexif().keys() - TIFF_STRUCTURE else set())
 
 
-SIGNATURES = (b"\xff\xd8\xff", b"ftyp", b"\x89PNG\r\n")
-
-
-def has_embedded_picture(data: bytes) -> bool:
-    """Whether a JPEG, PNG or MP4 signature occurs after the one that begins the file."""
-    return any(data.find(signature, 16) >= 0 for signature in SIGNATURES)
-
-
 def audio_digest(media: MediaFile, index: int) -> tuple[Literal["samples", "packets"], str]:
     """What the digest of an audio stream is over, and the digest (SHA-256).
 

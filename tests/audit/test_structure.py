@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import av
 import numpy as np
 import pytest
 from PIL import Image
@@ -145,6 +146,22 @@ def in_first_sample(data: bytes, unit: bytes) -> bytes:
     return bytes(made)
 
 
+def riff(data: bytes, name: bytes, body: bytes) -> bytes:
+    """A WAV or WebP with a chunk behind the last."""
+    made = data[8:] + name + struct.pack("<I", len(body)) + body + bytes(len(body) % 2)
+    return data[:4] + struct.pack("<I", len(made)) + made
+
+
+def comments(*values: bytes, vendor: bytes = b"Lavf") -> bytes:
+    listed = b"".join(struct.pack("<I", len(v)) + v for v in values)
+    return struct.pack("<I", len(vendor)) + vendor + struct.pack("<I", len(values)) + listed
+
+
+def flac_block(data: bytes, kind: int, body: bytes) -> bytes:
+    """A FLAC file with a metadata block behind STREAMINFO."""
+    return data[:42] + bytes([kind]) + struct.pack(">I", len(body))[1:] + body + data[42:]
+
+
 SEGMENT, TRACK = "18538067", "18538067/1654ae6b/ae"
 TAG = element("7373", element("63c0", b"") + element("67c8", element("45a3", b"TITLE") + element("4487", NAME)))
 ISO_PLANTS: dict[str, tuple[Plant, str]] = {
@@ -239,9 +256,89 @@ PLANTS: dict[str, dict[str, tuple[Plant, str]]] = {
         ),
         "text behind the parameter sets": (lambda d: within(d, f"{TRACK}/63a2", NAME), "behind the parameter sets"),
     },
+    "mov": {k: v for k, v in ISO_PLANTS.items() if k not in {"a brand", "a compressor's name", "free with a picture"}},
+    "webp": {
+        "bytes behind": (lambda d: d + NAME, "behind the file's declared end"),
+        "EXIF": (lambda d: riff(d, b"EXIF", NAME), "chunk EXIF"),
+        "XMP": (lambda d: riff(d, b"XMP ", NAME), "chunk XMP"),
+        "ICC": (lambda d: riff(d, b"ICCP", NAME), "chunk ICCP"),
+        "C2PA": (lambda d: riff(d, b"C2PA", NAME), "chunk C2PA"),
+    },
+    "bmp": {
+        "bytes behind": (lambda d: d + NAME, "trailing bytes"),
+        "between header and picture": (
+            lambda d: d[:10] + b"\x40" + d[11:54] + NAME + d[54:],
+            "between header and picture",
+        ),
+        "padding of a row": (lambda d: d[:-1] + b"J", "padding with contents"),
+    },
+    "gif": {
+        "bytes behind": (lambda d: d + NAME, "trailing bytes"),
+        "a comment": (lambda d: d[:-1] + b"!\xfe\x0a" + NAME + b"\0;", "extension comment"),
+        "plain text": (lambda d: d[:-1] + b"!\x01\x0a" + NAME + b"\0;", "extension plain text"),
+        "XMP": (lambda d: d[:-1] + b"!\xff\x0bXMP DataXMP\x0a" + NAME + b"\0;", "extension application"),
+        "behind the end code": (lambda d: d[:-2] + b"\x0a" + NAME + b"\0;", "bytes behind the end code"),
+        "text in a loop": (lambda d: d[:-1] + b"!\xff\x0bNETSCAPE2.0\x0a" + NAME + b"\0;", "extension application"),
+    },
+    "wav": {
+        "bytes behind": (lambda d: d + NAME, "behind the file's declared end"),
+        "LIST": (lambda d: riff(d, b"LIST", b"INFOIART" + struct.pack("<I", 10) + NAME), "chunk LIST"),
+        "bext": (lambda d: riff(d, b"bext", NAME), "chunk bext"),
+        "iXML": (lambda d: riff(d, b"iXML", NAME), "chunk iXML"),
+        "id3": (lambda d: riff(d, b"id3 ", NAME), "chunk id3"),
+        "JUNK": (lambda d: riff(d, b"JUNK", (NAME * 3)[:28]), "contents of chunk JUNK"),
+    },
+    "flac": {
+        "bytes behind": (lambda d: d + NAME, "bytes behind the last frame"),
+        "a comment": (lambda d: flac_block(d, 4, comments(b"ARTIST=" + NAME)), "a comment"),
+        "a vendor": (lambda d: flac_block(d, 4, comments(vendor=NAME)), "a vendor"),
+        "behind the comments": (lambda d: flac_block(d, 4, comments() + NAME), "bytes behind the comments"),
+        "a picture": (lambda d: flac_block(d, 6, hidden_jpeg()), "FLAC metadata of type 6"),
+        "an application": (lambda d: flac_block(d, 2, NAME), "FLAC metadata of type 2"),
+        "padding": (lambda d: flac_block(d, 1, NAME), "FLAC metadata of type 1"),
+    },
+    "ogg": {
+        "bytes behind": (lambda d: d + NAME, "bytes that are no page"),
+        "a picture behind": (lambda d: d + hidden_jpeg(), "bytes that are no page"),
+        "a vendor": (swapped(b"\x06\0\0\0ffmpeg", b"\x06\0\0\0J.Smit"), "a vendor"),
+        "a stream more": (
+            lambda d: d + b"OggS\0\2" + bytes(8) + NAME + bytes(2) + b"\1\x0a" + NAME,
+            "pages out of order",
+        ),
+        "a page more": (lambda d: d + b"OggS\0\0" + bytes(8) + NAME + bytes(2) + b"\1\x0a" + NAME, "a page of no"),
+    },
+    "mp3": {
+        "bytes behind": (lambda d: d + NAME, "bytes that are no frame"),
+        "ID3v1": (lambda d: d + b"TAG" + NAME + bytes(115), "an ID3 tag"),
+        "ID3v2": (lambda d: b"ID3\4\0\0\0\0\0\x0a" + NAME + d, "an ID3 tag"),
+        "APE": (lambda d: d + b"APETAGEX" + NAME, "an APE tag"),
+        "Lyrics3": (lambda d: d + b"LYRICSBEGIN" + NAME, "bytes that are no frame"),
+        "between frames": (lambda d: d[:384] + NAME + d[384:], "bytes that are no frame"),
+    },
 }
 CASES = [(container, plant) for container, plants in PLANTS.items() for plant in plants]
 SUFFIX = {"jpeg": "jpg", "tiff": "tif"}
+
+
+SOUND = {"wav": ("wav", "pcm_s16le"), "flac": ("flac", "flac"), "ogg": ("flac", "flac"), "mp3": ("mp3", "libmp3lame")}
+
+
+def tone_file(path: Path, codec: str) -> Path:
+    """Half a second of sound with a title."""
+    with av.open(str(path), "w") as made:
+        made.metadata["title"] = NAME.decode()
+        stream = made.add_stream(codec, rate=48000)
+        assert isinstance(stream, av.AudioStream)
+        stream.codec_context.layout = "mono"
+        samples = (np.sin(np.arange(24000) / 20) * 9000).astype(np.int16)[None]
+        frame = av.AudioFrame.from_ndarray(samples, "s16", "mono")
+        frame.sample_rate = 48000
+        resampler = av.AudioResampler(
+            stream.codec_context.format, "mono", 48000, stream.codec_context.frame_size or None
+        )
+        for part in [*resampler.resample(frame), *resampler.resample(None), None]:
+            made.mux(stream.encode(part))
+    return path
 
 
 @pytest.fixture
@@ -252,11 +349,16 @@ def rendered(
 
     def make(container: str) -> tuple[Path, Path, Path]:
         suffix = SUFFIX.get(container, container)
-        footage = container in {"mp4", "mov", "mkv"}
-        source = clip(f"in.{suffix}", frames=5) if footage else picture(f"in.{suffix}")
+        tracks: tuple[Any, ...] = (make_track(1, BOX, 1),)
+        if container in SOUND:
+            source, tracks = tone_file(tmp_path / f"in.{SOUND[container][0]}", SOUND[container][1]), ()
+        elif container in {"mp4", "mov", "mkv"}:
+            source = clip(f"in.{suffix}", frames=5)
+        else:
+            source = picture(f"in.{suffix}")
         out = tmp_path / f"out.{suffix}"
-        manifest = saved(make_manifest(source, (make_track(1, BOX, 1),), container=container))
-        code, _, said = command("render", source, manifest, out)
+        manifest = saved(make_manifest(source, tracks, container=container))
+        code, _, said = command("render", source, manifest, out, "--allow-uncovered")
         assert code == 0, said
         return source, manifest, out
 
@@ -297,6 +399,19 @@ def test_jpegs_of_every_size_have_nothing_to_find(subsampling: int, quality: int
             file = io.BytesIO()
             Image.fromarray(np.ascontiguousarray(pixels)).save(file, "JPEG", quality=quality, subsampling=subsampling)
             assert stray_in(file.getvalue(), "jpeg", tmp_path) is None, (width, height)
+
+
+@pytest.mark.parametrize("colours", [2, 3, 4, 16, 200, 256])
+def test_gifs_of_every_palette_have_nothing_to_find(colours: int, tmp_path: Path) -> None:
+    generator = np.random.default_rng(3)
+    for width, height in [(1, 1), (7, 5), (90, 120), (300, 200)]:
+        noise = generator.integers(0, colours, (height, width), dtype=np.uint8)
+        for pixels in (noise, np.zeros_like(noise), np.sort(noise, axis=1)):
+            image = Image.fromarray(np.ascontiguousarray(pixels))
+            image.putpalette(generator.integers(0, 256, 3 * colours, dtype=np.uint8).tobytes())
+            file = io.BytesIO()
+            image.save(file, "GIF")
+            assert stray_in(file.getvalue(), "gif", tmp_path) is None, (width, height)
 
 
 def test_a_picture_signature_in_pixels_is_no_picture(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from veridact.audit.checks import Finding
+from veridact.audit.effect_model import modelled
 from veridact.audit.picture_encoding import Encode, bounds
 from veridact.render.video.planes import Plane
 from veridact.sandbox.heartbeat import patience
@@ -76,24 +77,9 @@ def _stray_permille(cover: Cover, owned: NDArray[np.bool_], planes: Sequence[Pla
         samples = plane.samples[rows, columns].astype(np.float64)
         allowed = tolerance * plane.quantum // 8
         rounding = 0 if isinstance(cover.effect, Solid) else ROUNDING
-        off = np.abs(samples - _modelled(cover, plane, rows, columns, samples)) - rounding
+        off = np.abs(samples - modelled(cover, plane, rows, columns, samples)) - rounding
         worst = max(worst, int(1000 * np.count_nonzero(off > allowed) // max(1, off.size)))
     return worst
-
-
-def _modelled(
-    cover: Cover,
-    plane: Plane,
-    rows: NDArray[np.int64],
-    columns: NDArray[np.int64],
-    samples: NDArray[np.float64],
-) -> NDArray[np.float64]:
-    """What the effect produces at some samples, as near to their values as it can."""
-    if isinstance(cover.effect, Solid):
-        return np.full(len(rows), plane.black, np.float64)
-    basis = _basis(cover, plane, rows, columns)
-    weights, *_ = np.linalg.lstsq(basis, samples, rcond=None)
-    return np.asarray(basis @ weights, np.float64)
 
 
 def _stray_beyond_encoding(
@@ -106,32 +92,8 @@ def _stray_beyond_encoding(
     for band, plane in enumerate(planes):
         if not plane.opaque:
             samples = plane.samples[rows, columns].astype(np.float64)
-            model[rows, columns, band] = _modelled(cover, plane, rows, columns, samples).round().clip(0, 255)
+            model[rows, columns, band] = modelled(cover, plane, rows, columns, samples).round().clip(0, 255)
     least, greatest = bounds(pixels, owned, model, encode)
     off = np.maximum(pixels.astype(np.int64) - greatest, least.astype(np.int64) - pixels)[owned]
     shown = [not plane.opaque for plane in planes]
     return int((1000 * np.count_nonzero(off > tolerance, axis=0) // max(1, len(rows)))[shown].max())
-
-
-def _basis(cover: Cover, plane: Plane, rows: NDArray[np.int64], columns: NDArray[np.int64]) -> NDArray[np.float64]:
-    """What each cell of a cover contributes to each sample, as (samples, cells)."""
-    left, top = cover.area.left // plane.step_x, cover.area.top // plane.step_y
-    width, height = cover.area.width // plane.step_x, cover.area.height // plane.step_y
-    across = _axis_basis(columns - left, width, min(cover.grid[0], width), cover.effect.effect)
-    down = _axis_basis(rows - top, height, min(cover.grid[1], height), cover.effect.effect)
-    return (down[:, :, None] * across[:, None, :]).reshape(len(rows), -1)
-
-
-def _axis_basis(at: NDArray[np.int64], length: int, cells: int, effect: str) -> NDArray[np.float64]:
-    """What each cell along a side contributes to the samples at the positions `at`, as (samples, cells)."""
-    basis = np.zeros((len(at), cells))
-    if effect == "mosaic":
-        starts = np.array([i * length // cells for i in range(1, cells)], np.int64)
-        basis[np.arange(len(at)), np.searchsorted(starts, at, side="right")] = 1
-        return basis
-    position = ((2 * at + 1) * cells - length) / (2 * length)
-    low = np.floor(position).astype(np.int64)
-    share = position - low
-    np.add.at(basis, (np.arange(len(at)), low.clip(0, cells - 1)), 1 - share)
-    np.add.at(basis, (np.arange(len(at)), (low + 1).clip(0, cells - 1)), share)
-    return basis

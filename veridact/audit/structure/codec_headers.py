@@ -121,3 +121,50 @@ def _counted(body: bytes, position: int, at: int) -> tuple[bytes, int]:
     end = begins + int.from_bytes(body[position:begins], "little")
     require(begins <= end <= len(body), "a comment that is cut short", at)
     return body[begins:end], end
+
+
+def check_vorbis(body: bytes, at: int) -> None:
+    """A Vorbis configuration, three headers behind their lengths in Xiph lacing (RFC 9559, A_VORBIS)."""
+    position, sizes = 1, list[int]()
+    for _ in range(2):
+        size = 0
+        while body[position : position + 1] == b"\xff":
+            size, position = size + 255, position + 1
+        require(body[:1] == b"\2" and position < len(body), "a Vorbis configuration that is cut short", at)
+        sizes.append(size + body[position])
+        position += 1
+    check_comments(body[position + sizes[0] + VORBIS_MARK : position + sizes[0] + sizes[1]], at)
+
+
+VORBIS_MARK = 7
+"""The bytes of the type and name before each Vorbis header."""
+
+VORBIS_OBJECT = 0xDD
+MAX_ASC_BYTES = 64
+
+
+def check_esds(body: bytes, at: int) -> None:
+    """An elementary stream descriptor: the decoder's configuration and nothing behind it (ISO/IEC 14496-1, 7.2.6)."""
+    require(body[:4] == bytes(4), "a version of esds", at)
+    tag, stream, rest = _descriptor(body[4:], at)
+    require((tag, rest) == (3, b"") and not any(stream[2:3]), "bytes behind the stream's description", at)
+    tag, decoder, rest = _descriptor(stream[3:], at)
+    require(tag == 4 and _descriptor(rest, at) == (6, b"\2", b""), "bytes behind the decoder's description", at)
+    if len(decoder) > 13:
+        tag, config, rest = _descriptor(decoder[13:], at)
+        require((tag, rest) == (5, b""), "bytes behind the decoder's configuration", at)
+        if decoder[0] == VORBIS_OBJECT:
+            check_vorbis(config, at)
+        else:
+            require(len(config) <= MAX_ASC_BYTES, "a long codec configuration", at)
+
+
+def _descriptor(data: bytes, at: int) -> tuple[int, bytes, bytes]:
+    """The tag and body of a descriptor, and the bytes behind it."""
+    length, position = 0, 1
+    while position < len(data):
+        length, position = length << 7 | data[position] & 0x7F, position + 1
+        if not data[position - 1] & 0x80:
+            break
+    require(bool(data) and position + length <= len(data), "a descriptor that is cut short", at)
+    return data[0], data[position : position + length], data[position + length :]

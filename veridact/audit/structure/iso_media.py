@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from veridact.audit.structure import iso_samples
-from veridact.audit.structure.codec_headers import check_avcc, check_flac_blocks
+from veridact.audit.structure.codec_headers import check_avcc, check_esds, check_flac_blocks
 from veridact.audit.structure.window import Window, check_zeros, name_of, require
 
 CHILDREN: dict[str, frozenset[str]] = {
@@ -22,7 +22,7 @@ CHILDREN: dict[str, frozenset[str]] = {
     "stbl": frozenset({"stsd", "stts", "stss", "ctts", "stsc", "stsz", "stco", "co64", "sgpd", "sbgp"}),
     "udta": frozenset({"meta"}),
     "avc1": frozenset({"avcC", "pasp", "colr", "fiel", "btrt"}),
-    "wave": frozenset({"frma", "mp4a", "esds", "alac", "enda", "\0\0\0\0"}),
+    "wave": frozenset({"frma", "mp4a", "esds", "alac", "enda", "dac3", "dec3", "\0\0\0\0"}),
 }
 """The boxes that may stand in each box; those of a sample entry of sound are in `SOUND`."""
 
@@ -31,7 +31,9 @@ VIDEO_ENTRY_BYTES, NAME_BEGINS, NAME_END = 78, 42, 74
 SOUND_ENTRY_BYTES = {0: 28, 1: 44, 2: 64}
 """By the version of a sample entry (QuickTime File Format, sound sample descriptions)."""
 
-BRANDS = frozenset({b"isom", b"iso2", b"iso4", b"iso5", b"iso6", b"avc1", b"mp41", b"mp42", b"qt  ", b"M4A ", b"M4V "})
+BRANDS = frozenset(
+    {b"isom", b"iso2", b"iso4", b"iso5", b"iso6", b"avc1", b"mp41", b"mp42", b"qt  ", b"M4A ", b"M4V ", b"dby1"}
+)
 FIXED = {
     "vmhd": {12}, "smhd": {8}, "btrt": {12}, "pasp": {8}, "fiel": {2}, "enda": {2}, "frma": {4}, "damr": {9},
     "pcmC": {6}, "dac3": {3}, "colr": {10, 11}, "alac": {28, 52}, "\0\0\0\0": {0}, "wide": {0}, "chan": {16},
@@ -42,14 +44,17 @@ FIXED = {
 LISTS = {"stts": (8, 8), "ctts": (8, 8), "stss": (8, 4), "stsc": (8, 12), "stco": (8, 4), "co64": (8, 8)}
 """The bytes before the entries and of each entry; a 32-bit count stands before the first."""
 
-SHORT = {"dec3": 16, "dOps": 280, "chnl": 80, "esds": 100, "sgpd": 64, "sbgp": 1 << 20}
+SHORT = {"dec3": 16, "dOps": 280, "chnl": 80, "sgpd": 64, "sbgp": 1 << 20}
 TEXTS = {
     "hdlr": re.compile(
         rb"\0{4}(\0{4}|mhlr|dhlr)(vide|soun|url )\0{12}(VideoHandler\0|SoundHandler\0|\x0cVideoHandler|"
         rb"\x0cSoundHandler|\x0bDataHandler)"
     ),
     "dref": re.compile(rb"\0{7}\x01\0\0\0\x0curl \0\0\0\x01"),
-    "meta": re.compile(rb"\0{7}\x21hdlr\0{8}mdirappl\0{8}\0\0\0\0\x08ilst"),
+    "meta": re.compile(
+        rb"\0{7}\x21hdlr\0{8}mdirappl\0{9}\0\0\0[\x08-\x40]ilst"
+        rb"(\0\0\0[\x18-\x38]\xa9too\0\0\0[\x10-\x30]data\0\0\0\x01\0{4}Lavf[\d.]{0,16})?"
+    ),
 }
 """Boxes in which text could stand, with the contents that the muxer gives them."""
 
@@ -145,6 +150,8 @@ def _check_leaf(window: Window, box: Box) -> None:
     elif name == "ftyp":
         brands = {body[:4], *(body[at : at + 4] for at in range(8, length, 4))}
         require(brands <= BRANDS and body[4:8] in {bytes(4), b"\0\0\2\0"}, shown, box.start)
+    elif name == "esds":
+        check_esds(body, box.start)
     elif name == "avcC":
         check_avcc(body, box.start)
     elif name == "dfLa":

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from veridact.audit.structure.codec_headers import check_avcc, check_comments, check_flac_blocks, check_h264_sample
+from veridact.audit.structure.codec_headers import check_avcc, check_flac_blocks, check_h264_sample, check_vorbis
 from veridact.audit.structure.window import Window, check_zeros, require
 
 SEGMENT, INFO, TRACKS, TRACK, CUES, CLUSTER, TAGS = (
@@ -138,22 +138,9 @@ def _check_private(codec: bytes, body: bytes, at: int) -> None:
         require(body[:4] == b"fLaC", "a FLAC configuration of another form", at)
         check_flac_blocks(body[4:], at)
     elif codec == b"A_VORBIS":
-        check_comments(_vorbis_comments(body, at), at)
+        check_vorbis(body, at)
     else:
         require(len(body) <= MAX_CONFIG_BYTES, "a long codec configuration", at)
-
-
-def _vorbis_comments(body: bytes, at: int) -> bytes:
-    """The comment header of the three in a configuration, behind its type and name (Vorbis I, 4.2.1)."""
-    position, sizes = 1, list[int]()
-    for _ in range(2):
-        size = 0
-        while body[position : position + 1] == b"\xff":
-            size, position = size + 255, position + 1
-        require(body[:1] == b"\2" and position < len(body), "a Vorbis configuration that is cut short", at)
-        sizes.append(size + body[position])
-        position += 1
-    return body[position + sizes[0] + 7 : position + sizes[0] + sizes[1]]
 
 
 def _check_block(window: Window, element: Element, codecs: dict[int, bytes]) -> None:

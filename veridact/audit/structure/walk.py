@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from veridact.audit.structure import iso_media, jpeg, matroska, png, tiff
+from veridact.audit.structure import bmp, gif, iso_media, jpeg, matroska, png, riff, sound, tiff
 from veridact.audit.structure.window import StrayError, Window
 from veridact.media.video import MediaFile
 
@@ -14,6 +14,13 @@ WALKERS: dict[str, Callable[[Window], None]] = {
     "mov": iso_media.check,
     "m4a": iso_media.check,
     "mkv": matroska.check,
+    "wav": riff.check_wav,
+    "webp": riff.check_webp,
+    "gif": gif.check,
+    "bmp": bmp.check,
+    "flac": sound.check_flac,
+    "ogg": sound.check_ogg,
+    "mp3": sound.check_mp3,
 }
 
 
