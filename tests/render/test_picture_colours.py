@@ -77,14 +77,14 @@ def cicp(primaries: int, transfer: int, full: int = 1) -> tuple[bytes, bytes]:
     return b"cICP", bytes([primaries, transfer, 0, full])
 
 
-def with_exif(form: str, space: int, index: str | None) -> bytes:
+def with_exif(form: str, space: int, index: str | None, mode: str = "RGB") -> bytes:
     exif = Image.Exif()
     exif[0x0112] = 1  # without a tag of its own, EXIF is not saved in PNG
     exif.get_ifd(0x8769)[0xA001] = space
     if index:
         exif.get_ifd(0x8769)[0xA005] = {1: index}
     file = io.BytesIO()
-    Image.fromarray(COLOURS).save(file, form, exif=exif, **({"quality": 100} if form == "JPEG" else {}))
+    Image.fromarray(COLOURS).convert(mode).save(file, form, exif=exif, **({"quality": 100} if form == "JPEG" else {}))
     return file.getvalue()
 
 
@@ -163,6 +163,11 @@ def test_described_colours_are_converted_to_srgb(name: str, tmp_path: Path) -> N
 @pytest.mark.parametrize("name", AS_THEY_ARE)
 def test_colours_of_srgb_are_kept(name: str, tmp_path: Path) -> None:
     assert np.array_equal(shown(AS_THEY_ARE[name], tmp_path), undecoded(AS_THEY_ARE[name]))
+
+
+def test_exif_says_nothing_of_ink(tmp_path: Path) -> None:
+    with Image.open(io.BytesIO(with_exif("JPEG", 2, None, "CMYK"))) as image:
+        assert np.array_equal(shown(with_exif("JPEG", 2, None, "CMYK"), tmp_path), np.asarray(image.convert("RGB")))
 
 
 @pytest.mark.parametrize("name", REFUSED)

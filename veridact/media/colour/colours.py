@@ -94,7 +94,7 @@ def described_colours(image: Image.Image) -> Colours | None:
     if isinstance(gamma, int) or isinstance(corners, tuple):
         power = Fraction(100_000, gamma) if isinstance(gamma, int) and 0 < gamma < _HEADROOM else None
         return _unless_srgb(Colours(corners if isinstance(corners, tuple) else SRGB, power))
-    return ADOBE_RGB if _exif_says_adobe_rgb(image) else None
+    return ADOBE_RGB if image.mode != "CMYK" and _exif_says_adobe_rgb(image) else None
 
 
 def _of_codes(image: Image.Image, primaries: int, transfer: int) -> Colours:
