@@ -46,6 +46,8 @@ $(VENV)/.user: $(BIN)/python $(SOURCES)
 
 $(VENV)/.dev: $(VENV)/.user
 	$(call debian,$(TEST_DEBIAN))
+	$(BIN)/pip install --quiet '.[heic]'
+	rm -rf build *.egg-info
 	$(BIN)/pip install --quiet --group dev
 	touch $@
 

@@ -45,7 +45,7 @@ def stream_leak(media: MediaFile, index: int) -> str | None:
         try:
             return codecs.first_leak(codec_name(stream), header, _beating(packets))
         except UnreadableError as e:
-            raise MediaError(f"whether stream {index} holds only sound cannot be told: {e}") from None
+            raise MediaError(f"whether stream {index} holds only sound is not known: {e}; convert it") from None
 
 
 def file_leak(media: MediaFile, container: str) -> str | None:

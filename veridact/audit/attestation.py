@@ -136,9 +136,9 @@ def new_key(path: Path) -> Path:
     )
     public = key.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
     public_path = path.with_name(path.name + ".pub")
-    with atomic_write.new_file(path, 0o600) as secret, atomic_write.new_file(public_path, 0o644) as told:
+    with atomic_write.new_file(path, 0o600) as secret, atomic_write.new_file(public_path, 0o644) as public_file:
         secret.write(private)
-        told.write(public)
+        public_file.write(public)
     return public_path
 
 

@@ -11,7 +11,7 @@ _MAX_BOXES = 10_000
 
 
 def colour_codes(reader: Reader) -> tuple[int, int, int, int] | None:
-    """Primaries, transfer, matrix (ITU-T H.273) and 1 for full range, of the primary item; None where not told.
+    """Primaries, transfer, matrix (ITU-T H.273) and 1 for full range, of the primary item; None where there is none.
 
     Where the primary item has none, as a grid whose tiles have, those that all the others agree on count.
     """
