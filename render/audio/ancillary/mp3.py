@@ -140,7 +140,6 @@ def clean(header: bytes | None, packets: Iterator[bytes]) -> Iterator[tuple[byte
             for earlier in waiting:
                 earlier.used.append((start * 8, start * 8 + frame.bits))
             packet.areas.append((position, frame.data_start, frame.end))
-            packet.used = packet.used or [(start * 8, start * 8 + frame.bits)]
             position += frame.end - frame.data_start
             _without_private_bits(packet.data, frame)
         while (
