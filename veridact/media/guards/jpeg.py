@@ -24,6 +24,7 @@ MULTI_PICTURE = 0xE2, b"MPF\0"
 """The marker and identifier of the segment that lists further pictures of a still one (CIPA DC-007)."""
 
 MAX_SEGMENTS = 100_000
+SMALL_CHUNK_BYTES = 1 << 12
 
 
 class SeekableFile(Protocol):
@@ -61,6 +62,7 @@ def is_footage(file: SeekableFile) -> bool:
 def _walk(file: SeekableFile, at: int, stop_at_size: bool = False) -> tuple[bytes | None, int | None]:
     """The size field of the picture at an offset, and where it ends; None for what it lacks, or where it has `MPF`."""
     size: bytes | None = None
+    scans = 0
     file.seek(at)
     if file.read(2) != b"\xff\xd8":
         return None, None
@@ -83,7 +85,8 @@ def _walk(file: SeekableFile, at: int, stop_at_size: bool = False) -> tuple[byte
                 return size, None
         at += 2 + int.from_bytes(head[2:4], "big")
         if head[1] == 0xDA:
-            marker = _next_marker(file, at)
+            scans += 1
+            marker = _next_marker(file, at) if scans <= MAX_JPEG_SCANS else None
             if marker is None:
                 return size, None
             at = marker
@@ -93,8 +96,9 @@ def _walk(file: SeekableFile, at: int, stop_at_size: bool = False) -> tuple[byte
 def _next_marker(file: SeekableFile, at: int) -> int | None:
     """The offset of the first marker in entropy-coded data from an offset on, None where the file ends before."""
     file.seek(at)
-    tail = b""
-    while chunk := file.read(CHUNK_BYTES):
+    tail, length = b"", SMALL_CHUNK_BYTES
+    while chunk := file.read(length):
+        length = CHUNK_BYTES
         if found := _MARKER.search(tail + chunk):
             return at - len(tail) + found.start()
         at += len(chunk)
