@@ -15,7 +15,6 @@ from veridact.locate.video.frames import PictureView
 from veridact.schema import timeline
 from veridact.schema.geometry import Edges, edges
 from veridact.schema.plan.segments import walk
-from veridact.tools.score import covered_part
 
 pytestmark = [pytest.mark.real_media, pytest.mark.extra]
 
@@ -37,6 +36,13 @@ READABLE = {
 """What was read on contact sheets: the boxes of the letters, as left, top, right and bottom, by frame."""
 
 
+def inside(letters: Edges, box: Edges) -> float:
+    """The part of the letters that lies in a box."""
+    width = min(letters.right, box.right) - max(letters.left, box.left)
+    height = min(letters.bottom, box.bottom) - max(letters.top, box.top)
+    return max(0, width) * max(0, height) / (letters.width * letters.height)
+
+
 def test_a_track_covers_each_plate_for_as_long_as_it_can_be_read(real_media: Path) -> None:
     pytest.importorskip("onnxruntime", reason="needs the extra `locate`")
     options = Options(labels=("plate",), workers=2)
@@ -47,7 +53,7 @@ def test_a_track_covers_each_plate_for_as_long_as_it_can_be_read(real_media: Pat
     tracks = [dict(walk(t.segments, times)) for t in manifest.tracks]
     for name, places in READABLE.items():
         least = [
-            min(covered_part(Edges(*letters), [edges(boxes[frame])] if frame in boxes else [])
+            min(inside(Edges(*letters), edges(boxes[frame])) if frame in boxes else 0.0
                 for frame, letters in places.items())
             for boxes in tracks
         ]  # fmt: skip

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from veridact.media import video
+from veridact.media.frames import side_data
 from veridact.media.pictures import TRANSPOSITION
 from veridact.schema import geometry
 from veridact.schema.geometry import Box, Edges
@@ -118,7 +119,7 @@ def test_a_real_clip_turned_by_90_degrees() -> None:
     with video.open_media(path) as file, video.demux(file) as container:
         frame = next(video.decode(container, container.streams.video[0]))
         assert frame.rotation in {90, -90, 270}
-        assert video.orientation(frame) == (8 if frame.rotation == 90 else 6)
+        assert side_data.orientation(frame) == (8 if frame.rotation == 90 else 6)
 
 
 @given(BOXES, st.sampled_from([1, 2, 4]), st.sampled_from([1, 2]))

@@ -108,6 +108,8 @@ def fit(media: MediaFile, index: int, container: str) -> Fit:
         stream = audio_stream(source, index)
         has_video = container in VIDEO and any(s.type == "video" and not is_cover_art(s) for s in source.streams)
         holders = [name for name in MUXERS if (not has_video or name in VIDEO) and _can_copy(stream, header, name)]
+        if "mp3" in holders and not _is_layer_3(source, stream):
+            holders.remove("mp3")
         layout = layout_name(stream.layout.name, stream.channels)
         return Fit(index, codec_name(stream), header, container, tuple(holders), layout, stream.channels)
 
@@ -169,6 +171,15 @@ def adts_config(packet: bytes) -> bytes | None:
     profile, index = packet[2] >> 6, packet[2] >> 2 & 15
     channels = (packet[2] & 1) << 2 | packet[3] >> 6
     return ((profile + 1) << 11 | index << 7 | channels << 3).to_bytes(2, "big") if channels else None
+
+
+def _is_layer_3(source: InputContainer, stream: AudioStream) -> bool:
+    """Whether the first packet is MPEG audio layer III; MPEG-TS announces layers I and II as the same codec.
+
+    The layer stands in bits 14 and 13 of the frame header, 01 for III (ISO/IEC 11172-3 §2.4.2.3).
+    """
+    data = next((bytes(p) for p in source.demux(stream) if p.size), b"")
+    return len(data) > 1 and data[1] >> 1 & 3 == 1
 
 
 def _can_copy(stream: AudioStream, header: bytes | None, container: str) -> bool:
