@@ -13,6 +13,7 @@ import av
 import numpy as np
 import pytest
 from av.codec.context import Flags
+from hypothesis import settings
 from PIL import Image
 
 from veridact.media.pictures import CONTAINER_OF
@@ -36,6 +37,9 @@ from veridact.schema.manifest import (
 )
 
 MANIFESTS = Path(__file__).parents[1] / "manifests"
+settings.register_profile("shared", deadline=None)  # a loaded machine is slow, and nothing is wrong with it
+settings.load_profile("shared")
+
 SOLID = Solid(effect="solid", shape="box", pad_permille=0)
 
 
